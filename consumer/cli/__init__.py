@@ -1,0 +1,1 @@
+"""One file per command; `exits.py` has the exit codes and their meaning."""

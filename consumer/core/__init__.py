@@ -1,0 +1,2 @@
+"""Pure vocabulary and arithmetic: no clock, no network, no files. Read in this order: record, contract, decode,
+rejection, attribution, sessions, purchases, watermark, facts, days, state, wire."""

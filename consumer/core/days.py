@@ -1,0 +1,118 @@
+"""The receipt: what `sluice.days` says of a day, the one value that loaders, files and reports read."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
+from typing import Literal
+
+import msgspec
+
+Status = Literal["open", "pass", "at_risk", "quarantined", "released"]
+Verdict = Literal["pass", "at_risk", "quarantined"]
+
+USABLE: frozenset[Status] = frozenset({"pass", "at_risk", "released"})
+"""The statuses under which a loader may take a day's events."""
+
+METRICS = ("sessions", "purchases", "revenue", "conversion_rate", "direct_share")
+
+_SIX = Decimal("0.000001")
+_TWO = Decimal("0.01")
+_RATES = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_SCORES = Context(prec=60, rounding=ROUND_DOWN)
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """The five daily metrics; None = not measurable (the reason stands in the receipt's `not_measurable`).
+
+    `revenue` is the exact decimal amount as text, the rates have six decimals.
+    """
+
+    sessions: int | None
+    purchases: int | None
+    revenue: str | None
+    conversion_rate: str | None
+    direct_share: str | None
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What was seen of a day. `rejected` includes invalid purchases, which are events as well."""
+
+    events: int
+    rejected: int
+    purchase_invalid: int
+    replays: int
+    collisions: int
+    late: int
+    identity_missing: int
+    direct_sessions: int
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One rule's answer about a day: never a bare yes or no, always with its reason."""
+
+    rule: str
+    result: Literal["pass", "at_risk", "quarantined", "note"]
+    reason: str
+    count: int = 0
+
+
+class HistoryEntry(msgspec.Struct, frozen=True):
+    """A change of a day's status: at which revision, at which event time (RFC 3339), and who and why if a person."""
+
+    revision: int
+    status: Status
+    at: str
+    reason: str = ""
+    by: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The latest state of a day. `revision` is 0 while the day is open, 1 when it closes, +1 with each amendment.
+
+    `verdict` is what the rules say of the day so far; `status` is what a reader acts on: `open` until the watermark
+    has left the day by the allowed lateness, then the verdict, or `released` once a person let it through.
+    `score` = 100 x (1 - rejected / (events + rejected that are no events)), rounded down to two decimals, so 100.00
+    means that nothing was rejected.
+    """
+
+    day: str
+    revision: int
+    status: Status
+    verdict: Verdict
+    metrics: Metrics
+    counts: Counts
+    score: str
+    identity_missing_rate: str | None
+    rejects: dict[str, int]
+    checks: list[Check]
+    contract: str
+    time_zone: str
+    watermark: str | None
+    closed_at: str | None
+    not_measurable: dict[str, str] = {}
+    history: list[HistoryEntry] = []
+    schema_version: int = 1
+
+
+def rate(part: int, whole: int) -> str | None:
+    """part / whole with six decimals, half to even; None when there is no whole.
+
+    >>> rate(1, 3), rate(0, 0)
+    ('0.333333', None)
+    """
+    if whole <= 0:
+        return None
+    return f"{_RATES.divide(Decimal(part), Decimal(whole)).quantize(_SIX, context=_RATES):f}"
+
+
+def score(events: int, rejected: int, rejected_events: int) -> str:
+    """The share of records that passed, 0-100, rounded down to two decimals.
+
+    >>> score(4070, 0, 0), score(100, 1, 1), score(0, 5, 0), score(10**9, 1, 0)
+    ('100.00', '99.00', '0.00', '99.99')
+    """
+    records = events + rejected - rejected_events
+    if records <= 0:
+        return "100.00"
+    share = _SCORES.divide(Decimal(100 * (records - rejected)), Decimal(records))
+    return f"{share.quantize(_TWO, context=_SCORES):f}"

@@ -1,0 +1,57 @@
+"""Exact amounts of money: decimal all the way, never binary floating point.
+
+An amount is a `Decimal` with at most 30 digits after the point and below 10^15, so sums under `EXACT`
+(precision 80, inexact results trapped) are exact for any number of purchases that fits in memory.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+
+EXACT = Context(prec=80, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
+"""Arithmetic that raises rather than lose a digit."""
+
+LARGEST = Decimal(10) ** 15
+MOST_DECIMALS = 30
+
+_CENT = Decimal("0.01")
+_ROUNDING = Context(prec=80, rounding=ROUND_HALF_EVEN)
+
+
+def parse(value: object) -> Decimal | None:
+    """The exact amount of a JSON number, or None when it is no number or out of the range above.
+
+    >>> parse(10), parse(Decimal("4.20"))
+    (Decimal('10'), Decimal('4.20'))
+    >>> parse("10") is None, parse(True) is None, parse(10**15) is None
+    (True, True, True)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    if isinstance(value, int):
+        return Decimal(value) if -LARGEST < value < LARGEST else None
+    if not value.is_finite() or value.adjusted() >= 15:  # noqa: PLR2004 - LARGEST has 15 zeros
+        return None
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -MOST_DECIMALS:
+        return None
+    return value
+
+
+def add(a: Decimal, b: Decimal) -> Decimal:
+    """a + b, exactly."""
+    return EXACT.add(a, b)
+
+
+def subtract(a: Decimal, b: Decimal) -> Decimal:
+    """a - b, exactly."""
+    return EXACT.subtract(a, b)
+
+
+def two_decimals(amount: Decimal) -> str:
+    """The amount for people and files: two decimals, half to even (exact amounts stay in `sluice.days`).
+
+    >>> two_decimals(Decimal("20408")), two_decimals(Decimal("0.125"))
+    ('20408.00', '0.12')
+    """
+    return f"{_ROUNDING.quantize(amount, _CENT):f}"

@@ -1,0 +1,145 @@
+"""The dead letter as a value: why a record cannot be used, in words and in headers; its bytes stay unchanged.
+
+Header names: Kafka Connect's where the meaning is equal (KIP-298), Snowplow's failed-event vocabulary for the
+details (`failureType`, `errors[{message,path,keyword,targets,source}]`, `timestamp`, `componentName`,
+`componentVersion`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from consumer.core.record import Headers, Output, Record
+
+
+class Reason(StrEnum):
+    """Why a record became a dead letter: a closed set, the same word in headers, metrics, facts and reports."""
+
+    TOMBSTONE = "tombstone"
+    EMPTY = "empty"
+    TOO_BIG = "too_big"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    NOT_AN_OBJECT = "not_an_object"
+    CUT_SHORT = "cut_short"
+    TIMESTAMP_MISSING = "timestamp_missing"
+    TIMESTAMP_INVALID = "timestamp_invalid"
+    TIMESTAMP_AHEAD = "timestamp_ahead"
+    TIMESTAMP_TOO_OLD = "timestamp_too_old"
+    EVENT_NAME_MISSING = "event_name_missing"
+    PURCHASE_DATA = "purchase_data"
+    PURCHASE_ID = "purchase_id"
+    PURCHASE_REVENUE = "purchase_revenue"
+    PURCHASE_ITEMS = "purchase_items"
+
+
+UNPARSEABLE = frozenset(
+    {
+        Reason.TOMBSTONE,
+        Reason.EMPTY,
+        Reason.TOO_BIG,
+        Reason.NOT_UTF8,
+        Reason.NOT_JSON,
+        Reason.TOO_DEEP,
+        Reason.NOT_AN_OBJECT,
+        Reason.CUT_SHORT,
+    }
+)
+PURCHASE_INVALID = frozenset(
+    {Reason.PURCHASE_DATA, Reason.PURCHASE_ID, Reason.PURCHASE_REVENUE, Reason.PURCHASE_ITEMS}
+)
+"""The reasons whose records still count as events: the visit happened, the purchase did not."""
+
+
+class Rejection(NamedTuple):
+    """One record's rejection: `path` is the JSONPath of the offending place, `keyword` the rule it broke."""
+
+    reason: Reason
+    message: str
+    path: str = "$"
+    keyword: str = ""
+
+
+class Origin(NamedTuple):
+    """Who rejected: the component's name and version as they stand in the headers."""
+
+    component: str
+    version: str
+
+
+MOST_HEADER_BYTES = 4096
+"""Our own headers stay below this, so that a dead letter of a record of the input's maximum size fits a topic
+whose limit is 64 KiB larger."""
+
+TRUNCATED = "sluice.truncated"
+"""Header on a dead letter whose value was left out because it did not fit: its value is the original size."""
+
+_OURS = ("__connect.errors.", "sluice.")
+_OURS_EXACT = frozenset({"failureType", "errors", "timestamp", "componentName", "componentVersion"})
+
+
+def is_ours(header: str) -> bool:
+    """Whether a header name is one that a dead letter sets: replaced, never stacked, when it fails again."""
+    return header.startswith(_OURS) or header in _OURS_EXACT
+
+
+def dead_letter(topic: str, record: Record, rejection: Rejection, origin: Origin, at: str) -> Output:
+    """The record as a dead letter: key, value and foreign headers unchanged, ours added.
+
+    `at` is the wall-clock time of the rejection, RFC 3339. The message and path are cut so that our headers
+    stay under `MOST_HEADER_BYTES`.
+    """
+    reason, message, path, keyword = rejection
+    message, path = message[:500], path[:200]
+    unparseable = reason in UNPARSEABLE
+    errors = [
+        {
+            "message": message,
+            "path": path,
+            "keyword": keyword or reason.value,
+            "targets": [],
+            "source": "contract",
+        }
+    ]
+    headers: Headers = [h for h in record.headers() or [] if not is_ours(h[0])]
+    headers += [
+        ("__connect.errors.topic", record.topic().encode()),
+        ("__connect.errors.partition", str(record.partition()).encode()),
+        ("__connect.errors.offset", str(record.offset()).encode()),
+        ("__connect.errors.stage", b"VALUE_CONVERTER" if unparseable else b"TRANSFORMATION"),
+        ("__connect.errors.exception.class.name", f"sluice.{reason.value}".encode()),
+        ("__connect.errors.exception.message", message.encode("utf-8", "replace")),
+        ("failureType", b"ParsingError" if unparseable else b"ValidationError"),
+        ("errors", msgspec.json.encode(errors)),
+        ("timestamp", at.encode()),
+        ("componentName", origin.component.encode()),
+        ("componentVersion", origin.version.encode()),
+        ("sluice.reason", reason.value.encode()),
+    ]
+    return Output(topic, record.value(), record.key(), headers)
+
+
+def size(output: Output) -> int:
+    """Upper bound of what a record takes on the wire, in bytes, uncompressed (format v2: at most 5 bytes for each
+    length and about 70 for the batch it may have to itself)."""
+    total = 100 + len(output.value or b"") + len(output.key or b"")
+    for name, value in output.headers or []:
+        total += 10 + len(name.encode()) + len(value or b"")
+    return total
+
+
+def cut_to_fit(letter: Output, most_bytes: int) -> Output:
+    """The dead letter itself when it fits, else the same without its value and marked `sluice.truncated`; if even
+    that is too large, without key and foreign headers as well. Origin and reason always stay: with them the record
+    can be read again from the input topic."""
+    if size(letter) <= most_bytes:
+        return letter
+    mark = (TRUNCATED, str(len(letter.value or b"")).encode())
+    cut = letter._replace(value=None, headers=[*(letter.headers or []), mark])
+    if size(cut) <= most_bytes:
+        return cut
+    return cut._replace(key=None, headers=[h for h in cut.headers or [] if is_ours(h[0])])

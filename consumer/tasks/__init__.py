@@ -1,0 +1,1 @@
+"""Pure roles: the gate (one task per input partition) and the watch (one task), and both joined in memory."""
