@@ -22,7 +22,9 @@ class SystemClock:
     """The host's clocks."""
 
     def now_ms(self) -> int:
+        """The operating system's wall clock."""
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
+        """The operating system's monotonic clock: stands still while the host is suspended."""
         return time.monotonic()
