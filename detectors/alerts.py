@@ -65,5 +65,5 @@ def identity(kind: str, subject: str, since: str) -> str:
     >>> identity("transaction_collision", "ORD-1", "") == identity("transaction_collision", "ORD-1", "")
     True
     """
-    text = "\x1f".join((kind, subject, since))
+    text = f"{kind}\x1f{subject}\x1f{since}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()

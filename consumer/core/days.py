@@ -7,8 +7,9 @@ from typing import Literal
 
 import msgspec
 
+from detectors.verdict import Check, Verdict
+
 Status = Literal["open", "pass", "at_risk", "quarantined", "released"]
-Verdict = Literal["pass", "at_risk", "quarantined"]
 
 USABLE: frozenset[Status] = frozenset({"pass", "at_risk", "released"})
 """The statuses under which a loader may take a day's events."""
@@ -45,15 +46,6 @@ class Counts(msgspec.Struct, frozen=True):
     late: int
     identity_missing: int
     direct_sessions: int
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One rule's answer about a day: never a bare yes or no, always with its reason."""
-
-    rule: str
-    result: Literal["pass", "at_risk", "quarantined", "note"]
-    reason: str
-    count: int = 0
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):

@@ -1,0 +1,88 @@
+"""Direct or not: whether a visit's first page tells of another site or a campaign that sent the visitor.
+
+Direct = no external referrer and no campaign parameter in the page's URL (GA4's words: no source, medium or click
+id). Worked out once a session, not once an event.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from publicsuffixlist import PublicSuffixList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ABSOLUTE = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*://([^/?#\\]*)")
+_PORT = re.compile(r":\d*\Z")
+_suffixes = PublicSuffixList()
+
+
+def host_of(url: str | None) -> str | None:
+    """The host of an absolute URL in lower case, without userinfo, port and trailing dot; None if there is none.
+
+    >>> host_of("https://user@Shop.Example.com:443/a?b"), host_of("/relative"), host_of("https://")
+    ('shop.example.com', None, None)
+    """
+    match = _ABSOLUTE.match(url) if url else None
+    if match is None:
+        return None
+    host = _PORT.sub("", match[1].rpartition("@")[2]).rstrip(".").lower()
+    return host or None
+
+
+@lru_cache(maxsize=65_536)
+def registrable_domain(host: str) -> str:
+    """The domain that one registers (public suffix list), or the host itself where there is none.
+
+    >>> registrable_domain("checkout.shop.co.uk"), registrable_domain("localhost")
+    ('shop.co.uk', 'localhost')
+    """
+    if len(host) > 253 or host.replace(".", "").isdigit():  # noqa: PLR2004 - a name's limit (RFC 1035)
+        return host
+    return _suffixes.privatesuffix(host) or host
+
+
+class Attribution:
+    """Tells direct visits, by the contract's campaign parameters and own domains."""
+
+    def __init__(self, campaign_parameters: Iterable[str], own_domains: Iterable[str]) -> None:
+        names = [name.lower() for name in campaign_parameters]
+        self._exact = frozenset(name for name in names if not name.endswith("*"))
+        self._prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+        own = [domain.lower().strip(".") for domain in own_domains]
+        self._own = frozenset(own)
+        self._below_own = tuple("." + domain for domain in own)
+
+    def is_direct(self, page_url: str | None, referrer: str | None) -> bool:
+        """Whether a session whose first event has this page and referrer is a direct one."""
+        return not (self.has_campaign(page_url) or self.is_external(referrer, page_url))
+
+    def has_campaign(self, page_url: str | None) -> bool:
+        """Whether the query of the URL holds a campaign parameter or a click id.
+
+        >>> Attribution(["utm_*", "gclid"], []).has_campaign("https://a.b/?x=1&GCLID=2#y")
+        True
+        """
+        if not page_url:
+            return False
+        query = page_url.partition("#")[0].partition("?")[2]
+        return bool(query) and any(map(self._is_campaign, query.split("&")))
+
+    def _is_campaign(self, parameter: str) -> bool:
+        name = parameter.partition("=")[0]
+        if "%" in name:
+            name = unquote_plus(name)
+        name = name.lower()
+        return name in self._exact or name.startswith(self._prefixes)
+
+    def is_external(self, referrer: str | None, page_url: str | None) -> bool:
+        """Whether the referrer is another site: a host whose registrable domain is neither the page's nor our own."""
+        host = host_of(referrer)
+        if host is None or host in self._own or host.endswith(self._below_own):
+            return False
+        page = host_of(page_url)
+        return page is None or registrable_domain(host) != registrable_domain(page)

@@ -1,0 +1,152 @@
+"""Days as sums of facts, and the receipt derived from them: sums are kept, rates only at reading time."""
+
+from __future__ import annotations
+
+from copy import copy
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from consumer.core import money
+from consumer.core.days import Counts, HistoryEntry, Metrics, Receipt, Status, rate, score
+from consumer.core.instant import rfc3339
+from consumer.core.rejection import PURCHASE_INVALID
+from detectors.purchases import judge_collisions, judge_invalid, judge_replays
+from detectors.verdict import Check, worst
+
+if TYPE_CHECKING:
+    from consumer.core.facts import MinuteFacts
+    from consumer.core.purchases import DayChange
+
+MOST_NAMES = 200
+"""Different names that a day keeps of each kind; the rest is counted under `REST`."""
+
+REST = "…"
+MOST_HISTORY = 50
+
+_INVALID = frozenset(reason.value for reason in PURCHASE_INVALID)
+
+
+class Day(msgspec.Struct, omit_defaults=True):
+    """One day's sums, and how far its life has come. The tables count events by name, as in `MinuteFacts`."""
+
+    events: int = 0
+    identity_missing: int = 0
+    sessions: int = 0
+    direct: int = 0
+    purchases: int = 0
+    revenue: Decimal = Decimal(0)
+    replays: int = 0
+    collisions: int = 0
+    late: int = 0
+    rejected: dict[str, int] = {}
+    names: dict[str, int] = {}
+    null: dict[str, int] = {}
+    absent: dict[str, int] = {}
+    retyped: dict[str, int] = {}
+    aliased: dict[str, int] = {}
+    unknown: dict[str, int] = {}
+    revision: int = 0
+    closed_at_ms: int | None = None
+    released: bool = False
+    history: list[HistoryEntry] = []
+
+    def copy(self) -> Day:
+        """A day of its own, to change while a batch is decided."""
+        day = copy(self)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, dict | list):
+                setattr(day, name, value.copy())
+        return day
+
+    def add(self, facts: MinuteFacts) -> None:
+        """Merges one of its minutes in."""
+        if self.closed_at_ms is not None:
+            self.late += facts.events
+        self.events += facts.events
+        self.identity_missing += facts.identity_missing
+        self.sessions += facts.sessions
+        self.direct += facts.direct
+        mine = (self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown)
+        for table, more in zip(mine, facts.tables(), strict=True):
+            for name, count in more.items():
+                kept = name if name in table or len(table) < MOST_NAMES else REST
+                table[kept] = table.get(kept, 0) + count
+
+    def change(self, change: DayChange) -> None:
+        """Merges what a transaction id adds or takes back."""
+        self.purchases += change.purchases
+        self.revenue = money.add(self.revenue, change.revenue)
+        self.replays += change.replays
+        self.collisions += change.collisions
+
+    @property
+    def purchase_invalid(self) -> int:
+        """Purchases that were rejected: events, but no purchases."""
+        return sum(count for reason, count in self.rejected.items() if reason in _INVALID)
+
+    def checks(self) -> list[Check]:
+        """What the rules say of the day so far."""
+        return [
+            judge_invalid(self.purchase_invalid),
+            judge_collisions(self.collisions),
+            judge_replays(self.replays),
+        ]
+
+    def status(self) -> Status:
+        """What a reader acts on."""
+        if self.closed_at_ms is None:
+            return "open"
+        verdict = worst(self.checks())
+        return "released" if self.released and verdict == "quarantined" else verdict
+
+    def revise(self, at_ms: int, reason: str = "", by: str = "") -> None:
+        """A closed day was changed, or closes now: the next revision; its status goes on record if it is another."""
+        self.revision += 1
+        status = self.status()
+        if not self.history or self.history[-1].status != status:
+            entry = HistoryEntry(self.revision, status, rfc3339(at_ms), reason, by)
+            self.history = [*self.history[-MOST_HISTORY + 1 :], entry]
+
+
+def receipt(day: str, sums: Day, contract: str, zone: str, watermark_ms: int | None) -> Receipt:
+    """The receipt of a day: everything that others read, derived from its sums."""
+    rejected, invalid = sum(sums.rejected.values()), sums.purchase_invalid
+    checks = sums.checks()
+    return Receipt(
+        day=day,
+        revision=sums.revision,
+        status=sums.status(),
+        verdict=worst(checks),
+        metrics=Metrics(
+            sessions=sums.sessions,
+            purchases=sums.purchases,
+            revenue=f"{sums.revenue:f}",
+            conversion_rate=rate(sums.purchases, sums.sessions),
+            direct_share=rate(sums.direct, sums.sessions),
+        ),
+        counts=Counts(
+            events=sums.events,
+            rejected=rejected,
+            purchase_invalid=invalid,
+            replays=sums.replays,
+            collisions=sums.collisions,
+            late=sums.late,
+            identity_missing=sums.identity_missing,
+            direct_sessions=sums.direct,
+        ),
+        score=score(sums.events, rejected, invalid),
+        identity_missing_rate=rate(sums.identity_missing, sums.events),
+        rejects=dict(sorted(sums.rejected.items())),
+        checks=checks,
+        contract=contract,
+        time_zone=zone,
+        watermark=None if watermark_ms is None else rfc3339(watermark_ms),
+        closed_at=None if sums.closed_at_ms is None else rfc3339(sums.closed_at_ms),
+        not_measurable={}
+        if sums.sessions
+        else dict.fromkeys(("conversion_rate", "direct_share"), "there was no session"),
+        history=sums.history,
+    )

@@ -1,0 +1,182 @@
+"""Bytes to an event's fields, or why not.
+
+An event is decoded once into a plain dict. Which of the contract's fields it has, lacks, or has with another type
+is asked of its *shape* (its keys and the types of their values), not of the event: shapes repeat, so all of that is
+worked out once a shape and costs an event one look-up.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.core.contract import Contract, Field, JsonType, Role
+from consumer.core.rejection import Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_EVENT_BYTES = 1_048_576
+"""A larger event is a dead letter (`too_big`): Kafka's own default limit for a message is about the same."""
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+decode_fast: Callable[[bytes | None], Any] = _decoder.decode  # type: ignore[assignment]  # None raises TypeError
+"""JSON bytes to Python values, decimals exact. Raises on everything that `why_not` or `decode_slowly` explain."""
+
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidOperation, TypeError)
+
+
+def decode(value: bytes | str | None) -> Any | Rejection:
+    """The JSON value of the bytes, or a `Rejection` that says what is wrong with them. Never raises."""
+    if value is None:
+        return Rejection(Reason.TOMBSTONE, "the record has no value (a tombstone)")
+    if not value.strip():
+        return Rejection(Reason.EMPTY, "the value is empty")
+    if len(value) > MOST_EVENT_BYTES:
+        return Rejection(
+            Reason.TOO_BIG, f"the value has {len(value)} bytes, at most {MOST_EVENT_BYTES} are read"
+        )
+    try:
+        return _decoder.decode(value)
+    except UnicodeDecodeError as error:
+        return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
+    except RecursionError:
+        return Rejection(Reason.TOO_DEEP, "the value is nested too deeply")
+    except (msgspec.ValidationError, InvalidOperation):
+        return _decode_huge_numbers(value)
+    except msgspec.DecodeError as error:
+        return Rejection(Reason.NOT_JSON, str(error))
+
+
+def _decode_huge_numbers(value: bytes | str) -> Any | Rejection:
+    """The slow way, for JSON whose numbers are beyond any machine's: they become exact decimals or infinity."""
+    try:
+        text = value if isinstance(value, str) else value.decode()
+        decoded = json.loads(text, parse_int=_huge, parse_float=_huge, parse_constant=_no_constant)
+        msgspec.json.encode(decoded)  # lone surrogates do not survive this
+    except UnicodeDecodeError as error:
+        return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
+    except RecursionError:
+        return Rejection(Reason.TOO_DEEP, "the value is nested too deeply")
+    except ValueError as error:
+        return Rejection(Reason.NOT_JSON, f"the value is not JSON: {error}"[:200])
+    return decoded
+
+
+def _huge(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        return Decimal("Infinity")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+class Shape:
+    """What the contract says of all events with the same keys and value types.
+
+    `identity` lists the keys that may hold the client's id, in order of preference; the other keys name where a role
+    is filled with a value of the right type (None = missing, `timestamp_absent` and so on say how). The tuples hold
+    names of contract fields (`unknown`: of keys that the contract does not know, cut to 64 characters, at most 20).
+    """
+
+    __slots__ = (
+        "absent", "aliased", "event_data", "event_name", "id", "identity", "null", "page_url", "referrer", "retyped",
+        "timestamp", "unknown",
+    )  # fmt: skip
+
+    def __init__(self, number: int) -> None:
+        self.id = number
+        self.identity: tuple[str, ...] = ()
+        self.timestamp: str | None = None
+        self.event_name: str | None = None
+        self.page_url: str | None = None
+        self.referrer: str | None = None
+        self.event_data: str | None = None
+        self.null: tuple[str, ...] = ()
+        self.absent: tuple[str, ...] = ()
+        self.retyped: tuple[str, ...] = ()
+        self.unknown: tuple[str, ...] = ()
+        self.aliased: tuple[str, ...] = ()
+
+
+_JSON_TYPES: dict[type, frozenset[JsonType]] = {
+    str: frozenset({"string"}),
+    bool: frozenset({"boolean"}),
+    int: frozenset({"integer", "number"}),
+    Decimal: frozenset({"number"}),
+    dict: frozenset({"object"}),
+    list: frozenset({"array"}),
+}
+
+MOST_UNKNOWN = 20
+MOST_NAME = 64
+_MOST_SHAPES = 16_384
+_MOST_KEYS = 64
+
+
+class Shapes:
+    """All shapes seen lately, by `(*event, *map(type, event.values()))`: a dict look-up on the hot path."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._fields = contract.fields
+        self._known = {name for field in contract.fields for name in (field.name, *field.aliases)}
+        self._roles: dict[Role, Field] = {f.role: f for f in contract.fields if f.role is not None}
+        self.by_signature: dict[tuple[Any, ...], Shape] = {}
+        self.by_id: list[Shape] = []
+        self._alike: dict[tuple[Any, ...], Shape] = {}
+
+    def forget_if_many(self) -> None:
+        """Keeps memory bounded; to be called between batches only, since ids start anew."""
+        if len(self.by_id) > _MOST_SHAPES or len(self.by_signature) > _MOST_SHAPES:
+            self.by_signature.clear()
+            self.by_id.clear()
+            self._alike.clear()
+
+    def learn(self, event: dict[str, Any]) -> Shape:
+        """The shape of an event whose signature is not in `by_signature` yet."""
+        shape = self._describe(event)
+        if len(event) <= _MOST_KEYS and all(len(key) <= MOST_NAME for key in event):
+            self.by_signature[(*event, *map(type, event.values()))] = shape
+        return shape
+
+    def _describe(self, event: dict[str, Any]) -> Shape:
+        null: list[str] = []
+        absent: list[str] = []
+        retyped: list[str] = []
+        aliased: list[str] = []
+        usable: dict[str, list[str]] = {}
+        for field in self._fields:
+            present = [name for name in (field.name, *field.aliases) if name in event]
+            usable[field.name] = right = [n for n in present if _fits(event[n], field)]
+            aliased += [name for name in present if name != field.name]
+            if right:
+                continue
+            if not present:
+                absent.append(field.name)
+            elif all(event[name] is None for name in present):
+                null.append(field.name)
+            else:
+                retyped.append(field.name)
+        unknown = sorted(key[:MOST_NAME] for key in event if key not in self._known)[:MOST_UNKNOWN]
+        keys = {role: tuple(usable[field.name]) for role, field in self._roles.items()}
+        alike = (tuple(keys.items()), *map(tuple, (null, absent, retyped, unknown, aliased)))
+        shape = self._alike.get(alike)
+        if shape is None:
+            shape = self._alike[alike] = Shape(len(self.by_id))
+            self.by_id.append(shape)
+            shape.identity = keys.get(Role.IDENTITY, ())
+            for role in (Role.TIMESTAMP, Role.EVENT_NAME, Role.PAGE_URL, Role.REFERRER, Role.EVENT_DATA):
+                setattr(shape, role.value, next(iter(keys.get(role, ())), None))
+            shape.null, shape.absent, shape.retyped = tuple(null), tuple(absent), tuple(retyped)
+            shape.unknown, shape.aliased = tuple(unknown), tuple(aliased)
+        return shape
+
+
+def _fits(value: object, field: Field) -> bool:
+    return not field.types.isdisjoint(_JSON_TYPES.get(type(value), frozenset()))

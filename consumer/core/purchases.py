@@ -1,0 +1,210 @@
+"""Purchases: read from an event's data, and remembered by transaction id so that each counts once.
+
+Not additive: a repeated id is a replay (same content) or a collision (other content, valid or not); a collision takes
+back what was counted. What an id has contributed to which day is remembered, so the take-back is exact and the
+result is the same in whatever order the copies arrive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from consumer.core import money
+from consumer.core.contract import PurchaseRole
+from consumer.core.decode import decode
+from consumer.core.rejection import Reason, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class PurchaseFact(msgspec.Struct, frozen=True, gc=False):
+    """One purchase event with a transaction id, as the gate tells it to the watch.
+
+    `amount` is the exact revenue, None when the purchase is invalid; `content` is the fingerprint of everything in
+    its data but the id.
+    """
+
+    id: str
+    at_ms: int
+    content: str
+    amount: Decimal | None
+
+
+class PurchaseReader:
+    """Reads purchases by the contract's names for transaction id, revenue and items."""
+
+    def __init__(self, names: Mapping[PurchaseRole, str]) -> None:
+        self._id = names[PurchaseRole.TRANSACTION_ID]
+        self._revenue = names[PurchaseRole.REVENUE]
+        self._items = names[PurchaseRole.ITEMS]
+
+    def read(self, data: object, at_ms: int) -> tuple[PurchaseFact | None, Rejection | None]:
+        """The purchase (if it has an id that others can repeat) and why it cannot be counted (if it cannot)."""
+        fields = decode(data) if isinstance(data, str) else data
+        if isinstance(fields, Rejection):
+            return None, Rejection(Reason.PURCHASE_DATA, fields.message, "$.event_data", "type")
+        if not isinstance(fields, dict):
+            return None, Rejection(Reason.PURCHASE_DATA, "event_data holds no object", "$.event_data", "type")
+        try:
+            content = fingerprint({k: v for k, v in fields.items() if k != self._id})
+        except RecursionError:
+            return None, Rejection(
+                Reason.PURCHASE_DATA, "event_data is nested too deeply", "$.event_data", "depth"
+            )
+        name = transaction_id(fields.get(self._id))
+        rejection = self._why_not(fields, name)
+        if name is None:
+            return None, rejection
+        amount = None if rejection else money.parse(fields[self._revenue])
+        return PurchaseFact(name, at_ms, content, amount), rejection
+
+    def _why_not(self, fields: dict[str, Any], name: str | None) -> Rejection | None:
+        if name is None:
+            path = f"$.event_data.{self._id}"
+            return Rejection(Reason.PURCHASE_ID, "the purchase has no transaction id", path, "required")
+        revenue = money.parse(fields.get(self._revenue))
+        if revenue is None or revenue <= 0:
+            path = f"$.event_data.{self._revenue}"
+            return Rejection(
+                Reason.PURCHASE_REVENUE, "revenue is not a positive number", path, "exclusiveMinimum"
+            )
+        items = fields.get(self._items)
+        if not isinstance(items, list) or not items:
+            path = f"$.event_data.{self._items}"
+            return Rejection(Reason.PURCHASE_ITEMS, "the purchase has no items", path, "minItems")
+        return None
+
+
+MOST_ID = 256
+
+
+def transaction_id(value: object) -> str | None:
+    """The id as text: of a text that is not blank, or an integer. An id over 256 characters stands for itself by its
+    beginning and a hash, so that state stays small.
+
+    >>> transaction_id("ORD-1"), transaction_id(7), transaction_id(" "), transaction_id(True)
+    ('ORD-1', '7', None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = str(value) if isinstance(value, int) else value
+    if not text or text.isspace():
+        return None
+    if len(text) > MOST_ID:
+        return f"{text[:64]}…{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
+    return text
+
+
+def fingerprint(content: object) -> str:
+    """A hash of JSON by its content: neither key order nor white space nor the writing of a number counts.
+
+    >>> fingerprint({"a": 10, "b": [1]}) == fingerprint({"b": [Decimal("1.0")], "a": Decimal("1e1")})
+    True
+    >>> fingerprint({"a": "10"}) == fingerprint({"a": 10})
+    False
+    """
+    return hashlib.blake2b(msgspec.json.encode(_canonical(content)), digest_size=12).hexdigest()
+
+
+def _canonical(value: object) -> object:
+    """JSON with sorted keys, and every number in one writing that no text can have (a pair in an object of its own)."""
+    match value:
+        case dict():
+            return [[key, _canonical(value[key])] for key in sorted(value)]
+        case bool() | str() | None:
+            return value
+        case list():
+            return {"list": [_canonical(item) for item in value]}
+        case _:
+            return {"number": _one_writing(Decimal(value))}  # type: ignore[arg-type]  # int or Decimal is left
+
+
+def _one_writing(number: Decimal) -> str:
+    sign, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits)).lstrip("0")
+    if not text or not isinstance(exponent, int):
+        return "0" if not text else str(number)
+    short = text.rstrip("0")
+    return f"{'-' if sign else ''}{short}e{exponent + len(text) - len(short)}"
+
+
+class Remembered(msgspec.Struct, frozen=True, gc=False):
+    """What is known of one transaction id.
+
+    `occurrences` counts its events by day; the earliest event (by time, then arrival) is the one that counts.
+    `last_ms` is the newest event's time: the id is forgotten `memory_days` after it.
+    """
+
+    content: str
+    amount: Decimal | None
+    first_ms: int
+    first_day: str
+    last_ms: int
+    occurrences: dict[str, int]
+    collided: bool = False
+
+
+class DayChange(NamedTuple):
+    """What one purchase event changes in one day; all of it addable."""
+
+    day: str
+    purchases: int = 0
+    revenue: Decimal = Decimal(0)
+    replays: int = 0
+    collisions: int = 0
+
+
+def remember(known: Remembered | None, fact: PurchaseFact, day: str) -> tuple[Remembered, list[DayChange]]:
+    """What is known of an id after one more event with it, on `day`, and what that changes in which days."""
+    if known is None:
+        now = Remembered(fact.content, fact.amount, fact.at_ms, day, fact.at_ms, {day: 1})
+        return now, _contribution(now)
+    occurrences = {**known.occurrences, day: known.occurrences.get(day, 0) + 1}
+    earlier = fact.at_ms < known.first_ms
+    now = Remembered(
+        known.content,
+        known.amount,
+        fact.at_ms if earlier else known.first_ms,
+        day if earlier else known.first_day,
+        max(known.last_ms, fact.at_ms),
+        occurrences,
+        known.collided or fact.content != known.content,
+    )
+    return now, _difference(_contribution(known), _contribution(now))
+
+
+def _contribution(known: Remembered) -> list[DayChange]:
+    """All that an id adds to the days that hold one of its events."""
+    if known.collided:
+        return [DayChange(day, collisions=n) for day, n in known.occurrences.items()]
+    if known.amount is None:
+        return []
+    return [
+        DayChange(day, 1, known.amount, n - 1) if day == known.first_day else DayChange(day, replays=n)
+        for day, n in known.occurrences.items()
+    ]
+
+
+def _difference(before: list[DayChange], after: list[DayChange]) -> list[DayChange]:
+    then = {change.day: change for change in before}
+    changes = []
+    for new in after:
+        old = then.pop(new.day, DayChange(new.day))
+        if new != old:
+            changes.append(_minus(new, old))
+    return changes + [_minus(DayChange(old.day), old) for old in then.values()]
+
+
+def _minus(new: DayChange, old: DayChange) -> DayChange:
+    return DayChange(
+        new.day,
+        new.purchases - old.purchases,
+        money.subtract(new.revenue, old.revenue),
+        new.replays - old.replays,
+        new.collisions - old.collisions,
+    )

@@ -1,0 +1,147 @@
+"""How far event time has surely come: in one partition (`StreamClock`), and over all of them (`watermark`).
+
+A stream's time is its newest event's, but only as far as it is believed: an event more than `trust_ms` ahead of what
+most visitors of late say moves nothing (the median of the newest events of 32 different clients, so one clock that
+runs ahead, however busy, is one voice), unless the log's own clock says the same. It never goes back, and depends on
+the records of the partition in their order alone, so a replay gives the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from consumer.core.timestamps import MINUTE_MS
+
+UNKNOWN = -(2**62)
+"""Stream time before it is known: behind every event."""
+
+NO_LOG = 2**62
+"""Log time of a record that has none (a file's): ahead of every event, so it limits nothing."""
+
+VOICES = 32
+_FEWEST_VOICES = 8
+_EVERY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRules:
+    """`trust_ms`: how far ahead of the median voice an event is believed. `log_tolerance_ms`: how far ahead of the
+    log's clock. `live_ms`: an event that the log wrote within this time of it is believed at once."""
+
+    trust_ms: int = 30 * MINUTE_MS
+    log_tolerance_ms: int = 5 * MINUTE_MS
+    live_ms: int = 60 * MINUTE_MS
+
+
+class ClockState(msgspec.Struct):
+    """What a stream's clock remembers; part of the journal."""
+
+    now_ms: int = UNKNOWN
+    median_ms: int = UNKNOWN
+    heard: int = 0
+    voices: dict[str, int] = {}
+
+
+class StreamClock:
+    """The clock of one partition while a batch is decided.
+
+    The loop reads `now_ms`, `ceiling_ms` and `voices` itself, so that an ordinary event costs two comparisons:
+    call `hear` if the client is not among the voices, and `believe` if the event is newer than now.
+    """
+
+    def __init__(self, state: ClockState, rules: ClockRules) -> None:
+        self.now_ms = state.now_ms
+        self.voices = dict(state.voices)
+        self.ahead = 0
+        """Voices that left while still far ahead of everybody else: clocks that run ahead."""
+        self._median_ms = state.median_ms
+        self._heard = state.heard
+        self._rules = rules
+        self.ceiling_ms = self._median_ms + rules.trust_ms
+
+    def hear(self, client: str | None, at_ms: int) -> None:
+        """Takes the event of a client not heard of late as one voice; without identity each event is one."""
+        self._heard += 1
+        self.voices[client if client is not None else f"\0{self._heard}"] = at_ms
+        if len(self.voices) > VOICES:
+            gone = self.voices.pop(next(iter(self.voices)))
+            self.ahead += gone > self.ceiling_ms
+        if self._heard % _EVERY == 0 or self._heard == _FEWEST_VOICES:
+            median = sorted(self.voices.values())[(len(self.voices) - 1) // 2]
+            if self._median_ms == UNKNOWN:
+                self.now_ms = max(self.now_ms, self._newest_believed(median))
+            self._median_ms = max(self._median_ms, median)
+            self.ceiling_ms = self._median_ms + self._rules.trust_ms
+            self.now_ms = max(self.now_ms, self._median_ms)
+
+    def _newest_believed(self, median: int) -> int:
+        return max(at for at in self.voices.values() if at <= median + self._rules.trust_ms)
+
+    def believe(self, at_ms: int, log_ms: int) -> None:
+        """Moves on to an event newer than now, as far as it is believed."""
+        limit = log_ms + self._rules.log_tolerance_ms
+        if at_ms <= self.ceiling_ms:
+            self.now_ms = max(self.now_ms, min(at_ms, limit))
+        elif log_ms - self._rules.live_ms <= at_ms <= limit:
+            self.now_ms = at_ms
+
+    def best_guess_ms(self) -> int | None:
+        """Stream time, or while it is not known the median of the voices so far; None without any."""
+        if self.now_ms != UNKNOWN:
+            return self.now_ms
+        if not self.voices:
+            return None
+        return sorted(self.voices.values())[(len(self.voices) - 1) // 2]
+
+    def state(self) -> ClockState:
+        """What to remember."""
+        return ClockState(self.now_ms, self._median_ms, self._heard, self.voices)
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far one input partition has been read, as its gate last told.
+
+    `stream_ms`: its stream's time (None: no event yet). `log_ms`: log time of its last record (None: none, or a
+    file's). `idle_since_ms`, `end_ms`: wall time since which, and last at which, its end was known to be reached.
+    """
+
+    sequence: int = 0
+    stream_ms: int | None = None
+    log_ms: int | None = None
+    idle_since_ms: int | None = None
+    end_ms: int | None = None
+
+    def time_ms(self) -> int | None:
+        """The partition's event time: while it is idle it goes on with the wall clock."""
+        if self.stream_ms is None or self.end_ms is None or self.idle_since_ms is None:
+            return self.stream_ms
+        return self.stream_ms + max(0, self.end_ms - self.idle_since_ms)
+
+
+CLAIM_MS = 15_000
+"""How much older than the newest log time of the others a partition's "I am at my end" may be and still excuse it.
+Ends are told again every five seconds."""
+
+
+def watermark(partitions: list[Progress], expected: int, before_ms: int | None) -> int | None:
+    """Event time that no partition is behind any more, never before `before_ms`; None while it is not known.
+
+    The least of the partitions' times; one that has been read to its end is left out as long as that end is as new as
+    what the others read. When all are at their end, the furthest of them counts. Nothing is known before all
+    `expected` partitions have told their place.
+    """
+    if len(partitions) < expected:
+        return before_ms
+    newest_log = max(
+        (p.log_ms for p in partitions if p.end_ms is None and p.log_ms is not None), default=UNKNOWN
+    )
+    telling = [p for p in partitions if p.end_ms is None or p.stream_ms is not None]
+    waited_for = [p for p in telling if p.end_ms is None or p.end_ms < newest_log - CLAIM_MS]
+    times = [p.time_ms() for p in waited_for or telling]
+    known = [t for t in times if t is not None]
+    if not known or len(known) < len(times):
+        return before_ms
+    now = min(known) if waited_for else max(known)
+    return now if before_ms is None else max(now, before_ms)

@@ -1,0 +1,58 @@
+"""Which calendar day an instant belongs to, in the one configured time zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_QUARTER = 15
+"""Minutes. Offsets of time zones have been whole quarters of an hour since 1972, so a quarter lies in one day."""
+
+_MOST_CACHED = 100_000
+
+
+class DayZone:
+    """Days of a time zone. Instants are minutes since the epoch, days are ISO dates.
+
+    Exact for offsets in whole minutes; the few local mean times before 1972 with odd seconds are cut to the minute.
+
+    >>> DayZone(UTC, "UTC").day_of(29004480)
+    '2025-02-23'
+    """
+
+    def __init__(self, zone: tzinfo, name: str) -> None:
+        self.name = name
+        self._zone = zone
+        self._days: dict[int, str] = {}
+
+    def day_of(self, minute: int) -> str:
+        """The ISO date of the day that the minute lies in."""
+        quarter = minute // _QUARTER
+        day = self._days.get(quarter)
+        if day is None:
+            if len(self._days) >= _MOST_CACHED:
+                self._days.clear()
+            day = self._days[quarter] = self._local(quarter * _QUARTER).date().isoformat()
+        return day
+
+    def start_ms(self, day: str) -> int:
+        """Milliseconds since the epoch at which the day begins."""
+        return self._midnight(date.fromisoformat(day))
+
+    def end_ms(self, day: str) -> int:
+        """Milliseconds since the epoch at which the day is over: the next one's beginning."""
+        try:
+            return self._midnight(date.fromisoformat(day) + timedelta(days=1))
+        except OverflowError:
+            return self.start_ms(day) + 86_400_000
+
+    def _midnight(self, day: date) -> int:
+        local = datetime.combine(day, time(), tzinfo=self._zone)
+        return (local - _EPOCH) // timedelta(milliseconds=1)
+
+    def _local(self, minute: int) -> datetime:
+        instant = _EPOCH + timedelta(minutes=minute)
+        try:
+            return instant.astimezone(self._zone)
+        except OverflowError:  # within a day of year 1 or 9999 there may be no local time
+            return instant

@@ -1,0 +1,437 @@
+"""The gate: one task per input partition. Events in; dead letters, passed events and facts out.
+
+record ─▶ decode ─▶ timestamp, event name ─▶ identity ─▶ stream clock ─▶ session ─▶ facts
+            │                                                     └─▶ purchase ─▶ facts
+            └─ not usable: dead letter, counted at the stream's time
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.core.attribution import Attribution
+from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, Shapes, decode, decode_fast
+from consumer.core.facts import Facts, GateReport
+from consumer.core.instant import rfc3339
+from consumer.core.purchases import PurchaseReader
+from consumer.core.record import NO_TIMESTAMP, Output
+from consumer.core.rejection import Origin, Reason, Rejection, cut_to_fit, dead_letter
+from consumer.core.sessions import WIDTH, SessionRules, Sessions, gone, place
+from consumer.core.state import Delta, RollingSnapshot, Slice
+from consumer.core.timestamps import DAY_MS, FRACTIONS, MINUTE_MS, SECONDS, MinuteCache, parse
+from consumer.core.watermark import NO_LOG, UNKNOWN, ClockRules, ClockState, StreamClock
+from consumer.core.wire import journal_entries, read_changes, to_json
+from consumer.tasks.task import Chain, Decision, Moment, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.core.contract import Contract
+    from consumer.core.record import Record
+    from consumer.core.wire import JournalEntry
+    from consumer.core.zone import DayZone
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What a gate may be told. `valid_topic` empty: passed events are not written."""
+
+    contract: Contract
+    zone: DayZone
+    sessions: SessionRules = field(default_factory=SessionRules)
+    clock: ClockRules = field(default_factory=ClockRules)
+    max_ahead_ms: int = DAY_MS
+    max_age_ms: int = 400 * DAY_MS
+    facts_topic: str = "sluice.facts"
+    dead_letter_topic: str = "events.dlq"
+    valid_topic: str = ""
+    most_dead_letter_bytes: int = MOST_EVENT_BYTES + 65_536
+    origin: Origin = field(default_factory=lambda: Origin("sluice", "0"))
+
+
+class PartitionState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a gate remembers beside its sessions. `undated` are rejects that came before any event, by reason."""
+
+    clock: ClockState = msgspec.field(default_factory=ClockState)
+    log_ms: int | None = None
+    idle_since_ms: int | None = None
+    undated: dict[str, int] = {}
+
+
+class GateChanges(msgspec.Struct, omit_defaults=True):
+    """A gate's journal: its sessions by client, and its partition's state."""
+
+    sessions: Delta[str, Sessions] = msgspec.field(default_factory=Delta)
+    partition: Delta[int, PartitionState] = msgspec.field(default_factory=Delta)
+
+
+MOST_MINUTES = 1_000
+MOST_PURCHASES = 2_000
+"""How much of its facts a gate puts into one record: both stay far below Kafka's limit for a message."""
+
+
+class GateTask:
+    """Judges the records of one input partition, in order."""
+
+    def __init__(self, partition: int, options: GateOptions) -> None:
+        self.partition = partition
+        self.sessions: dict[str, Sessions] = {}
+        self.state = PartitionState()
+        self._options = options
+        self._compiled = Compiled(options)
+        self._chain = Chain("gate")
+        self._snapshot = RollingSnapshot()
+
+    @property
+    def next_offset(self) -> int | None:
+        return self._chain.next_offset
+
+    def decide(self, records: Sequence[Record], moment: Moment) -> Decision:
+        batch = Batch(self, self._compiled)
+        batch.read(records)
+        return self._decision(batch, moment)
+
+    def _decision(self, batch: Batch, moment: Moment) -> Decision:
+        idle_since = self._idle_since(batch, moment)
+        sequence = self._chain.sequence + 1
+        state = PartitionState(batch.clock.state(), batch.log_ms, idle_since, batch.undated)
+        changes, snapshot = self._changes(batch, state)
+        outputs = [*batch.dead_letters(moment), *batch.passed, *self._reports(batch, state, moment, sequence)]
+        start = self._chain.next_offset
+        span = (moment.next_offset if start is None else start, moment.next_offset)
+        journal = journal_entries("gate", sequence, span, snapshot.turn, changes)
+        return Decision(outputs, journal, sequence, moment.next_offset, changes, snapshot, batch.tally)
+
+    def _idle_since(self, batch: Batch, moment: Moment) -> int | None:
+        if not moment.at_end:
+            return None
+        known = self.state.idle_since_ms
+        return moment.wall_ms if batch.tally.records or known is None else known
+
+    def _changes(self, batch: Batch, state: PartitionState) -> tuple[GateChanges, Slice]:
+        changed, now = batch.changed, batch.clock.now_ms
+        snapshot = self._snapshot.next_slice([self.sessions], len(changed))
+        put = dict(changed)
+        left = []
+        for _, client in snapshot.keys:
+            sessions = changed.get(client) or self.sessions.get(client)
+            if sessions is None:
+                continue
+            if gone(sessions, now, self._options.sessions):
+                put.pop(client, None)
+                left.append(client)
+            else:
+                put[client] = sessions
+        return GateChanges(Delta(put, left), Delta({self.partition: state})), snapshot
+
+    def _reports(self, batch: Batch, state: PartitionState, moment: Moment, sequence: int) -> list[Output]:
+        facts = batch.facts()
+        reports = []
+        pieces = list(facts.pieces(MOST_MINUTES, MOST_PURCHASES))
+        for number, piece in enumerate(pieces, 1):
+            report = GateReport(
+                self.partition, sequence, moment.input_partitions, self._options.contract.label, moment.wall_ms,
+                facts=piece, part=number, parts=len(pieces),
+            )  # fmt: skip
+            if number == len(pieces):
+                report.stream_ms = batch.clock.best_guess_ms()
+                report.log_ms = state.log_ms
+                report.idle_since_ms = state.idle_since_ms
+                report.end_ms = moment.wall_ms if moment.at_end else None
+            reports.append(Output(self._options.facts_topic, to_json(report), partition=0))
+        return reports
+
+    def apply(self, decision: Decision) -> None:
+        self._move(decision.changes, decision.sequence, decision.next_offset)
+        self._snapshot.advance(decision.slice, len(decision.changes.sessions))
+
+    def replay(self, entry: JournalEntry) -> None:
+        self._chain.follow(entry)
+        self._move(read_changes(entry, GateChanges), entry.sequence, entry.to_offset)
+        self._snapshot.resume(entry.turn)
+
+    def restored(self) -> None:
+        self._chain.finish()
+
+    def _move(self, changes: GateChanges, sequence: int, next_offset: int) -> None:
+        changes.sessions.apply(self.sessions)
+        self.state = changes.partition.put.get(self.partition, self.state)
+        self._chain.sequence, self._chain.next_offset = sequence, next_offset
+
+
+class Compiled:
+    """What a gate works out once from its options: look-ups for the hot path."""
+
+    def __init__(self, options: GateOptions) -> None:
+        self.options = options
+        self.shapes = Shapes(options.contract)
+        self.attribution = Attribution(options.contract.campaign_parameters, options.contract.own_domains)
+        self.purchases = PurchaseReader(options.contract.purchase_names)
+        self.minutes = MinuteCache()
+
+
+@dataclass(slots=True)
+class Rejected:
+    """A record with why it was rejected."""
+
+    record: Record
+    rejection: Rejection
+
+
+@dataclass(slots=True)
+class Names:
+    """Event names of a batch by number; beyond 1,000 different ones the rest shares one."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    most: int = 1_000
+
+    def number(self, name: str) -> int:
+        """The number of a name seen for the first time in this batch."""
+        if len(self.numbers) >= self.most:
+            name = "…"
+        return self.numbers.setdefault(name, len(self.numbers))
+
+
+class Batch:
+    """One batch while it is decided: what it saw and what it changed. The task itself stays as it was."""
+
+    def __init__(self, task: GateTask, compiled: Compiled) -> None:
+        self._task = task
+        self._compiled = compiled
+        self._options = compiled.options
+        self.clock = StreamClock(task.state.clock, compiled.options.clock)
+        self.log_ms = task.state.log_ms
+        self.changed: dict[str, Sessions] = {}
+        self.undated = dict(task.state.undated)
+        self.passed: list[Output] = []
+        self.tally = Tally()
+        self._rejected: list[Rejected] = []
+        self._seen: dict[int, int] = {}
+        self._anonymous: dict[int, int] = {}
+        self._names = Names()
+        self._facts = Facts()
+        compiled.shapes.forget_if_many()
+
+    def read(self, records: Sequence[Record]) -> None:
+        """Judges the records. This is the hot path: everything here is paid for by every event."""
+        options, compiled, clock = self._options, self._compiled, self.clock
+        shapes, learn = compiled.shapes.by_signature, compiled.shapes.learn
+        minutes, seen, anonymous = compiled.minutes, self._seen, self._anonymous
+        names, voices = self._names.numbers, clock.voices
+        sessions, changed = self._task.sessions, self.changed
+        gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
+        max_ahead_ms, max_age_ms = options.max_ahead_ms, options.max_age_ms
+        purchase_event, valid = options.contract.purchase_event, bool(options.valid_topic)
+        log_ms = NO_LOG
+        events = 0
+        for record in records:
+            value = record.value()
+            try:
+                event = decode_fast(value)
+            except DECODE_ERRORS:
+                event = None
+            if type(event) is not dict or len(value) > MOST_EVENT_BYTES:  # type: ignore[arg-type]
+                event = self._explain(record)
+                if event is None:
+                    continue
+            shape = shapes.get((*event, *map(type, event.values()))) or learn(event)
+
+            kind, log_ms = record.timestamp()
+            if kind == NO_TIMESTAMP:
+                log_ms = NO_LOG
+            text = event[shape.timestamp] if shape.timestamp is not None else ""
+            try:
+                at_ms = minutes[text[:17]] + SECONDS[text[17:19]] + FRACTIONS[text[19:]]
+            except KeyError:
+                at_ms = parse(text)  # type: ignore[assignment]
+            now_ms = clock.now_ms
+            if (
+                at_ms is None  # type: ignore[redundant-expr]  # parse() says so
+                or shape.event_name is None
+                or at_ms > log_ms + max_ahead_ms
+                or (now_ms != UNKNOWN and not -max_age_ms <= at_ms - now_ms <= max_age_ms)
+            ):
+                self._reject(record, self._why_not(shape, at_ms, log_ms))
+                continue
+
+            name = event[shape.event_name]
+            client = None
+            for key in shape.identity:
+                client = event[key]
+                if client and not client.isspace():
+                    break
+                client = None
+
+            if client not in voices:
+                clock.hear(client, at_ms)
+            if at_ms > clock.now_ms:
+                clock.believe(at_ms, log_ms)
+
+            number = names.get(name)
+            if number is None:
+                number = self._names.number(name)
+            minute = at_ms // MINUTE_MS
+            cell = (minute << 40) | (shape.id << 16) | number
+            seen[cell] = seen.get(cell, 0) + 1
+            events += 1
+
+            if client is None:
+                anonymous[minute] = anonymous.get(minute, 0) + 1
+            else:
+                known = changed.get(client) or sessions.get(client) or ()
+                if (
+                    len(known) == WIDTH
+                    and known[1] <= at_ms <= known[1] + gap_ms
+                    and known[1] + known[3] * MINUTE_MS >= (now_ms := clock.now_ms) - memory_ms
+                ):
+                    lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
+                    changed[client] = (known[0], at_ms, known[2], lag)
+                else:
+                    self._place(client, known, at_ms, event, shape)
+
+            if name == purchase_event and self._purchase(record, event, shape, at_ms):
+                continue
+            if valid:
+                self._pass(record, minute)
+        self.tally.records = len(records)
+        self.tally.events = events
+        if records and log_ms != NO_LOG:
+            self.log_ms = log_ms
+
+    def _explain(self, record: Record) -> dict[str, Any] | None:
+        """The event after all (numbers beyond any machine's), or None once it is rejected."""
+        value = decode(record.value())
+        if isinstance(value, dict):
+            return value
+        if not isinstance(value, Rejection):
+            value = Rejection(
+                Reason.NOT_AN_OBJECT, f"the value is JSON, but no object: {_json_word(value)}", "$", "type"
+            )
+        self._reject(record, value)
+        return None
+
+    def _why_not(self, shape: Shape, at_ms: int | None, log_ms: int) -> Rejection:
+        field_of = self._options.contract.fields
+        timestamp = next((f.name for f in field_of if f.role == "timestamp"), "timestamp")
+        path = f"$.{timestamp}"
+        if shape.timestamp is None:
+            how = (
+                "is missing"
+                if timestamp in shape.absent
+                else "is null"
+                if timestamp in shape.null
+                else "is no text"
+            )
+            return Rejection(Reason.TIMESTAMP_MISSING, f"{timestamp} {how}", path, "required")
+        if at_ms is None:
+            return Rejection(
+                Reason.TIMESTAMP_INVALID, f"{timestamp} is no RFC 3339 timestamp with a zone", path, "format"
+            )
+        if at_ms > log_ms + self._options.max_ahead_ms:
+            return Rejection(
+                Reason.TIMESTAMP_AHEAD, f"{timestamp} is too far beyond the log's clock", path, "maximum"
+            )
+        if shape.event_name is None:
+            name = next((f.name for f in field_of if f.role == "event_name"), "event_name")
+            return Rejection(
+                Reason.EVENT_NAME_MISSING, f"{name} is missing or no text", f"$.{name}", "required"
+            )
+        if at_ms > self.clock.now_ms:
+            return Rejection(
+                Reason.TIMESTAMP_AHEAD, f"{timestamp} is too far ahead of its stream", path, "maximum"
+            )
+        return Rejection(
+            Reason.TIMESTAMP_TOO_OLD, f"{timestamp} is too far behind its stream", path, "minimum"
+        )
+
+    def _reject(self, record: Record, rejection: Rejection, minute: int | None = None) -> None:
+        """Makes the record a dead letter, counted at its own minute if it has one, else at its stream's time."""
+        self._rejected.append(Rejected(record, rejection))
+        reason = rejection.reason.value
+        self.tally.rejected[reason] = self.tally.rejected.get(reason, 0) + 1
+        if minute is None:
+            guess = self.clock.best_guess_ms()
+            minute = None if guess is None else guess // MINUTE_MS
+        counts = self.undated if minute is None else self._facts.minute(minute).rejected
+        counts[reason] = counts.get(reason, 0) + 1
+
+    def _place(self, client: str, known: Sessions, at_ms: int, event: dict[str, Any], shape: Shape) -> None:
+        """The less common ways of an event with its client's sessions: open, join, prolong backwards."""
+
+        def is_direct() -> bool:
+            page_url = None if shape.page_url is None else event[shape.page_url]
+            referrer = None if shape.referrer is None else event[shape.referrer]
+            return self._compiled.attribution.is_direct(page_url, referrer)
+
+        placed, deltas = place(known, at_ms, self.clock.now_ms, self._options.sessions, is_direct)
+        self.changed[client] = placed
+        for minute, sessions, direct in deltas:
+            facts = self._facts.minute(minute)
+            facts.sessions += sessions
+            facts.direct += direct
+            self.tally.sessions_opened += sessions
+
+    def _purchase(self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int) -> bool:
+        """Tells the purchase; whether it was invalid and its record a dead letter."""
+        data = None if shape.event_data is None else event[shape.event_data]
+        fact, rejection = self._compiled.purchases.read(data, at_ms)
+        if fact is not None:
+            self._facts.purchases.append(fact)
+        if rejection is None:
+            return False
+        self._reject(record, rejection, at_ms // MINUTE_MS)
+        return True
+
+    def _pass(self, record: Record, minute: int) -> None:
+        headers = [*(record.headers() or []), ("sluice-day", self._options.zone.day_of(minute).encode())]
+        self.passed.append(Output(self._options.valid_topic, record.value(), record.key(), headers))
+
+    def dead_letters(self, moment: Moment) -> list[Output]:
+        """The rejected records as dead letters that fit their topic."""
+        options, at = self._options, rfc3339(moment.wall_ms)
+        letters = []
+        for rejected in self._rejected:
+            letter = dead_letter(
+                options.dead_letter_topic, rejected.record, rejected.rejection, options.origin, at
+            )
+            fitting = cut_to_fit(letter, options.most_dead_letter_bytes)
+            self.tally.truncated += fitting is not letter
+            letters.append(fitting)
+        return letters
+
+    def facts(self) -> Facts:
+        """Everything the batch learned, by minute; rejects without a time once there is one."""
+        facts, by_id, names = self._facts, self._compiled.shapes.by_id, list(self._names.numbers)
+        for cell, count in self._seen.items():
+            minute = facts.minute(cell >> 40)
+            shape, name = by_id[(cell >> 16) & 0xFFFFFF], names[cell & 0xFFFF]
+            minute.events += count
+            for table, entries in (
+                (minute.names, (name[:64],)),
+                (minute.null, shape.null),
+                (minute.absent, shape.absent),
+                (minute.retyped, shape.retyped),
+                (minute.aliased, shape.aliased),
+                (minute.unknown, shape.unknown),
+            ):
+                for entry in entries:
+                    table[entry] = table.get(entry, 0) + count
+        for at, count in self._anonymous.items():
+            facts.minute(at).identity_missing += count
+        guess = self.clock.best_guess_ms()
+        if self.undated and guess is not None:
+            rejected = facts.minute(guess // MINUTE_MS).rejected
+            for reason, count in self.undated.items():
+                rejected[reason] = rejected.get(reason, 0) + count
+            self.undated = {}
+        facts.voices_ahead += self.clock.ahead
+        return facts
+
+
+def _json_word(value: object) -> str:
+    return {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}.get(
+        type(value), "a number"
+    )
