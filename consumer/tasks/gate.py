@@ -156,6 +156,9 @@ class GateTask:
     def restored(self) -> None:
         self._chain.finish()
 
+    def begin(self, offset: int) -> None:
+        self._chain.next_offset = offset
+
     def _move(self, changes: GateChanges, sequence: int, next_offset: int) -> None:
         changes.sessions.apply(self.sessions)
         self.state = changes.partition.put.get(self.partition, self.state)

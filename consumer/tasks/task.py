@@ -70,6 +70,14 @@ class Task(Protocol):
         """Moves the state as `apply` did when the entry was written. Raises WireError."""
         ...
 
+    def restored(self) -> None:
+        """The journal's end was reached. Raises WireError if it ends inside of a batch."""
+        ...
+
+    def begin(self, offset: int) -> None:
+        """A first start: reading begins at this input offset."""
+        ...
+
     @property
     def next_offset(self) -> int | None:
         """The input offset after the last one that the state contains; None if it contains none."""

@@ -193,6 +193,9 @@ class WatchTask:
     def restored(self) -> None:
         self._chain.finish()
 
+    def begin(self, offset: int) -> None:
+        self._chain.next_offset = offset
+
     def _move(self, changes: WatchChanges, sequence: int, next_offset: int) -> None:
         for name, table in zip(changes.__struct_fields__, self.state.tables(), strict=True):
             getattr(changes, name).apply(table)

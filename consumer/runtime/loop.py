@@ -1,0 +1,355 @@
+"""One turn: poll → decide → commit → apply. The only catcher of the three errors, and the only owner of tasks.
+
+connect ──▶ turn ──▶ turn ──▶ …           Retry:  aborted; the same records again, with what came since
+▲          │                           Fenced: drop every task, connect anew, restore from the journal
+└──────────┘ Fenced                    Fatal:  stop, one sentence
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from consumer.core.wire import WireError, read_entry
+from consumer.runtime.transport import (
+    Fatal,
+    Fenced,
+    Partition,
+    Polled,
+    Retry,
+    Transaction,
+    Transport,
+    journal_partition,
+)
+from consumer.tasks.task import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from consumer.runtime.clock import Clock
+    from consumer.runtime.transport import Owner
+    from consumer.tasks.task import Decision, Task
+
+
+@dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """`tick_seconds`: how often a partition that stays at its end says so again (less than a third of
+    `consumer.core.watermark.CLAIM_MS`). `most_fenced`: fenced so often in a row without one commit in between, two
+    processes must be using one instance name. `most_equal`: so many equal aborts in a row will never end."""
+
+    facts_topic: str
+    most_records: int = 10_000
+    wait_seconds: float = 0.25
+    tick_seconds: float = 5.0
+    most_fenced: int = 6
+    most_equal: int = 3
+    first_backoff_seconds: float = 0.05
+    most_backoff_seconds: float = 5.0
+
+
+class Observer(Protocol):
+    """Who is told what the loop did, once a batch: metrics, health and logs stand behind it."""
+
+    def turned(self) -> None:
+        """The loop is alive (also called at steps of a long restore)."""
+        ...
+
+    def connected(self) -> None:
+        """A member of the group now; partitions are still to come."""
+        ...
+
+    def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
+        """A partition's state was read back and it is ours."""
+        ...
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Partitions went to somebody else."""
+        ...
+
+    def committed(
+        self, decisions: dict[Partition, Decision], tasks: dict[Partition, Task], stages: Stages
+    ) -> None:
+        """A transaction was committed and applied."""
+        ...
+
+    def aborted(self, error: Retry) -> None:
+        """A transaction was aborted and will be tried again."""
+        ...
+
+    def recovering(self, error: Fenced) -> None:
+        """All tasks were dropped; connecting anew."""
+        ...
+
+
+@dataclass(slots=True)
+class Stages:
+    """Seconds that the stages of one turn took."""
+
+    poll: float = 0.0
+    decide: float = 0.0
+    commit: float = 0.0
+    apply: float = 0.0
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of one partition that are not committed yet."""
+
+    records: list = field(default_factory=list)  # type: ignore[type-arg]
+    position: int | None = None
+    at_end: bool = False
+
+    def extend(self, polled: Polled, partition: Partition) -> None:
+        """Takes in what a poll brought for the partition."""
+        if partition in polled.records:
+            self.records.extend(polled.records[partition])
+            self.at_end = False
+        if partition in polled.positions:
+            self.position = polled.positions[partition]
+        self.at_end = self.at_end or partition in polled.at_end
+
+
+class Stop(Protocol):
+    """Tells when to end, and waits no longer than until then (a `threading.Event`)."""
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits at most so many seconds; whether to end."""
+        ...
+
+
+class Loop:
+    """Runs tasks on the partitions that the group gives us. One thread; no decisions about the data."""
+
+    def __init__(
+        self,
+        connect: Callable[[Owner], Transport],
+        new_task: Callable[[Partition], Task],
+        options: LoopOptions,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self.tasks: dict[Partition, Task] = {}
+        self._connect = connect
+        self._new_task = new_task
+        self._options = options
+        self._clock = clock
+        self._observer = observer
+        self._transport: Transport | None = None
+        self._pending: dict[Partition, Batch] = {}
+        self._ended: dict[Partition, float | None] = {}
+        self._trim_from: dict[Partition, int] = {}
+        self._equal_aborts: tuple[str, int] = ("", 0)
+        self._fenced_in_a_row = 0
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, stop: Stop) -> None:
+        """Turns until `stop` is set. Raises Fatal."""
+        backoff = self._options.first_backoff_seconds
+        while not stop.is_set():
+            try:
+                self._connect_and_turn(stop)
+            except Fenced as error:
+                self._count_fenced(error)
+                self._observer.recovering(error)
+                backoff = self._options.first_backoff_seconds if self._fenced_in_a_row < 2 else backoff  # noqa: PLR2004
+                stop.wait(backoff)
+                backoff = min(backoff * 2, self._options.most_backoff_seconds)
+
+    def _connect_and_turn(self, stop: Stop) -> None:
+        self._drop_everything()
+        transport = self._transport = self._connect(self)
+        try:
+            self._observer.connected()
+            while not stop.is_set():
+                self.turn(transport, stop)
+        finally:
+            transport.close()
+            self._drop_everything()
+
+    def _drop_everything(self) -> None:
+        self._transport = None
+        self.tasks.clear()
+        self._pending.clear()
+        self._ended.clear()
+        self._trim_from.clear()
+
+    def _count_fenced(self, error: Fenced) -> None:
+        self._fenced_in_a_row += 1
+        if error.outcome == "fenced" and self._fenced_in_a_row >= self._options.most_fenced:
+            raise Fatal(
+                "fenced again and again without one commit: another process uses the same instance name; "
+                "give each its own (setting `instance`) or leave it empty"
+            ) from error
+
+    # ── one turn ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def turn(self, transport: Transport, stop: Stop) -> None:
+        """Poll, decide, commit, apply. A clean abort keeps the records for the next turn. Raises Fenced, Fatal."""
+        stages, clock = Stages(), self._clock.monotonic
+        started = clock()
+        self._collect(transport)
+        stages.poll, started = clock() - started, clock()
+        decisions = self._decide(transport)
+        stages.decide, started = clock() - started, clock()
+        if decisions:
+            try:
+                marks = transport.commit(self._transaction(decisions))
+            except Retry as error:
+                self._count_equal(error)
+                self._observer.aborted(error)
+                stop.wait(
+                    0 if error.rebalance else self._options.first_backoff_seconds * self._equal_aborts[1]
+                )
+                return
+            stages.commit, started = clock() - started, clock()
+            self._apply(transport, decisions, marks)
+            stages.apply = clock() - started
+            self._observer.committed(decisions, self.tasks, stages)
+        self._observer.turned()
+
+    def _collect(self, transport: Transport) -> None:
+        """Adds what a poll brings to what is pending; partitions that went away have taken their records along."""
+        waiting = sum(len(batch.records) for batch in self._pending.values())
+        most = max(1, self._options.most_records - waiting)
+        polled = transport.poll(most, 0 if waiting else self._options.wait_seconds)
+        for partition in polled.positions.keys() | polled.records.keys() | polled.at_end:
+            if partition in self.tasks:
+                self._pending.setdefault(partition, Batch()).extend(polled, partition)
+
+    def _decide(self, transport: Transport) -> dict[Partition, Decision]:
+        parts = transport.input_partitions()
+        wall = self._clock.now_ms()
+        decisions = {}
+        for partition, batch in self._pending.items():
+            if batch.records and batch.position is not None:
+                moment = Moment(wall, batch.position, batch.at_end, parts)
+                decisions[partition] = self.tasks[partition].decide(batch.records, moment)
+        for partition in transport.still_at_end(self._due(idle=not decisions)):
+            batch = self._pending.setdefault(partition, Batch())
+            position = self.tasks[partition].next_offset if batch.position is None else batch.position
+            if partition not in decisions and position is not None:
+                batch.at_end, batch.position = True, position
+                decisions[partition] = self.tasks[partition].decide([], Moment(wall, position, True, parts))  # noqa: FBT003
+        return decisions
+
+    def _due(self, *, idle: bool) -> list[Partition]:
+        """Input partitions at their end that should say so (again) now."""
+        now = self._clock.monotonic()
+        for partition, batch in self._pending.items():
+            if batch.at_end and not batch.records and partition.topic != self._options.facts_topic:
+                self._ended.setdefault(partition, None)
+        return [
+            partition
+            for partition, told in self._ended.items()
+            if partition in self.tasks
+            and (idle if told is None else now - told >= self._options.tick_seconds)
+        ]
+
+    def _transaction(self, decisions: dict[Partition, Decision]) -> Transaction:
+        transaction = Transaction()
+        for partition, decision in decisions.items():
+            transaction.outputs += decision.outputs
+            transaction.journal[journal_partition(partition, self._options.facts_topic)] = decision.journal
+            transaction.positions[partition] = decision.next_offset
+        return transaction
+
+    def _apply(
+        self, transport: Transport, decisions: dict[Partition, Decision], marks: dict[int, int]
+    ) -> None:
+        now = self._clock.monotonic()
+        self._equal_aborts, self._fenced_in_a_row = ("", 0), 0
+        cut: dict[int, int] = {}
+        facts = None
+        for partition, decision in decisions.items():
+            self.tasks[partition].apply(decision)
+            batch = self._pending.pop(partition)
+            if batch.at_end:
+                self._ended[partition] = now
+            else:
+                self._ended.pop(partition, None)
+            number = journal_partition(partition, self._options.facts_topic)
+            turn = decision.slice.turn
+            if turn.begins and number in marks:
+                self._trim_from[partition] = marks[number]
+            if turn.completes and partition in self._trim_from:
+                cut[number] = self._trim_from.pop(partition)
+                if partition.topic == self._options.facts_topic:
+                    facts = decision.next_offset
+        if cut:
+            transport.trim(cut, facts)
+
+    def _count_equal(self, error: Retry) -> None:
+        code, times = self._equal_aborts
+        times = times + 1 if code == error.code else 1
+        self._equal_aborts = (error.code, times)
+        if error.permanent and times >= self._options.most_equal:
+            raise Fatal(f"the same transaction was refused {times} times: {error}") from error
+
+    # ── partitions come and go (called from within poll and close) ──────────────────────────────────────────────
+
+    def assigned(self, partition: Partition, committed: int | None) -> int | None:
+        """Restores the partition's task from its journal and checks it against the committed offset."""
+        started = self._clock.monotonic()
+        task = self._new_task(partition)
+        entries = self._replay(partition, task)
+        offset = _agreed(partition, task.next_offset, committed)
+        self.tasks[partition] = task
+        self._observer.restored(partition, entries, self._clock.monotonic() - started, offset)
+        return offset
+
+    def _replay(self, partition: Partition, task: Task) -> int:
+        if self._transport is None:
+            raise Fenced("assigned while not connected", outcome="lost")
+        number = journal_partition(partition, self._options.facts_topic)
+        entries, at = 0, -1
+        try:
+            for at, data in self._transport.read_journal(number):  # noqa: B007 - named in the error below
+                task.replay(read_entry(data))
+                entries += 1
+                if entries % 100 == 0:
+                    self._observer.turned()
+            task.restored()
+        except WireError as error:
+            raise Fatal(
+                f"the journal of {partition.topic}[{partition.number}] (its partition {number}, offset {at}) is "
+                f"damaged: {error}; restore that topic, or delete all sluice topics and the group and read anew"
+            ) from error
+        return entries
+
+    def starts_at(self, partition: Partition, offset: int) -> None:
+        """A partition without a place begins here."""
+        task = self.tasks.get(partition)
+        if task is not None:
+            task.begin(offset)
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Drops the partitions' tasks and their pending records."""
+        for partition in partitions:
+            for kept in (self.tasks, self._pending, self._ended, self._trim_from):
+                kept.pop(partition, None)
+        self._observer.revoked(partitions)
+
+
+def _agreed(partition: Partition, journalled: int | None, committed: int | None) -> int | None:
+    """The offset to go on from, if the journal and the group agree on it.
+
+    A group without an offset (it expires after seven days without members) goes on where the journal stands: both
+    were written in one transaction, so the journal knows.
+    """
+    if committed is None or journalled == committed:
+        return journalled
+    where = f"{partition.topic}[{partition.number}]"
+    if journalled is None:
+        raise Fatal(
+            f"{where} was read up to offset {committed}, but its journal is empty: bring the journal topic back, "
+            "or delete all sluice topics and the group and read anew"
+        )
+    raise Fatal(
+        f"the journal of {where} stands at offset {journalled}, the group at {committed}: somebody moved the group's "
+        f"offset; set it to {journalled}, or delete all sluice topics and the group and read anew"
+    )

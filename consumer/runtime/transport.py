@@ -1,0 +1,129 @@
+"""The seam between the loop and Kafka: the few verbs that the loop needs, and the three errors by what comes next.
+
+Two things stand behind it: Apache Kafka (`consumer/runtime/kafka/`) and the seeded simulation (`tests/simulation.py`).
+The same contract tests hold for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from consumer.core.record import Output, Record
+
+
+class Retry(Exception):  # noqa: N818 - named after what comes next
+    """The transaction was aborted, nothing of it counts: the same batch may be tried again, with a budget.
+
+    `rebalance`: part of a normal rebalance, try at once. `permanent`: will be refused again if the cause stays (a right
+    that is missing, a record that is too large).
+    """
+
+    def __init__(
+        self, sentence: str, *, code: str = "", rebalance: bool = False, permanent: bool = False
+    ) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.rebalance = rebalance
+        self.permanent = permanent
+
+
+class Fenced(Exception):  # noqa: N818 - named after what comes next
+    """Someone else may own what we hold, or it is not known whether our transaction counts: drop all state, connect
+    anew (which settles it) and restore. `outcome` is "fenced", "unknown" or "lost" (no broker to be reached)."""
+
+    def __init__(self, sentence: str, *, outcome: str = "fenced") -> None:
+        super().__init__(sentence)
+        self.outcome = outcome
+
+
+class Fatal(Exception):  # noqa: N818 - named after what comes next
+    """Going on would lose or double something, or cannot succeed: stop with this sentence."""
+
+
+class Partition(NamedTuple):
+    """A partition of a topic that the loop consumes: the input, or the facts."""
+
+    topic: str
+    number: int
+
+
+@dataclass(slots=True)
+class Polled:
+    """What one poll brought, by partition: records in order, the offset after them (transaction markers included when
+    the end was reached), and whether that is the partition's end."""
+
+    records: dict[Partition, list[Record]] = field(default_factory=dict)
+    positions: dict[Partition, int] = field(default_factory=dict)
+    at_end: set[Partition] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One micro-batch's transaction: outputs, journal records by journal partition, and the next input offsets."""
+
+    outputs: list[Output] = field(default_factory=list)
+    journal: dict[int, list[bytes]] = field(default_factory=dict)
+    positions: dict[Partition, int] = field(default_factory=dict)
+
+
+class Owner(Protocol):
+    """Who is told of partitions that come and go; called from within `poll` and `close` only."""
+
+    def assigned(self, partition: Partition, committed: int | None) -> int | None:
+        """Restores the partition's state; the offset to read from (None: by the setting for a first start).
+
+        Whatever it raises is raised by the `poll` that it was called from.
+        """
+        ...
+
+    def starts_at(self, partition: Partition, offset: int) -> None:
+        """A partition that had no place yet will be read from this offset."""
+        ...
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Drops the partitions' state: from now on they are somebody else's."""
+        ...
+
+
+class Transport(Protocol):
+    """A connection as one member of the group. Used by one thread. Raises `Retry`, `Fenced` and `Fatal` only."""
+
+    def input_partitions(self) -> int:
+        """How many partitions the input topic has."""
+        ...
+
+    def poll(self, most_records: int, wait_seconds: float) -> Polled:
+        """The next records of partitions that are ours, at most so many, after at most about so long."""
+        ...
+
+    def commit(self, transaction: Transaction) -> dict[int, int]:
+        """Writes it all or nothing; the offset of the first journal record by journal partition.
+
+        Raises Retry (aborted), Fenced (not ours any more, or outcome unknown), Fatal.
+        """
+        ...
+
+    def read_journal(self, number: int) -> Iterator[tuple[int, bytes | None]]:
+        """All committed records of a journal partition with their offsets, up to its end as of now."""
+        ...
+
+    def still_at_end(self, partitions: Sequence[Partition]) -> set[Partition]:
+        """Those of the partitions of which the broker says now that nothing is left to read."""
+        ...
+
+    def trim(self, journal: dict[int, int], facts: int | None) -> None:
+        """Lets go of journal records (by journal partition) and facts below these offsets. Best effort."""
+        ...
+
+    def close(self) -> None:
+        """Leaves the group at once, so that others take over without waiting. Never raises."""
+        ...
+
+
+def journal_partition(partition: Partition, facts_topic: str) -> int:
+    """Where a partition's state is journalled: 0 the watch's, p + 1 the gate's of input partition p."""
+    return 0 if partition.topic == facts_topic else partition.number + 1
