@@ -9,7 +9,8 @@ from confluent_kafka import Consumer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.runtime.logs import LONGEST_VALUE, Repeats, configure, in_short, librdkafka_logger, visible
+from consumer.runtime.client_log import Repeats, librdkafka_logger
+from consumer.runtime.logs import LONGEST_VALUE, configure, in_short, visible
 
 
 class SetClock:

@@ -1,0 +1,52 @@
+"""What the loop says of itself to other threads: whether it turns, and whether it keeps up."""
+
+from __future__ import annotations
+
+import threading
+
+
+class Health:
+    """What the loop says of itself, read by other threads. Times are seconds of the monotonic clock.
+
+    Alive: the loop turned within `limit_seconds`. Ready: alive, and every named condition holds. The first of them,
+    `assigned`, is there from the start and waits for its first `set`.
+    """
+
+    def __init__(self, limit_seconds: float, monotonic: float) -> None:
+        self._limit = limit_seconds
+        self._turned = monotonic
+        self._turns = 0
+        self._conditions: dict[str, str | None] = {"assigned": "waiting for partitions"}
+        self._lock = threading.Lock()
+
+    def turned(self, monotonic: float) -> None:
+        """The loop is alive at this moment: called once per turn, and at every step of a long restore."""
+        with self._lock:
+            self._turned = monotonic
+            self._turns += 1
+
+    def turns(self) -> int:
+        """How often `turned` was called: what the watchdog watches."""
+        return self._turns
+
+    def set(self, name: str, ready: bool, reason: str = "") -> None:  # noqa: FBT001 - the answer, not a switch
+        """Sets a condition; `reason` says in a few words what is missing when it does not hold."""
+        with self._lock:
+            self._conditions[name] = None if ready else reason or name
+
+    def drop(self, name: str) -> None:
+        """The condition is no longer ours (its partition went to another process)."""
+        with self._lock:
+            self._conditions.pop(name, None)
+
+    def not_alive(self, monotonic: float) -> list[str]:
+        """Why the loop counts as dead; empty = alive."""
+        with self._lock:
+            age = monotonic - self._turned
+        return [f"the loop has not turned for {age:.0f} s"] if age > self._limit else []
+
+    def not_ready(self, monotonic: float) -> list[str]:
+        """Why no work should be expected now; empty = ready."""
+        with self._lock:
+            missing = [reason for reason in self._conditions.values() if reason is not None]
+        return self.not_alive(monotonic) + missing
