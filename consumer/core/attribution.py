@@ -16,7 +16,7 @@ from publicsuffixlist import PublicSuffixList
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ABSOLUTE = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*://([^/?#\\]*)")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#\\]*)")
 _PORT = re.compile(r":\d*\Z")
 _suffixes = PublicSuffixList()
 

@@ -33,7 +33,7 @@ def decode(value: bytes | str | None) -> Any | Rejection:
     """The JSON value of the bytes, or a `Rejection` that says what is wrong with them. Never raises."""
     if value is None:
         return Rejection(Reason.TOMBSTONE, "the record has no value (a tombstone)")
-    if not value.strip():
+    if not value:
         return Rejection(Reason.EMPTY, "the value is empty")
     if len(value) > MOST_EVENT_BYTES:
         return Rejection(

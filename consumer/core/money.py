@@ -30,12 +30,11 @@ def parse(value: object) -> Decimal | None:
         return None
     if isinstance(value, int):
         return Decimal(value) if -LARGEST < value < LARGEST else None
-    if not value.is_finite() or value.adjusted() >= 15:  # noqa: PLR2004 - LARGEST has 15 zeros
-        return None
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -MOST_DECIMALS:
-        return None
-    return value
+    if not value.is_finite() or not -MOST_DECIMALS <= value.adjusted() < 15:  # noqa: PLR2004 - LARGEST has 15 zeros
+        return Decimal(0) if value.is_zero() else None
+    shortest = _ROUNDING.normalize(value)
+    exponent = shortest.as_tuple().exponent
+    return value if isinstance(exponent, int) and exponent >= -MOST_DECIMALS and shortest == value else None
 
 
 def add(a: Decimal, b: Decimal) -> Decimal:

@@ -1,0 +1,85 @@
+"""What Sluice asks of librdkafka: the settings that exactly-once stands on, over the user's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from confluent_kafka import KafkaError, KafkaException
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+Config = dict[str, Any]
+
+SESSION_TIMEOUT_MS = 10_000
+"""A member that says nothing for this long loses its partitions."""
+
+TRANSACTION_TIMEOUT_MS = 10_000
+"""A dead owner's open transaction holds readers up no longer than this (Kafka Streams' value)."""
+
+
+def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
+    """The daemon's consumer. `auto.offset.reset=error`: a place that is gone is said, never guessed."""
+    return {
+        "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "heartbeat.interval.ms": 1_000,
+        "fetch.queue.backoff.ms": 5,  # the default of 1000 stalls a fast reader
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": 131_072,
+        **user,
+        "logger": log,
+        "group.id": group,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "allow.auto.create.topics": False,
+    }
+
+
+def journal_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
+    """A consumer that reads a journal on its own, outside of any group."""
+    return {**consumer_config(user, f"{group}-restore", log), "fetch.wait.max.ms": 50}
+
+
+def producer_config(
+    user: Mapping[str, Any], transactional_id: str, most_message_bytes: int, log: logging.Logger
+) -> Config:
+    """The daemon's producer. `retry.backoff.ms`: at the default of 100 each of back-to-back transactions waits that
+    long for the markers of the one before."""
+    return {
+        "compression.type": "lz4",
+        "linger.ms": 5,
+        "retry.backoff.ms": 5,
+        "queue.buffering.max.messages": 1_000_000,
+        "queue.buffering.max.kbytes": 1_048_576,
+        **user,
+        "logger": log,
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "message.max.bytes": most_message_bytes,
+        "enable.idempotence": True,
+        "acks": "all",
+    }
+
+
+def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
+    """The daemon's admin client: only the settings that every kind of client knows."""
+    return {**user, "logger": log}
+
+
+RAISED = (KafkaException, cast("type[BaseException]", KafkaError))
+"""What the client raises: fatal errors come bare when there is no callback for them."""
+
+
+def error_of(raised: object) -> KafkaError:
+    """The error inside of what was raised."""
+    if isinstance(raised, KafkaError):
+        return raised
+    arguments = getattr(raised, "args", ())
+    inner = arguments[0] if arguments else None
+    return inner if isinstance(inner, KafkaError) else KafkaError(KafkaError._FAIL, str(raised))  # noqa: SLF001 - the client's name for it

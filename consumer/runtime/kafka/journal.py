@@ -1,0 +1,86 @@
+"""Reading a journal partition back: everything that was committed when the takeover began, and not a record less."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import OffsetSpec
+
+from consumer.runtime.kafka.client import error_of
+from consumer.runtime.transport import Fatal, Fenced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from confluent_kafka.admin import AdminClient
+
+    from consumer.runtime.kafka.client import Config
+
+PATIENCE_SECONDS = 60.0
+"""Without any progress for so long, something is wrong: longer than a dead owner's open transaction can last."""
+
+_EOF = KafkaError._PARTITION_EOF  # noqa: SLF001
+
+
+def log_end(admin: AdminClient, topic: str, number: int) -> int:
+    """The partition's log end, uncommitted records included: the last stable offset may lie below records that are
+    committed already, pinned by a dead owner's open transaction."""
+    where = TopicPartition(topic, number)
+    futures = admin.list_offsets(
+        {where: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=15
+    )
+    try:
+        end: int = futures[where].result(timeout=20).offset
+    except KafkaException as raised:
+        raise Fenced(
+            f"the end of {topic}[{number}] cannot be asked: {error_of(raised).str()}", outcome="lost"
+        ) from raised
+    return end
+
+
+def read(config: Config, admin: AdminClient, topic: str, number: int) -> Iterator[tuple[int, bytes | None]]:
+    """All committed records of a journal partition, with their offsets, up to its log end as of now.
+
+    Raises Fenced(lost) when the broker is gone, Fatal when the journal cannot be read to its end.
+    """
+    end = log_end(admin, topic, number)
+    if end == 0:
+        return
+    reader = Consumer(config)
+    try:
+        reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING)])
+        yield from _until(reader, end, f"{topic}[{number}]")
+    finally:
+        reader.close()
+
+
+def _until(reader: Consumer, end: int, where: str) -> Iterator[tuple[int, bytes | None]]:
+    reached, progress_at = -1, time.monotonic()
+    while True:
+        for message in reader.consume(1000, 0.2):
+            error = message.error()
+            offset = message.offset()
+            if error is None and offset is not None:
+                reached, progress_at = offset + 1, time.monotonic()
+                yield offset, message.value()
+            elif error is not None and error.code() == _EOF and offset is not None:
+                if offset >= end:
+                    return
+                if offset > reached:
+                    reached, progress_at = offset, time.monotonic()
+            elif error is not None and error.fatal():
+                raise Fenced(f"{where} cannot be read: {error.str()}", outcome="lost")
+        if time.monotonic() - progress_at > PATIENCE_SECONDS:
+            raise Fatal(
+                f"{where} could be read up to offset {max(reached, 0)} of {end} only: either a transaction hangs on it "
+                "(see `kafka-transactions.sh find-hanging`) or its broker is away"
+            )

@@ -1,0 +1,126 @@
+"""The topics that Sluice needs: which, with which settings; creates what is missing, and says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import ConfigResource, NewPartitions, NewTopic, ResourceType
+
+from consumer.runtime.kafka.client import error_of
+from consumer.runtime.transport import Fatal, Fenced
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from confluent_kafka.admin import AdminClient
+
+TIMEOUT_SECONDS = 15.0
+
+DEFAULT_MOST_BYTES = 1_048_588
+"""Kafka's default `max.message.bytes`."""
+
+ROOM_FOR_HEADERS = 65_536
+"""How much larger than the input's a dead letter or a passed event may be."""
+
+
+class Names(NamedTuple):
+    """The topics' names; `valid` empty = passed events are not written."""
+
+    input: str
+    dead_letters: str
+    valid: str
+    facts: str
+    journal: str
+    days: str
+    alerts: str
+
+
+class Created(NamedTuple):
+    """A topic that was missing."""
+
+    topic: str
+    partitions: int
+
+
+def wanted(
+    names: Names, input_partitions: int, most_input_bytes: int
+) -> dict[str, tuple[int, dict[str, str]]]:
+    """Partitions and settings of every topic that Sluice writes.
+
+    State and facts are kept for ever and trimmed by Sluice itself: the default retention of a week would delete state.
+    """
+    larger = str(most_input_bytes + ROOM_FOR_HEADERS)
+    kept = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    latest = {"cleanup.policy": "compact"}
+    topics = {
+        names.dead_letters: (input_partitions, {"cleanup.policy": "delete", "max.message.bytes": larger}),
+        names.facts: (1, {**kept, "segment.bytes": "67108864"}),
+        names.journal: (input_partitions + 1, {**kept, "segment.bytes": "67108864"}),
+        names.days: (1, latest),
+        names.alerts: (1, latest),
+    }
+    if names.valid:
+        topics[names.valid] = (input_partitions, {"cleanup.policy": "delete", "max.message.bytes": larger})
+    return topics
+
+
+def existing(admin: AdminClient) -> dict[str, int]:
+    """Partitions by topic, as the cluster knows them now. Raises Fenced(lost) if it cannot be reached."""
+    try:
+        topics = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
+    except KafkaException as raised:
+        raise Fenced(f"the brokers cannot be reached: {error_of(raised).str()}", outcome="lost") from raised
+    return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+
+
+def create_missing(
+    admin: AdminClient, names: Names, known: Mapping[str, int], replication_factor: int
+) -> list[Created]:
+    """Creates what is missing (the input never), and adds journal partitions where the input has got more.
+
+    Raises Fatal with a sentence when it may not, or when a topic that must have one partition has more.
+    """
+    topics = wanted(names, known[names.input], most_message_bytes(admin, names.input))
+    created = []
+    for name, (partitions, config) in topics.items():
+        if name not in known:
+            new = NewTopic(name, partitions, replication_factor, config=config)
+            _done(
+                admin.create_topics([new], operation_timeout=TIMEOUT_SECONDS)[name],
+                f"create the topic {name}",
+            )
+            created.append(Created(name, partitions))
+    for name in (names.facts, names.days, names.alerts):
+        if known.get(name, 1) != 1:
+            raise Fatal(
+                f"the topic {name} must have one partition and has {known[name]}: name another in [topics]"
+            )
+    if known.get(names.journal, topics[names.journal][0]) < topics[names.journal][0]:
+        partitions = topics[names.journal][0]
+        more = NewPartitions(names.journal, partitions)
+        _done(admin.create_partitions([more])[names.journal], f"add partitions to the topic {names.journal}")
+        created.append(Created(names.journal, partitions))
+    return created
+
+
+def most_message_bytes(admin: AdminClient, topic: str) -> int:
+    """A topic's `max.message.bytes`; Kafka's default where it may not be asked."""
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    try:
+        config = admin.describe_configs([resource])[resource].result(timeout=TIMEOUT_SECONDS)
+        return int(config["max.message.bytes"].value)
+    except (KafkaException, KeyError, ValueError, TypeError):
+        return DEFAULT_MOST_BYTES
+
+
+def _done(future: object, what: str) -> None:
+    try:
+        future.result(timeout=TIMEOUT_SECONDS + 5)  # type: ignore[attr-defined]  # a concurrent.futures.Future
+    except KafkaException as raised:
+        error = error_of(raised)
+        if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return
+        if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):  # noqa: SLF001
+            raise Fenced(f"could not {what}: {error.str()}", outcome="lost") from raised
+        raise Fatal(f"could not {what}: {error.str()}; create it by hand or grant the right") from raised

@@ -1,0 +1,177 @@
+"""The transactional producer: the only place that begins, commits and aborts, and that turns the client's dozen
+errors into the three that the loop knows.
+
+    flags of the error          what it means                              raised
+    abort required              refused, nothing counts                    Retry (after the abort)
+    time-out of commit          asked again, then outcome unknown          Fenced(unknown)
+    fatal, fenced, no flag      the producer is of no use any more         Fenced
+    _STATE                      our bug                                    Fatal
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaError, Producer, TopicPartition
+
+from consumer.runtime.kafka.client import RAISED, TRANSACTION_TIMEOUT_MS, error_of
+from consumer.runtime.transport import Fatal, Fenced, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.core.record import Output
+    from consumer.runtime.kafka.client import Config
+    from consumer.runtime.transport import Transaction
+
+COMMIT_SECONDS = 30.0
+"""How long an answer to commit or abort is asked for before the outcome counts as unknown. Longer than the
+transaction time-out, after which the broker has decided."""
+
+INIT_SECONDS = 60.0
+SEND_SECONDS = TRANSACTION_TIMEOUT_MS / 1000
+
+_E = KafkaError
+_REBALANCE = {
+    _E.UNKNOWN_MEMBER_ID,
+    _E.ILLEGAL_GENERATION,
+    _E.FENCED_INSTANCE_ID,
+    _E.REBALANCE_IN_PROGRESS,
+    _E.STALE_MEMBER_EPOCH,
+    _E.FENCED_MEMBER_EPOCH,
+}
+_PERMANENT = {
+    _E.MSG_SIZE_TOO_LARGE,
+    _E.RECORD_LIST_TOO_LARGE,
+    _E.INVALID_TIMESTAMP,
+    _E.INVALID_RECORD,
+    _E.POLICY_VIOLATION,
+    _E.TOPIC_AUTHORIZATION_FAILED,
+    _E.GROUP_AUTHORIZATION_FAILED,
+    _E.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    _E.CLUSTER_AUTHORIZATION_FAILED,
+}
+_FENCED = {_E._FENCED, _E.INVALID_PRODUCER_EPOCH, _E.PRODUCER_FENCED, _E.INVALID_TXN_STATE}  # noqa: SLF001
+_TIMED_OUT = _E._TIMED_OUT  # noqa: SLF001
+_STATE = _E._STATE  # noqa: SLF001
+_ANY = -1
+"""Lets the partitioner choose by key."""
+
+
+def member_metadata(metadata: bytes) -> tuple[int, str]:
+    """Generation and member id inside of the client's group metadata (`CGMDv2:`, int32, then texts ended by zero)."""
+    if not metadata.startswith(b"CGMDv2:"):
+        return 0, "?"
+    (generation,) = struct.unpack_from("@i", metadata, 7)
+    member = metadata[11:].split(b"\0")[1] if metadata[11:].count(b"\0") > 1 else b""
+    return generation, member.decode("utf-8", "replace")
+
+
+class TransactionalProducer:
+    """One producer's transactions, one after the other. Starting it settles what an earlier one with the same id left."""
+
+    def __init__(self, config: Config, journal_topic: str) -> None:
+        self._journal_topic = journal_topic
+        self._producer = Producer(config)
+        try:
+            self._producer.init_transactions(INIT_SECONDS)
+        except RAISED as raised:
+            error = error_of(raised)
+            if error.code() in _PERMANENT:
+                raise Fatal(
+                    f"transactions are refused: {error.str()}; grant the right on the transactional id"
+                ) from raised
+            raise Fenced(f"transactions cannot be started: {error.str()}", outcome="lost") from raised
+
+    def commit(self, transaction: Transaction, group_metadata: Callable[[], Any]) -> dict[int, int]:
+        """All of it in one transaction: outputs, journal, then offsets under fresh group metadata, then commit.
+
+        The offset of the first journal record by journal partition. Raises Retry, Fenced, Fatal.
+        """
+        marks: dict[int, int] = {}
+        try:
+            self._producer.begin_transaction()
+            for output in transaction.outputs:
+                self._write(output)
+            for number, entries in transaction.journal.items():
+                self._write_journal(number, entries, marks)
+            self._send_offsets(transaction, group_metadata)
+            self._finish(self._producer.commit_transaction)
+        except RAISED as raised:
+            self._translate(error_of(raised), raised)
+        self._producer.poll(0)
+        return marks
+
+    def _write(self, output: Output) -> None:
+        partition = _ANY if output.partition is None else output.partition
+        self._produce(output.topic, output.value, output.key, partition=partition, headers=output.headers)
+
+    def _produce(self, topic: str, value: bytes | None, key: bytes | None = None, **more: Any) -> None:
+        """Hands a record over; waits while the client's queue is full."""
+        while True:
+            try:
+                self._producer.produce(topic, value, key, **more)
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                return
+
+    def _write_journal(self, number: int, entries: list[bytes], marks: dict[int, int]) -> None:
+        def note(error: KafkaError | None, message: Any) -> None:
+            if error is None:
+                marks.setdefault(number, message.offset())
+
+        for entry in entries:
+            self._produce(self._journal_topic, entry, partition=number, on_delivery=note)
+
+    def _send_offsets(self, transaction: Transaction, group_metadata: Callable[[], Any]) -> None:
+        metadata = group_metadata()
+        generation, member = member_metadata(bytes(metadata))
+        if generation < 0 or not member:  # the broker would take these offsets without asking whose they are
+            self._abort()
+            raise Retry("not a member of the group at the moment", code="no_member", rebalance=True)
+        offsets = [TopicPartition(p.topic, p.number, offset) for p, offset in transaction.positions.items()]
+        self._producer.send_offsets_to_transaction(offsets, metadata, SEND_SECONDS)
+
+    def _finish(self, verb: Callable[[float], None]) -> None:
+        """Commit or abort; a time-out is asked again, since any other call would be refused."""
+        for attempt in range(2):
+            try:
+                verb(COMMIT_SECONDS)
+            except RAISED as raised:
+                error = error_of(raised)
+                if error.code() != _TIMED_OUT or error.fatal() or error.txn_requires_abort():
+                    raise
+                if attempt:
+                    raise Fenced("no answer whether the transaction counts", outcome="unknown") from raised
+            else:
+                return
+
+    def _abort(self) -> None:
+        try:
+            self._finish(self._producer.abort_transaction)
+        except RAISED as raised:
+            raise Fenced(f"the transaction cannot be aborted: {error_of(raised).str()}") from raised
+
+    def _translate(self, error: KafkaError, raised: BaseException) -> None:
+        """Raises what the loop must do about the error."""
+        code, sentence = error.code(), f"{error.name()}: {error.str()}"
+        if code == _STATE:
+            raise Fatal(f"the producer was used in the wrong order ({sentence})") from raised
+        if error.fatal() or code in _FENCED:
+            raise Fenced(sentence) from raised
+        if error.txn_requires_abort() or code in _REBALANCE or code in _PERMANENT:
+            self._abort()
+            raise Retry(
+                sentence, code=error.name(), rebalance=code in _REBALANCE, permanent=code in _PERMANENT
+            ) from raised
+        raise Fenced(sentence, outcome="unknown") from raised
+
+    def close(self) -> None:
+        """Aborts what is open and lets go of the client."""
+        try:
+            self._producer.close()
+        except (*RAISED, RuntimeError) as ignored:
+            # the broker aborts it by itself after the transaction time-out
+            del ignored

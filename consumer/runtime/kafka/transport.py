@@ -1,0 +1,280 @@
+"""Apache Kafka behind the transport seam: one consumer, one transactional producer, one admin client.
+
+A takeover goes in this order, and the order is everything:
+1. the committed offsets (the answer waits for a dead owner's pending commit);
+2. the journal's log end; 3. the journal up to there; 4. both compared (by the loop);
+5. `incremental_assign` with explicit offsets.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from consumer.runtime.kafka import journal, topics
+from consumer.runtime.kafka.client import (
+    RAISED,
+    admin_config,
+    consumer_config,
+    error_of,
+    journal_config,
+    producer_config,
+)
+from consumer.runtime.kafka.transaction import TransactionalProducer
+from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterator, Mapping, Sequence
+
+MOST_POLLED_BYTES = 33_554_432
+"""A poll stops gathering beyond this many bytes, so that large events cannot fill the memory."""
+
+CHUNK = 1_000
+PATIENCE_SECONDS = 60.0
+PARTITIONS_EVERY_SECONDS = 60.0
+
+_E = KafkaError
+_EOF = _E._PARTITION_EOF  # noqa: SLF001
+_TIMED_OUT = _E._TIMED_OUT  # noqa: SLF001
+_NO_OFFSET = -1001
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaOptions:
+    """How to be a member. `user`: the settings given under `[kafka]`. `from_start`: whether a partition that was never
+    read is read from its beginning (or from its end as of now)."""
+
+    user: Mapping[str, Any]
+    names: topics.Names
+    group: str
+    instance: str
+    consumes: tuple[str, ...]
+    log: logging.Logger
+    from_start: bool = True
+    most_message_bytes: int = topics.DEFAULT_MOST_BYTES + topics.ROOM_FOR_HEADERS
+
+    @property
+    def transactional_id(self) -> str:
+        """Group and instance: a restart under the same name aborts its own leftovers at once."""
+        return f"{self.group}-{self.instance}"
+
+
+class KafkaTransport:
+    """One process as a member of the consumer group. See `consumer.runtime.transport.Transport`."""
+
+    def __init__(self, options: KafkaOptions, owner: Owner) -> None:
+        self._options = options
+        self._owner = owner
+        self._failure: BaseException | None = None
+        self._expected: dict[tuple[str, int], int] = {}
+        self._partitions_at = -PARTITIONS_EVERY_SECONDS
+        self._partitions = 0
+        self._admin = AdminClient(admin_config(options.user, options.log))
+        self._producer = TransactionalProducer(
+            producer_config(options.user, options.transactional_id, options.most_message_bytes, options.log),
+            options.names.journal,
+        )
+        self._consumer = Consumer(consumer_config(options.user, options.group, options.log))
+        self._consumer.subscribe(
+            list(options.consumes),
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
+
+    def input_partitions(self) -> int:
+        now = time.monotonic()
+        if now - self._partitions_at >= PARTITIONS_EVERY_SECONDS:
+            known = topics.existing(self._admin).get(self._options.names.input, 0)
+            self._partitions, self._partitions_at = max(self._partitions, known), now
+        return self._partitions
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def poll(self, most_records: int, wait_seconds: float) -> Polled:
+        polled = Polled()
+        gathered, size, wait = 0, 0, wait_seconds
+        while gathered < most_records and size < MOST_POLLED_BYTES:
+            chunk = self._consume(min(CHUNK, most_records - gathered), wait)
+            if not chunk:
+                break
+            size += self._sort(chunk, polled)
+            gathered += len(chunk)
+            wait = 0.0
+        self._note_places(polled)
+        return polled
+
+    def _consume(self, most: int, wait_seconds: float) -> list[Any]:
+        try:
+            messages = self._consumer.consume(most, wait_seconds)
+        except RAISED as raised:
+            raise Fenced(f"reading failed: {error_of(raised).str()}", outcome="lost") from raised
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        return list(messages)
+
+    def _sort(self, messages: list[Any], polled: Polled) -> int:
+        """Puts messages to their partitions; how many bytes they have."""
+        size = 0
+        records = polled.records
+        here: Partition | None = None
+        batch: list[Any] = []
+        for message in messages:
+            if message.error() is not None:
+                self._note_error(message, polled)
+                continue
+            if here is None or message.partition() != here.number or message.topic() != here.topic:
+                here = Partition(message.topic(), message.partition())
+                batch = records.setdefault(here, [])
+            batch.append(message)
+            size += len(message)
+        return size
+
+    def _note_error(self, message: Any, polled: Polled) -> None:
+        error = message.error()
+        partition = Partition(
+            message.topic() or "", message.partition() if message.partition() is not None else -1
+        )
+        if error.code() == _EOF:
+            polled.positions[partition] = message.offset()
+            polled.at_end.add(partition)
+        elif error.code() in (_E._AUTO_OFFSET_RESET, _E.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
+            raise Fatal(
+                f"the next offset of {partition.topic}[{partition.number}] is gone ({error.str()}): retention deleted "
+                "records that were not read yet; delete all sluice topics and the group to read anew what is left"
+            )
+        elif error.code() in (_E.TOPIC_AUTHORIZATION_FAILED, _E.GROUP_AUTHORIZATION_FAILED):
+            raise Fatal(f"reading is refused: {error.str()}; grant the right to read")
+        elif error.fatal():
+            raise Fenced(f"reading failed: {error.str()}")
+
+    def _note_places(self, polled: Polled) -> None:
+        """Where each partition stands now; records of partitions that went away meanwhile are left out."""
+        for partition in list(polled.records):
+            batch = polled.records[partition]
+            expected = self._expected.get(partition)
+            if expected is None:
+                del polled.records[partition]
+                continue
+            if batch[0].offset() < expected:
+                raise Fenced(
+                    f"{partition.topic}[{partition.number}] went back from {expected} to {batch[0].offset()}"
+                )
+            after = batch[-1].offset() + 1
+            if polled.positions.get(partition, 0) < after:
+                polled.at_end.discard(partition)
+                polled.positions[partition] = after
+        for partition in list(polled.positions):
+            if partition in self._expected:
+                self._expected[partition] = polled.positions[partition]
+            else:
+                del polled.positions[partition]
+                polled.at_end.discard(partition)
+
+    def still_at_end(self, partitions: Sequence[Partition]) -> set[Partition]:
+        ended = set()
+        for partition in partitions:
+            try:
+                _, end = self._consumer.get_watermark_offsets(
+                    TopicPartition(*partition), timeout=2, cached=False
+                )
+            except RAISED as ignored:
+                # no answer, no claim: it is asked again at the next tick
+                del ignored
+                continue
+            if end <= self._expected.get(partition, -1):
+                ended.add(partition)
+        return ended
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def commit(self, transaction: Transaction) -> dict[int, int]:
+        return self._producer.commit(transaction, self._consumer.consumer_group_metadata)
+
+    def read_journal(self, number: int) -> Iterator[tuple[int, bytes | None]]:
+        config = journal_config(self._options.user, self._options.group, self._options.log)
+        return journal.read(config, self._admin, self._options.names.journal, number)
+
+    def trim(self, journal: dict[int, int], facts: int | None) -> None:
+        names = self._options.names
+        cut = [TopicPartition(names.journal, number, offset) for number, offset in journal.items()]
+        if facts is not None:
+            cut.append(TopicPartition(names.facts, 0, facts))
+        self._admin.delete_records(cut)
+
+    # ── partitions come and go ──────────────────────────────────────────────────────────────────────────────────
+    # Callbacks run inside of consume and close and must not raise: the client would throw the batch away. What went
+    # wrong is remembered and raised after the call.
+
+    def _on_assign(self, _consumer: Consumer, assigned: list[TopicPartition]) -> None:
+        try:
+            committed = self._committed(assigned)
+            places = [self._place(where, committed[where.topic, where.partition]) for where in assigned]
+            self._consumer.incremental_assign(places)
+        except BaseException as failure:  # noqa: BLE001 - raised again after the call
+            self._failure = failure
+
+    def _place(self, where: TopicPartition, committed: int | None) -> TopicPartition:
+        partition = Partition(where.topic, where.partition)
+        offset = self._owner.assigned(partition, committed)
+        if offset is None:
+            offset = self._first_offset(where)
+            self._owner.starts_at(partition, offset)
+        self._expected[partition] = offset
+        return TopicPartition(where.topic, where.partition, offset)
+
+    def _on_revoke(self, _consumer: Consumer, revoked: list[TopicPartition]) -> None:
+        gone = [Partition(where.topic, where.partition) for where in revoked]
+        for partition in gone:
+            self._expected.pop(partition, None)
+        try:
+            self._owner.revoked(gone)
+        except BaseException as failure:  # noqa: BLE001 - raised again after the call
+            self._failure = failure
+
+    def _committed(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int | None]:
+        """The group's offsets; waits while an owner's transaction is pending on any of them."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        asked = [TopicPartition(where.topic, where.partition) for where in partitions]
+        while True:
+            try:
+                answers = self._consumer.committed(asked, timeout=5)
+            except RAISED as raised:
+                error = error_of(raised)
+                if error.fatal() or time.monotonic() > deadline:
+                    raise Fenced(
+                        f"the group's offsets cannot be read: {error.str()}", outcome="lost"
+                    ) from raised
+                continue
+            errors = [where.error for where in answers if where.error is not None]
+            if not errors:
+                return {(w.topic, w.partition): None if w.offset == _NO_OFFSET else w.offset for w in answers}
+            if time.monotonic() > deadline:
+                raise Fenced(f"the group's offsets cannot be read: {errors[0].str()}", outcome="lost")
+
+    def _first_offset(self, where: TopicPartition) -> int:
+        here = TopicPartition(where.topic, where.partition)
+        earliest = self._options.from_start or where.topic == self._options.names.facts
+        spec = OffsetSpec.earliest() if earliest else OffsetSpec.latest()
+        futures = self._admin.list_offsets({here: spec}, isolation_level=IsolationLevel.READ_COMMITTED)
+        try:
+            offset: int = futures[here].result(timeout=20).offset
+        except KafkaException as raised:
+            raise Fenced(
+                f"the beginning of {where.topic} cannot be asked: {error_of(raised).str()}"
+            ) from raised
+        return offset
+
+    def close(self) -> None:
+        self._producer.close()
+        try:
+            self._consumer.close()
+        except (*RAISED, RuntimeError) as ignored:
+            # the group finds out by itself after the session time-out
+            del ignored
