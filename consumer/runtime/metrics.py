@@ -1,0 +1,240 @@
+"""Every number that the daemon shows to Prometheus: its name, unit, meaning, and the closed sets of its labels.
+
+Names follow https://prometheus.io/docs/practices/naming/: base units, `_total` for what only grows, `_info` for facts
+about the program. Nothing here is called for a single event: the loop tells once per batch, after its commit.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Literal, get_args
+
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
+
+from consumer.core.days import Status
+from consumer.core.rejection import PURCHASE_INVALID, Reason
+from consumer.runtime.metric_definitions import Definitions
+from detectors.alerts import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.runtime.loop import Stages
+    from consumer.tasks.task import Tally
+
+Role = Literal["gate", "watch"]
+TransactionOutcome = Literal["committed", "aborted", "fenced", "unknown"]
+Recovery = Literal["retry", "fenced", "unknown", "lost"]
+Delivery = Literal["written", "unchanged", "failed"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+STAGES = ("poll", "decide", "commit", "apply")
+PURCHASES = ("counted", "replayed", "collided", "invalid")
+
+OTHER_KIND = "other"
+"""Where open alerts of a kind are counted that this version does not know (written by a newer one)."""
+
+BATCH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Seconds. A stage takes milliseconds when all is well; a transaction must end within 10 s."""
+
+RESTORE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Seconds. A million open sessions take about 2 s."""
+
+
+class Metrics:
+    """All metrics of one process on a registry of their own. `build` names the versions in use, `kinds` and `sinks`
+    are the closed sets of alert kinds and of places that reports go to."""
+
+    def __init__(self, build: Mapping[str, str], kinds: Sequence[str], sinks: Sequence[str]) -> None:
+        self.definitions = Definitions()
+        self.registry = self.definitions.registry
+        self._kinds = (*kinds, OTHER_KIND)
+        self._define_flow()
+        self._define_loop()
+        self._define_verdicts(sinks)
+        self.definitions.info("build", "Always 1; the versions in use are its labels.", build)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+
+    # ── told by the loop ────────────────────────────────────────────────────────────────────────────────────────
+
+    def gated(self, tally: Tally) -> None:
+        """What a committed batch of the gate did."""
+        self._records.labels("gate").inc(tally.records)
+        self._events.inc(tally.events)
+        for reason in Reason:
+            self._rejected.labels(reason.value).inc(tally.rejected.get(reason.value, 0))
+        invalid = sum(tally.rejected.get(reason.value, 0) for reason in PURCHASE_INVALID)
+        self._purchases.labels("invalid").inc(invalid)
+        self._truncated.inc(tally.truncated)
+        # A batch may join more sessions than it opens; a counter never goes back.
+        (self._opened if tally.sessions_opened > 0 else self._joined).inc(abs(tally.sessions_opened))
+
+    def watched(self, tally: Tally) -> None:
+        """What a committed batch of the watch did. It sees only those invalid purchases that have an id: `gated` counts
+        them all."""
+        self._records.labels("watch").inc(tally.records)
+        for outcome in PURCHASES[:-1]:
+            self._purchases.labels(outcome).inc(tally.purchases.get(outcome, 0))
+
+    def committed(self, stages: Stages, journal_bytes: int, at_ms: int) -> None:
+        """A batch was committed and applied: how long its stages took, what it wrote to the journal, and when."""
+        self._batches.inc()
+        for stage in STAGES:
+            self._stage_seconds.labels(stage).observe(getattr(stages, stage))
+        self._journal_bytes.inc(journal_bytes)
+        self._last_commit.set(at_ms / 1000)
+        self.transaction("committed")
+
+    def transaction(self, outcome: TransactionOutcome) -> None:
+        """A transaction ended; `committed` tells the good end itself."""
+        self._transactions.labels(outcome).inc()
+
+    def recovered(self, error: Recovery) -> None:
+        """The loop caught an error and goes on."""
+        self._recoveries.labels(error).inc()
+
+    def restoring(self, partitions: int) -> None:
+        """So many partitions are being restored now."""
+        self._restoring.set(partitions)
+
+    def restored_entries(self, entries: int) -> None:
+        """So many further journal entries were read; told at every step, so that a restore is seen to move."""
+        self._restored_entries.inc(entries)
+
+    def restored(self, seconds: float) -> None:
+        """A partition's state was restored in that time."""
+        self._restore_seconds.observe(seconds)
+
+    def assigned(self, role: Role, partitions: int) -> None:
+        """So many partitions of the role are ours now."""
+        self._assigned.labels(role).set(partitions)
+
+    def lag(self, role: Role, records: int) -> None:
+        """So many records wait in all our partitions of the role."""
+        self._lag.labels(role).set(records)
+
+    def watermark(self, role: Role, at_ms: int | None) -> None:
+        """How far event time has come, lowest of our partitions of the role; None = not known."""
+        self._watermark.labels(role).set(0 if at_ms is None else at_ms / 1000)
+
+    def open_sessions(self, sessions: int) -> None:
+        """So many sessions of our partitions are in memory."""
+        self._open_sessions.set(sessions)
+
+    def days(self, counts: Mapping[str, int]) -> None:
+        """How many days in memory have which status; one that is not named has none."""
+        for status in get_args(Status):
+            self._receipts.labels(status).set(counts.get(status, 0))
+
+    def open_alerts(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """How many alerts in state `open` there are by (kind, severity); what is not named has none."""
+        known = dict.fromkeys(product(self._kinds, [severity.value for severity in Severity]), 0)
+        for (kind, severity), count in counts.items():
+            known[kind if kind in self._kinds else OTHER_KIND, severity] += count
+        for labels, count in known.items():
+            self._alerts.labels(*labels).set(count)
+
+    def delivered(self, sink: str, outcome: Delivery) -> None:
+        """One delivery to a sink ended."""
+        self._deliveries.labels(sink, outcome).inc()
+
+    def left(self, role: Role) -> None:
+        """Our last partition of the role went to another process, which shows these numbers from now on."""
+        self.assigned(role, 0)
+        self.lag(role, 0)
+        self.watermark(role, None)
+        if role == "gate":
+            self.open_sessions(0)
+        else:
+            self.days({})
+            self.open_alerts({})
+
+    # ── names and meanings ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _define_flow(self) -> None:
+        new = self.definitions
+        self._records = new.counter(
+            "records", "Records read and committed, by the role that read them.", role=ROLES
+        )
+        self._events = new.counter(
+            "events", "Records that count as events (an invalid purchase is one, too)."
+        )
+        self._rejected = new.counter(
+            "rejected_records",
+            "Records written to the dead letter topic, by reason.",
+            reason=[reason.value for reason in Reason],
+        )
+        self._truncated = new.counter(
+            "dead_letters_truncated", "Dead letters that had to leave out their value to fit their topic."
+        )
+        self._opened = new.counter("sessions_opened", "Sessions opened, less those joined in the same batch.")
+        self._joined = new.counter(
+            "sessions_joined",
+            "Sessions taken back by later batches, when an event joined two that were counted.",
+        )
+        self._purchases = new.counter(
+            "purchases",
+            "Purchases by what became of them at first; one whose id turns up again later with other content was counted.",
+            outcome=PURCHASES,
+        )
+        self._lag = new.gauge(
+            "consumer_lag_records", "Records waiting in this process's partitions of the role.", role=ROLES
+        )
+        self._watermark = new.gauge(
+            "watermark_timestamp_seconds",
+            "How far event time has surely come (Unix time), lowest of this process's partitions of the role; 0 = not known.",
+            role=ROLES,
+        )
+        self._open_sessions = new.gauge("open_sessions", "Sessions in memory that an event could still join.")
+
+    def _define_loop(self) -> None:
+        new = self.definitions
+        self._batches = new.counter("batches", "Micro-batches committed.")
+        self._stage_seconds = new.histogram(
+            "batch_duration_seconds",
+            "Time that a committed batch spent in a stage.",
+            BATCH_BUCKETS,
+            stage=STAGES,
+        )
+        self._transactions = new.counter(
+            "transactions", "Kafka transactions by how they ended.", outcome=get_args(TransactionOutcome)
+        )
+        self._recoveries = new.counter(
+            "recoveries",
+            "Errors that the loop went on from: same batch again (retry), or connected and restored anew (the others).",
+            error=get_args(Recovery),
+        )
+        self._last_commit = new.gauge(
+            "last_commit_timestamp_seconds", "When the last batch was committed (Unix time); 0 = none yet."
+        )
+        self._journal_bytes = new.counter("journal_bytes", "Bytes of state changes written to the journal.")
+        self._assigned = new.gauge(
+            "assigned_partitions", "Partitions that this process works on.", role=ROLES
+        )
+        self._restoring = new.gauge("restoring_partitions", "Partitions whose state is being restored now.")
+        self._restored_entries = new.counter("restored_entries", "Journal entries read to restore state.")
+        self._restore_seconds = new.histogram(
+            "restore_duration_seconds", "Time to restore a partition's state.", RESTORE_BUCKETS
+        )
+
+    def _define_verdicts(self, sinks: Sequence[str]) -> None:
+        new = self.definitions
+        # Not "days": checkers of names take that for a unit that should have been seconds.
+        self._receipts = new.gauge(
+            "receipts", "Days in memory by the status of their receipt.", status=get_args(Status)
+        )
+        self._alerts = new.gauge(
+            "open_alerts",
+            "Alerts in state open (not acknowledged, silenced or inhibited) by kind and severity.",
+            kind=self._kinds,
+            severity=[severity.value for severity in Severity],
+        )
+        self._deliveries = new.counter(
+            "deliveries", "Deliveries of reports and alerts by sink.", sink=sinks, outcome=get_args(Delivery)
+        )
+
+
+def metrics_markdown() -> str:
+    """The table of all metrics of our own as Markdown, as the README has it."""
+    return Metrics({}, (), ()).definitions.markdown()

@@ -1,0 +1,183 @@
+import dataclasses
+import re
+
+import pytest
+from prometheus_client import REGISTRY, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumer.core.rejection import Reason
+from consumer.runtime.loop import Stages
+from consumer.runtime.metrics import OTHER_KIND, STAGES, Metrics, metrics_markdown
+from consumer.tasks.task import Tally
+
+KINDS = ("transaction_collision", "purchase_invalid")
+OWN = "sluice_"
+
+
+@pytest.fixture
+def metrics():
+    return Metrics({"version": "1.2.3"}, KINDS, ("directory", "chat"))
+
+
+def families(metrics):
+    text = generate_latest(metrics.registry).decode()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def own_samples(metrics):
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families(metrics).values()
+        if family.name.startswith(OWN)
+        for sample in family.samples
+    }
+
+
+def value(metrics, name, **labels):
+    return own_samples(metrics)[OWN + name, tuple(sorted(labels.items()))]
+
+
+def test_every_series_is_there_with_0_before_anything_happened(metrics):
+    samples = own_samples(metrics)
+    assert {number for (name, _), number in samples.items() if name != "sluice_build_info"} == {0.0}
+    assert samples["sluice_build_info", (("version", "1.2.3"),)] == 1
+    assert value(metrics, "rejected_records_total", reason="not_json") == 0
+    assert value(metrics, "open_alerts", kind="purchase_invalid", severity="P0_BLOCKER") == 0
+    assert value(metrics, "deliveries_total", sink="chat", outcome="failed") == 0
+
+
+def tell_everything(metrics):
+    rejected = {reason.value: 1 for reason in Reason} | {"no such reason": 9}
+    metrics.gated(Tally(30, 20, rejected, 5, {}, 2))
+    metrics.watched(Tally(records=3, purchases={"counted": 4, "replayed": 3, "no such outcome": 9}))
+    metrics.committed(Stages(0.2, 0.02, 0.005, 0.0001), 1000, 1_700_000_000_500)
+    for outcome in ("aborted", "fenced", "unknown"):
+        metrics.transaction(outcome)
+    for error in ("retry", "fenced", "unknown", "lost"):
+        metrics.recovered(error)
+    metrics.restoring(2)
+    metrics.restored_entries(100)
+    metrics.restored(1.5)
+    for role in ("gate", "watch"):
+        metrics.assigned(role, 3)
+        metrics.lag(role, 70)
+        metrics.watermark(role, 1_600_000_000_250)
+    metrics.open_sessions(12)
+    metrics.days({"open": 1, "quarantined": 2, "no such status": 9})
+    metrics.open_alerts(
+        {
+            ("purchase_invalid", "P1_HIGH"): 1,
+            ("from_a_newer_version", "P0_BLOCKER"): 2,
+            ("yet_another", "P0_BLOCKER"): 1,
+        }
+    )
+    metrics.delivered("directory", "written")
+
+
+def test_nothing_that_is_told_can_add_a_series(metrics):
+    before = own_samples(metrics).keys()
+    tell_everything(metrics)
+    assert own_samples(metrics).keys() == before
+
+
+def test_what_is_told_is_shown(metrics):
+    tell_everything(metrics)
+    assert value(metrics, "records_total", role="gate") == 30
+    assert value(metrics, "records_total", role="watch") == 3
+    assert value(metrics, "events_total") == 20
+    assert value(metrics, "rejected_records_total", reason="purchase_id") == 1
+    assert value(metrics, "dead_letters_truncated_total") == 2
+    assert value(metrics, "purchases_total", outcome="counted") == 4
+    assert value(metrics, "purchases_total", outcome="invalid") == 4
+    assert value(metrics, "transactions_total", outcome="committed") == 1
+    assert value(metrics, "transactions_total", outcome="unknown") == 1
+    assert value(metrics, "recoveries_total", error="lost") == 1
+    assert value(metrics, "last_commit_timestamp_seconds") == 1_700_000_000.5
+    assert value(metrics, "watermark_timestamp_seconds", role="watch") == 1_600_000_000.25
+    assert value(metrics, "restore_duration_seconds_bucket", le="2.5") == 1
+    assert value(metrics, "restore_duration_seconds_bucket", le="1.0") == 0
+    assert value(metrics, "receipts", status="quarantined") == 2
+    assert value(metrics, "deliveries_total", sink="directory", outcome="written") == 1
+
+
+def test_each_stage_of_a_batch_is_timed(metrics):
+    metrics.committed(Stages(1, 2, 3, 4), 0, 0)
+    assert {field.name for field in dataclasses.fields(Stages)} == set(STAGES)
+    sums = [value(metrics, "batch_duration_seconds_sum", stage=stage) for stage in STAGES]
+    assert sums == [1, 2, 3, 4]
+
+
+def test_an_invalid_purchase_is_counted_once_although_both_roles_see_it(metrics):
+    metrics.gated(Tally(records=1, events=1, rejected={"purchase_revenue": 1}))
+    metrics.watched(Tally(records=1, purchases={"invalid": 1}))
+    assert value(metrics, "purchases_total", outcome="invalid") == 1
+
+
+def test_opened_less_joined_sessions_is_the_number_of_sessions(metrics):
+    for change in (5, -2, 0, 3, -1):
+        metrics.gated(Tally(sessions_opened=change))
+    opened, joined = value(metrics, "sessions_opened_total"), value(metrics, "sessions_joined_total")
+    assert (opened, joined) == (8, 3)
+
+
+def test_alerts_of_a_kind_from_a_newer_version_are_not_lost(metrics):
+    tell_everything(metrics)
+    assert value(metrics, "open_alerts", kind=OTHER_KIND, severity="P0_BLOCKER") == 3
+    assert value(metrics, "open_alerts", kind="purchase_invalid", severity="P1_HIGH") == 1
+
+
+def test_alerts_and_days_that_are_gone_are_not_shown_any_more(metrics):
+    tell_everything(metrics)
+    metrics.open_alerts({})
+    metrics.days({"open": 1})
+    alerts = [number for (name, _), number in own_samples(metrics).items() if name == "sluice_open_alerts"]
+    assert set(alerts) == {0.0}
+    assert value(metrics, "receipts", status="quarantined") == 0
+
+
+@pytest.mark.parametrize(("role", "other"), [("gate", "watch"), ("watch", "gate")])
+def test_a_role_that_went_to_another_process_is_shown_only_there(metrics, role, other):
+    tell_everything(metrics)
+    metrics.left(role)
+    for name in ("assigned_partitions", "consumer_lag_records", "watermark_timestamp_seconds"):
+        assert value(metrics, name, role=role) == 0
+        assert value(metrics, name, role=other) > 0
+    assert value(metrics, "open_sessions") == (0 if role == "gate" else 12)
+    assert value(metrics, "receipts", status="open") == (0 if role == "watch" else 1)
+    assert value(metrics, "open_alerts", kind="purchase_invalid", severity="P1_HIGH") == (role == "gate")
+
+
+def test_names_units_and_help_follow_the_conventions(metrics):
+    for family in families(metrics).values():
+        if not family.name.startswith(OWN):
+            continue
+        assert family.documentation.endswith(".")
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", family.name)
+        assert not re.search(r"_(ms|milliseconds|minutes|mb|count|gauge|counter)$", family.name)
+        assert (family.type == "counter") == any(s.name.endswith("_total") for s in family.samples)
+
+
+def test_two_processes_in_one_interpreter_do_not_share_numbers(metrics):
+    other = Metrics({"version": "1.2.3"}, KINDS, ())
+    tell_everything(metrics)
+    assert value(other, "events_total") == 0
+    assert not [family.name for family in REGISTRY.collect() if family.name.startswith(OWN)]
+
+
+def test_the_process_and_its_python_are_shown_as_well(metrics):
+    assert {"process_resident_memory_bytes", "python_info", "python_gc_collections"} <= families(
+        metrics
+    ).keys()
+    assert not [name for name in families(metrics) if name.endswith("_created")]
+
+
+def test_the_table_names_every_metric_of_our_own_once(metrics):
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", metrics_markdown(), re.MULTILINE)
+    shown = {
+        (family.name + "_total" * (family.type == "counter"), family.type)
+        for family in families(metrics).values()
+        if family.name.startswith(OWN)
+    }
+    assert {(name, "gauge" if kind == "info" else kind) for name, kind in rows} == shown
+    assert len(rows) == len(shown)
+    assert "| `outcome`: counted, replayed, collided, invalid |" in metrics_markdown()
