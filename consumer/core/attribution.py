@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from publicsuffixlist import PublicSuffixList
 
@@ -50,9 +50,8 @@ class Attribution:
     """Tells direct visits, by the contract's campaign parameters and own domains."""
 
     def __init__(self, campaign_parameters: Iterable[str], own_domains: Iterable[str]) -> None:
-        names = [name.lower() for name in campaign_parameters]
-        self._exact = frozenset(name for name in names if not name.endswith("*"))
-        self._prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+        names = [re.escape(name.lower()).replace(r"\*", "[^=&]*") for name in campaign_parameters]
+        self._campaign = re.compile(rf"(?:^|&)(?:{'|'.join(names)})(?:=|&|\Z)" if names else r"(?!)")
         own = [domain.lower().strip(".") for domain in own_domains]
         self._own = frozenset(own)
         self._below_own = tuple("." + domain for domain in own)
@@ -69,15 +68,18 @@ class Attribution:
         """
         if not page_url:
             return False
-        query = page_url.partition("#")[0].partition("?")[2]
-        return bool(query) and any(map(self._is_campaign, query.split("&")))
-
-    def _is_campaign(self, parameter: str) -> bool:
-        name = parameter.partition("=")[0]
-        if "%" in name:
-            name = unquote_plus(name)
-        name = name.lower()
-        return name in self._exact or name.startswith(self._prefixes)
+        query = page_url.partition("?")[2]
+        if not query:
+            return False
+        if "#" in page_url:
+            query = page_url.partition("#")[0].partition("?")[2]
+        query = query.lower()
+        if self._campaign.search(query) is not None:
+            return True
+        if "%" not in query:
+            return False
+        names = "&".join(quote(unquote_plus(p.partition("=")[0]), safe="*") for p in query.split("&"))
+        return self._campaign.search(names.lower()) is not None
 
     def is_external(self, referrer: str | None, page_url: str | None) -> bool:
         """Whether the referrer is another site: a host whose registrable domain is neither the page's nor our own."""

@@ -86,8 +86,8 @@ class Shape:
     """
 
     __slots__ = (
-        "absent", "aliased", "event_data", "event_name", "id", "identity", "null", "page_url", "referrer", "retyped",
-        "timestamp", "unknown",
+        "absent", "aliased", "event_data", "event_name", "id", "identity", "notes", "null", "page_url", "referrer",
+        "retyped", "timestamp", "unknown",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -103,6 +103,8 @@ class Shape:
         self.retyped: tuple[str, ...] = ()
         self.unknown: tuple[str, ...] = ()
         self.aliased: tuple[str, ...] = ()
+        self.notes: tuple[tuple[str, str], ...] = ()
+        """(which of the tuples above, the name in it) for all of them in one."""
 
 
 _JSON_TYPES: dict[type, frozenset[JsonType]] = {
@@ -175,6 +177,8 @@ class Shapes:
                 setattr(shape, role.value, next(iter(keys.get(role, ())), None))
             shape.null, shape.absent, shape.retyped = tuple(null), tuple(absent), tuple(retyped)
             shape.unknown, shape.aliased = tuple(unknown), tuple(aliased)
+            tuples = ("null", "absent", "retyped", "aliased", "unknown")
+            shape.notes = tuple((which, name) for which in tuples for name in getattr(shape, which))
         return shape
 
 

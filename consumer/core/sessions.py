@@ -40,9 +40,11 @@ class SessionRules:
 
 def gone(sessions: Sessions, now_ms: int, rules: SessionRules) -> bool:
     """Whether all of a client's sessions have left: gap + lateness after the last touch."""
+    horizon = now_ms - rules.memory_ms
+    if len(sessions) == WIDTH:
+        return sessions[1] + sessions[3] * MINUTE_MS < horizon
     return all(
-        sessions[i + 1] + sessions[i + 3] * MINUTE_MS < now_ms - rules.memory_ms
-        for i in range(0, len(sessions), WIDTH)
+        sessions[i + 1] + sessions[i + 3] * MINUTE_MS < horizon for i in range(0, len(sessions), WIDTH)
     )
 
 

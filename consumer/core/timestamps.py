@@ -30,6 +30,7 @@ SECONDS = {f"{second:02d}": second * 1000 for second in range(60)}
 FRACTIONS = {f".{ms:03d}Z": ms for ms in range(1000)} | {"Z": 0}
 """Milliseconds by all that follows the seconds, in the two forms that nearly every event has."""
 
+_MINUTES = {f"{minute:02d}:": minute * MINUTE_MS for minute in range(60)}
 _MOST_MINUTES = 20_000
 
 
@@ -41,14 +42,23 @@ class MinuteCache(dict[str, int]):
     than 20,000 of them.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._hours: dict[str, int] = {}
+
     def __missing__(self, prefix: str) -> int:
-        start = parse(prefix + "00Z") if prefix[10:11] == "T" else None
+        hour, minutes = prefix[:14], prefix[14:]
+        start = self._hours.get(hour)
         if start is None:
-            raise KeyError(prefix)
+            start = parse(hour + "00:00Z") if hour[10:11] == "T" else None
+            if start is None:
+                raise KeyError(prefix)
+            self._hours[hour] = start
         if len(self) >= _MOST_MINUTES:
             self.clear()
-        self[prefix] = start
-        return start
+            self._hours.clear()
+        self[prefix] = at = start + _MINUTES[minutes]
+        return at
 
 
 def parse(text: str) -> int | None:

@@ -214,6 +214,8 @@ class Batch:
         self._rejected: list[Rejected] = []
         self._seen: dict[int, int] = {}
         self._anonymous: dict[int, int] = {}
+        self._opened: dict[int, int] = {}
+        self._direct: dict[int, int] = {}
         self._names = Names()
         self._facts = Facts()
         compiled.shapes.forget_if_many()
@@ -223,7 +225,8 @@ class Batch:
         options, compiled, clock = self._options, self._compiled, self.clock
         shapes, learn = compiled.shapes.by_signature, compiled.shapes.learn
         minutes, seen, anonymous = compiled.minutes, self._seen, self._anonymous
-        names, voices = self._names.numbers, clock.voices
+        opened, directly, is_direct = self._opened, self._direct, compiled.attribution.is_direct
+        names, voices, now_ms, ceiling_ms = self._names.numbers, clock.voices, clock.now_ms, clock.ceiling_ms
         sessions, changed = self._task.sessions, self.changed
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms = options.max_ahead_ms, options.max_age_ms
@@ -250,7 +253,6 @@ class Batch:
                 at_ms = minutes[text[:17]] + SECONDS[text[17:19]] + FRACTIONS[text[19:]]
             except KeyError:
                 at_ms = parse(text)  # type: ignore[assignment]
-            now_ms = clock.now_ms
             if (
                 at_ms is None  # type: ignore[redundant-expr]  # parse() says so
                 or shape.event_name is None
@@ -270,8 +272,13 @@ class Batch:
 
             if client not in voices:
                 clock.hear(client, at_ms)
-            if at_ms > clock.now_ms:
-                clock.believe(at_ms, log_ms)
+                now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
+            if at_ms > now_ms:
+                if at_ms <= ceiling_ms and at_ms <= log_ms:
+                    now_ms = clock.now_ms = at_ms
+                else:
+                    clock.believe(at_ms, log_ms)
+                    now_ms = clock.now_ms
 
             number = names.get(name)
             if number is None:
@@ -284,11 +291,21 @@ class Batch:
             if client is None:
                 anonymous[minute] = anonymous.get(minute, 0) + 1
             else:
-                known = changed.get(client) or sessions.get(client) or ()
-                if (
+                known = changed.get(client) or sessions.get(client)
+                if known is None:
+                    direct = is_direct(
+                        None if shape.page_url is None else event[shape.page_url],
+                        None if shape.referrer is None else event[shape.referrer],
+                    )
+                    lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
+                    changed[client] = (at_ms, at_ms, 1 if direct else 0, lag)
+                    opened[minute] = opened.get(minute, 0) + 1
+                    if direct:
+                        directly[minute] = directly.get(minute, 0) + 1
+                elif (
                     len(known) == WIDTH
                     and known[1] <= at_ms <= known[1] + gap_ms
-                    and known[1] + known[3] * MINUTE_MS >= (now_ms := clock.now_ms) - memory_ms
+                    and known[1] + known[3] * MINUTE_MS >= now_ms - memory_ms
                 ):
                     lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                     changed[client] = (known[0], at_ms, known[2], lag)
@@ -410,20 +427,19 @@ class Batch:
         facts, by_id, names = self._facts, self._compiled.shapes.by_id, list(self._names.numbers)
         for cell, count in self._seen.items():
             minute = facts.minute(cell >> 40)
-            shape, name = by_id[(cell >> 16) & 0xFFFFFF], names[cell & 0xFFFF]
             minute.events += count
-            for table, entries in (
-                (minute.names, (name[:64],)),
-                (minute.null, shape.null),
-                (minute.absent, shape.absent),
-                (minute.retyped, shape.retyped),
-                (minute.aliased, shape.aliased),
-                (minute.unknown, shape.unknown),
-            ):
-                for entry in entries:
-                    table[entry] = table.get(entry, 0) + count
+            name = names[cell & 0xFFFF][:64]
+            minute.names[name] = minute.names.get(name, 0) + count
+            for which, noted in by_id[(cell >> 16) & 0xFFFFFF].notes:
+                table = getattr(minute, which)
+                table[noted] = table.get(noted, 0) + count
         for at, count in self._anonymous.items():
             facts.minute(at).identity_missing += count
+        for at, count in self._opened.items():
+            facts.minute(at).sessions += count
+        for at, count in self._direct.items():
+            facts.minute(at).direct += count
+        self.tally.sessions_opened += sum(self._opened.values())
         guess = self.clock.best_guess_ms()
         if self.undated and guess is not None:
             rejected = facts.minute(guess // MINUTE_MS).rejected

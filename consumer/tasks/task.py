@@ -104,6 +104,10 @@ class Chain:
                 raise WireError(f"journal entry {self.sequence} is not complete")
         elif entry.part != 1:
             raise WireError(f"journal entry {entry.sequence} has lost its first part")
+        elif self.next_offset is None and entry.sequence != 1 and not entry.turn.begins:
+            raise WireError(
+                f"the journal begins with entry {entry.sequence}: what came before it was deleted"
+            )
         elif self.next_offset is not None:
             if entry.sequence != self.sequence + 1:
                 raise WireError(

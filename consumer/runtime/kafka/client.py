@@ -42,7 +42,7 @@ def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) ->
 
 def journal_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
     """A consumer that reads a journal on its own, outside of any group."""
-    return {**consumer_config(user, f"{group}-restore", log), "fetch.wait.max.ms": 50}
+    return {**consumer_config(user, f"{group}-restore", log), "fetch.wait.max.ms": 10}
 
 
 def producer_config(

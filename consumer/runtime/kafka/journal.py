@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     Consumer,
     IsolationLevel,
     KafkaError,
@@ -31,12 +30,18 @@ PATIENCE_SECONDS = 60.0
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001
 
 
-def log_end(admin: AdminClient, topic: str, number: int) -> int:
-    """The partition's log end, uncommitted records included: the last stable offset may lie below records that are
-    committed already, pinned by a dead owner's open transaction."""
+def log_bounds(admin: AdminClient, topic: str, number: int) -> tuple[int, int]:
+    """The partition's first offset and its log end, uncommitted records included: the last stable offset may lie below
+    records that are committed already, pinned by a dead owner's open transaction."""
+    return _offset(admin, topic, number, OffsetSpec.earliest()), _offset(
+        admin, topic, number, OffsetSpec.latest()
+    )
+
+
+def _offset(admin: AdminClient, topic: str, number: int, which: OffsetSpec) -> int:
     where = TopicPartition(topic, number)
     futures = admin.list_offsets(
-        {where: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=15
+        {where: which}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=15
     )
     try:
         end: int = futures[where].result(timeout=20).offset
@@ -52,12 +57,12 @@ def read(config: Config, admin: AdminClient, topic: str, number: int) -> Iterato
 
     Raises Fenced(lost) when the broker is gone, Fatal when the journal cannot be read to its end.
     """
-    end = log_end(admin, topic, number)
-    if end == 0:
+    begin, end = log_bounds(admin, topic, number)
+    if begin >= end:
         return
     reader = Consumer(config)
     try:
-        reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING)])
+        reader.assign([TopicPartition(topic, number, begin)])
         yield from _until(reader, end, f"{topic}[{number}]")
     finally:
         reader.close()
@@ -66,7 +71,8 @@ def read(config: Config, admin: AdminClient, topic: str, number: int) -> Iterato
 def _until(reader: Consumer, end: int, where: str) -> Iterator[tuple[int, bytes | None]]:
     reached, progress_at = -1, time.monotonic()
     while True:
-        for message in reader.consume(1000, 0.2):
+        first = reader.poll(0.2)  # consume alone would wait its whole time-out for a full batch
+        for message in [] if first is None else [first, *reader.consume(1000, 0)]:
             error = message.error()
             offset = message.offset()
             if error is None and offset is not None:

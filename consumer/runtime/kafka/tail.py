@@ -1,0 +1,231 @@
+"""The tail of `sluice.days` and `sluice.alerts`: both topics from their start, then whatever comes.
+
+A group of its own decides who does it. The `range` assignor deals out each topic by itself, so partition 0 of both
+lies on one member; a second process stands by. A new owner knows nothing: it reads both topics from their start.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+
+from consumer.runtime.kafka.client import RAISED, consumer_config, error_of
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Mapping
+
+    from consumer.runtime.kafka.client import Config
+
+MOST_PER_TURN = 5_000
+"""Records; then the caller gets its turn, to see whether it should stop."""
+
+PROBE_SECONDS = 1.0
+
+_E = KafkaError
+_EOF = _E._PARTITION_EOF  # noqa: SLF001 - the client's own name
+_GONE = frozenset({_E._AUTO_OFFSET_RESET, _E.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - as above
+_MISSING = frozenset({_E.UNKNOWN_TOPIC_OR_PART, _E._UNKNOWN_TOPIC, _E._UNKNOWN_PARTITION})  # noqa: SLF001 - as above
+
+
+class TailError(Exception):
+    """This connection cannot go on, in one sentence: close it and begin anew."""
+
+
+class Topics(NamedTuple):
+    """The names of the two topics."""
+
+    days: str
+    alerts: str
+
+
+class Reader(Protocol):
+    """Who is told what the topics say. Never raises: it is called from within Kafka's callbacks, too."""
+
+    def see_day(self, key: bytes | None, value: bytes | None) -> None:
+        """A record of the days topic."""
+        ...
+
+    def see_alert(self, key: bytes | None, value: bytes | None) -> None:
+        """A record of the alerts topic."""
+        ...
+
+    def clear(self) -> None:
+        """Forget everything: the topics are somebody else's now, or come again from their start."""
+        ...
+
+
+class Standing(StrEnum):
+    """How far the tail has come."""
+
+    TROUBLE = "trouble"
+    MISSING = "missing"
+    STANDING_BY = "standing_by"
+    READING = "reading"
+    COMPLETE = "complete"
+
+
+def tail_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
+    """The tail's consumer. Topics that the daemon has yet to create are found within five seconds."""
+    return {
+        **consumer_config(user, f"{group}-deliver", log),
+        "group.protocol": "classic",  # the newer protocol has no `range` that a client could ask for
+        "partition.assignment.strategy": "range",
+        "topic.metadata.refresh.interval.ms": 5_000,
+        "fetch.wait.max.ms": 100,
+    }
+
+
+class Tail:
+    """One process as a member of the group `GROUP-deliver`. Used by one thread. Raises TailError only.
+
+    `user` is what the settings give under `[kafka]`. Whoever calls asks `standing` before it believes the reader:
+    only `COMPLETE` means that the ends of both topics were reached since they were assigned.
+    """
+
+    def __init__(
+        self, user: Mapping[str, Any], group: str, topics: Topics, reader: Reader, log: logging.Logger
+    ) -> None:
+        self._topics = topics
+        self._reader = reader
+        self._assigned: set[str] = set()
+        self._missing: set[str] = set()
+        self._next: dict[str, int] = {}
+        self._at_end: set[str] = set()
+        self._unfit = ""
+        self._trouble = ""
+        self._is_down = False
+        self._failure: BaseException | None = None
+        try:
+            self._consumer = Consumer(
+                {**tail_config(user, group, log), "error_cb": self._on_error},
+            )
+            self._consumer.subscribe(
+                list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            )
+        except (*RAISED, TypeError, ValueError) as raised:
+            raise TailError(f"no Kafka client can be made of the settings: {_said(raised)}") from raised
+
+    def standing(self) -> tuple[Standing, str]:
+        """How far it has come, and in a sentence what is missing; no sentence when nothing is."""
+        if self._unfit or self._trouble:
+            return Standing.TROUBLE, self._unfit or self._trouble
+        if self._at_end >= set(self._topics):
+            return Standing.COMPLETE, ""
+        if self._missing:
+            names = " and ".join(sorted(self._missing))
+            return Standing.MISSING, f"waiting for {names}: the daemon creates what is missing"
+        if not self._assigned:
+            return Standing.STANDING_BY, "another process delivers, or the group is still forming"
+        return Standing.READING, "reading both topics from their start"
+
+    def turn(self, wait_seconds: float) -> None:
+        """Tells the reader of what has come, after waiting for it for at most about so long. Raises TailError."""
+        message = self._poll(wait_seconds)
+        for _ in range(MOST_PER_TURN):
+            if message is None:
+                break
+            self._see(message)
+            message = self._poll(0)
+        if self._is_down:
+            self._probe()
+
+    def commit(self) -> None:
+        """Puts on record that everything that was read is delivered. Best effort: after a failure the next delivery
+        does it, and a takeover delivers everything again anyway."""
+        offsets = [TopicPartition(topic, 0, offset) for topic, offset in self._next.items()]
+        if not offsets or self._is_down:
+            return
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except RAISED as ignored:
+            # the group is rebalancing or the broker is away: see above
+            del ignored
+
+    def close(self) -> None:
+        """Leaves the group, so that a process that stands by takes over at once. Never raises."""
+        try:
+            self._consumer.close()
+        except (*RAISED, RuntimeError) as ignored:
+            # there is nothing left to leave
+            del ignored
+
+    def _poll(self, wait_seconds: float) -> Any:
+        # one record at a time: callbacks run before it, so none can belong to an assignment that is over
+        try:
+            message = self._consumer.poll(wait_seconds)
+        except RAISED as raised:
+            raise TailError(f"reading failed: {_said(raised)}") from raised
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise TailError(f"the partitions could not be taken: {_said(failure)}") from failure
+        return message
+
+    def _see(self, message: Any) -> None:
+        error = message.error()
+        if error is not None:
+            self._see_error(error, message)
+            return
+        topic = message.topic()
+        see = self._reader.see_day if topic == self._topics.days else self._reader.see_alert
+        see(message.key(), message.value())
+        self._next[topic] = message.offset() + 1
+        self._is_well()
+
+    def _see_error(self, error: KafkaError, message: Any) -> None:
+        code, topic = error.code(), message.topic()
+        if code == _EOF:
+            self._next[topic] = message.offset()
+            self._at_end.add(topic)
+            self._missing.discard(topic)
+            self._is_well()
+        elif code in _MISSING and topic in self._topics:
+            self._missing.add(topic)
+        elif code in _GONE:
+            raise TailError(f"what comes next in {topic} is gone, it was deleted or made anew: reading it again")
+        elif error.fatal():
+            raise TailError(f"reading failed: {error.str()}")
+        elif not error.retriable():
+            self._trouble = f"reading is refused: {error.str()}"
+
+    def _is_well(self) -> None:
+        self._trouble, self._is_down = "", False
+
+    def _probe(self) -> None:
+        """Whether a broker answers again: where nothing is written, nothing else would tell."""
+        try:
+            self._consumer.list_topics(self._topics.days, timeout=PROBE_SECONDS)
+        except RAISED as ignored:
+            # still away, and said already
+            del ignored
+        else:
+            self._is_well()
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == _E._ALL_BROKERS_DOWN:  # noqa: SLF001 - as above
+            self._trouble, self._is_down = "no Kafka broker can be reached", True
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._forget()
+        self._assigned = {partition.topic for partition in partitions}
+        self._missing -= self._assigned
+        extra = sorted({partition.topic for partition in partitions if partition.partition > 0})
+        self._unfit = f"{' and '.join(extra)} must have one partition and has more" if extra else ""
+        try:
+            consumer.assign([TopicPartition(p.topic, p.partition, OFFSET_BEGINNING) for p in partitions])
+        except RAISED as raised:
+            self._failure = raised  # a callback must not raise: the poll that it was called from does
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:  # noqa: ARG002 - Kafka's signature
+        self._forget()
+
+    def _forget(self) -> None:
+        self._assigned, self._at_end, self._next = set(), set(), {}
+        self._unfit = ""
+        self._reader.clear()
+
+
+def _said(raised: BaseException) -> str:
+    return error_of(raised).str()
