@@ -1,0 +1,103 @@
+"""The words in which settings speak of themselves: what a value must be, how it is shown, what stays secret."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import annotated_types
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+MASK = "********"
+"""What stands in place of a secret, whatever its length."""
+
+_SECRET = re.compile(
+    r"password|passphrase|secret|credential|token|jaas|oauthbearer|assertion|key|pem|certificate"
+)
+_USERINFO = re.compile(r"(\w://)[^/@\s]+@")
+_MOST_SHOWN = 80
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. Its text is one sentence: where, what is wrong, and what to do about it."""
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of a librdkafka property is never shown. Generous: a path to a key counts as well.
+
+    >>> is_secret("sasl.password"), is_secret("ssl.key.pem"), is_secret("bootstrap.servers")
+    (True, True, False)
+    """
+    return _SECRET.search(name.lower()) is not None
+
+
+def masked(name: str, value: str) -> str:
+    """A librdkafka property's value as it may be shown: secrets and passwords inside URLs are masked."""
+    return MASK if value and is_secret(name) else _USERINFO.sub(rf"\g<1>{MASK}@", value)
+
+
+def quoted(text: str) -> str:
+    r"""Text in double quotes as TOML writes it, safe for any terminal: controls and everything odd are escaped.
+
+    >>> print(quoted('a"b' + chr(27)), quoted("Zürich"))
+    "a\"b\u001b" "Zürich"
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else _escape(c) for c in escaped) + '"'
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - the last of \u
+
+
+def shown(value: object) -> str:
+    """A value as an error names it: as TOML writes it, cut to 80 characters; tables and lists by their kind alone."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return quoted(value if len(value) <= _MOST_SHOWN else value[:_MOST_SHOWN] + "…")
+        case int() if value.bit_length() > 200:  # noqa: PLR2004 - digits of a longer one would flood the sentence
+            return "a number beyond any machine's"
+        case int() | float():
+            return str(value)
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case _:
+            return "a date or time"
+
+
+def written(value: Any) -> str:
+    """A setting's value as TOML writes it, whole."""
+    return quoted(value) if isinstance(value, str) else shown(value)
+
+
+def kind(field: FieldInfo) -> str:
+    """What type a setting has, in words: `text`, `whole number`, `number`, or its choices.
+
+    The choices of a `Literal` are written as `"json" or "pretty"`.
+    """
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        *most, last = map(written, get_args(annotation))
+        return f"{', '.join(most)} or {last}"
+    return {int: "whole number", float: "number"}.get(annotation, "text")  # type: ignore[arg-type]  # any type may ask
+
+
+def wanted(field: FieldInfo) -> str:
+    """What a setting's value must be, as it follows the words "must be"."""
+    limits = {type(rule): rule for rule in field.metadata}
+    low, high = limits.get(annotated_types.Ge), limits.get(annotated_types.Le)
+    between = f" from {low.ge} to {high.le}" if low and high else ""
+    match kind(field):
+        case "text":
+            return "text in quotes"
+        case "whole number" | "number" as number:
+            return f"a {number}{between}"
+        case choices:
+            return choices
