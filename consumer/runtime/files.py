@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from consumer.core.rejection import Rejection
     from consumer.runtime.lines import Cut, Lines, LongLine
 
-__all__ = ["FileError", "FileItem", "Unreadable", "key_of", "read_records"]
+__all__ = ["FileError", "FileItem", "Unreadable", "check_files", "key_of", "read_records"]
 
 
 class Unreadable(NamedTuple):
@@ -58,8 +58,15 @@ def read_records(
     Raises `FileError`, before the first record, when a file is not there or its name has no known ending; and while
     reading, when a file has no readable header or the disk fails.
     """
-    kinds = [_ending(path) for path in paths]
-    return _read(list(zip(paths, kinds, strict=True)), tuple(identity_names), on_bytes)
+    return _read(check_files(paths), tuple(identity_names), on_bytes)
+
+
+def check_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """The files with the endings of their names (without `.gz`) that tell their formats.
+
+    Raises `FileError` when a file is not there or its name has no known ending.
+    """
+    return [(path, _ending(path)) for path in paths]
 
 
 def key_of(value: bytes, identity_names: Sequence[str]) -> bytes | None:

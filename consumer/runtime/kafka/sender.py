@@ -1,0 +1,124 @@
+"""Records into a topic as any producer of events would send them: idempotent, but outside of all transactions."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from consumer.runtime.kafka.client import RAISED, admin_config, error_of
+from consumer.runtime.kafka.topics import TIMEOUT_SECONDS, existing, most_message_bytes
+from consumer.runtime.transport import Fenced
+from consumer.settings.kafka import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from consumer.runtime.kafka.client import Config
+
+DELIVERY_TIMEOUT_MS = 30_000
+"""A record that the brokers have not taken by then fails, and with it the sending."""
+
+
+class SendError(Exception):
+    """Sending cannot go on. Its text is one sentence for the person who sends."""
+
+
+class Sender:
+    """Sends to one topic, which it creates when it is missing.
+
+    Records with a key go to the partition that Kafka's own Java clients would choose (murmur2), those without to any.
+    `created` tells whether the topic was missing, `delivered` how many records each partition has taken, `too_big` how
+    many were larger than the topic allows, and so were not sent. Raises `SendError`.
+    """
+
+    def __init__(
+        self, kafka: Mapping[str, str], topic: str, partitions: int, replication_factor: int = -1
+    ) -> None:
+        self.topic = topic
+        self.delivered: Counter[int] = Counter()
+        self.too_big = 0
+        self._failure: KafkaError | None = None
+        silent = logging.Logger("librdkafka")  # noqa: LOG001 - what is wrong is said in one sentence instead
+        silent.addHandler(logging.NullHandler())
+        try:
+            admin = AdminClient(admin_config(kafka, silent))
+            self.created = _create_if_missing(admin, topic, partitions, replication_factor)
+            self._producer = Producer(_config(kafka, most_message_bytes(admin, topic), silent))
+        except Fenced as lost:
+            raise SendError(f"{lost}; they should answer at {kafka['bootstrap.servers']}") from lost
+        except KafkaException as raised:
+            raise SendError(refused(error_of(raised).str(), kafka)) from raised
+
+    def send(self, value: bytes, key: bytes | None) -> None:
+        """Hands a record over; waits while the client's queue is full."""
+        while True:
+            try:
+                self._producer.produce(self.topic, value, key, on_delivery=self._on_delivery)
+            except BufferError:
+                self.serve(0.1)
+            except RAISED as raised:
+                error = error_of(raised)
+                if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise self._sentence(error) from raised
+                self.too_big += 1
+                return
+            else:
+                self.serve()
+                return
+
+    def serve(self, wait_seconds: float = 0) -> None:
+        """Takes note of what has been delivered, waiting for it at most so long."""
+        try:
+            self._producer.poll(wait_seconds)
+        except RAISED as raised:
+            raise self._sentence(error_of(raised)) from raised
+        if self._failure is not None:
+            raise self._sentence(self._failure)
+
+    def finish(self) -> None:
+        """Waits until the brokers have taken everything."""
+        while len(self._producer):
+            self.serve(0.1)
+        self.serve()
+
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        partition = message.partition()
+        if error is not None:
+            self._failure = self._failure or error
+        elif partition is not None:
+            self.delivered[partition] += 1
+
+    def _sentence(self, error: KafkaError) -> SendError:
+        return SendError(f"the topic {self.topic} did not take a record: {error.str()}")
+
+
+def _config(kafka: Mapping[str, str], most_bytes: int, log: logging.Logger) -> Config:
+    return {
+        "compression.type": "lz4",
+        "linger.ms": 20,
+        "queue.buffering.max.kbytes": 131_072,
+        **kafka,
+        "logger": log,
+        "partitioner": "murmur2_random",
+        "enable.idempotence": True,
+        "acks": "all",
+        "message.timeout.ms": DELIVERY_TIMEOUT_MS,
+        "message.max.bytes": most_bytes,
+    }
+
+
+def _create_if_missing(admin: AdminClient, topic: str, partitions: int, replication_factor: int) -> bool:
+    if topic in existing(admin):
+        return False
+    try:
+        admin.create_topics([NewTopic(topic, partitions, replication_factor)])[topic].result(TIMEOUT_SECONDS)
+    except KafkaException as raised:
+        error = error_of(raised)
+        if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise SendError(f"could not create the topic {topic}: {error.str()}") from raised
+    return True
