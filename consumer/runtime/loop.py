@@ -24,7 +24,7 @@ from consumer.runtime.transport import (
 from consumer.tasks.task import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from consumer.runtime.clock import Clock
     from consumer.runtime.transport import Owner
@@ -58,6 +58,10 @@ class Observer(Protocol):
         """A member of the group now; partitions are still to come."""
         ...
 
+    def restoring(self, partition: Partition) -> None:
+        """A partition was given to us; its state is being read back."""
+        ...
+
     def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
         """A partition's state was read back and it is ours."""
         ...
@@ -67,9 +71,13 @@ class Observer(Protocol):
         ...
 
     def committed(
-        self, decisions: dict[Partition, Decision], tasks: dict[Partition, Task], stages: Stages
+        self,
+        decisions: Mapping[Partition, Decision],
+        tasks: Mapping[Partition, Task],
+        stages: Stages,
+        behind: Mapping[Partition, int],
     ) -> None:
-        """A transaction was committed and applied."""
+        """A transaction was committed and applied; `behind` = records left to read by partition."""
         ...
 
     def aborted(self, error: Retry) -> None:
@@ -141,6 +149,8 @@ class Loop:
         self._transport: Transport | None = None
         self._pending: dict[Partition, Batch] = {}
         self._ended: dict[Partition, float | None] = {}
+        self.behind: dict[Partition, int] = {}
+        """Records left to read by partition, when last known."""
         self._trim_from: dict[Partition, int] = {}
         self._equal_aborts: tuple[str, int] = ("", 0)
         self._fenced_in_a_row = 0
@@ -174,6 +184,7 @@ class Loop:
     def _drop_everything(self) -> None:
         self._transport = None
         self.tasks.clear()
+        self.behind.clear()
         self._pending.clear()
         self._ended.clear()
         self._trim_from.clear()
@@ -202,6 +213,7 @@ class Loop:
             except Retry as error:
                 self._count_equal(error)
                 self._observer.aborted(error)
+                self._observer.turned()
                 stop.wait(
                     0 if error.rebalance else self._options.first_backoff_seconds * self._equal_aborts[1]
                 )
@@ -209,7 +221,7 @@ class Loop:
             stages.commit, started = clock() - started, clock()
             self._apply(transport, decisions, marks)
             stages.apply = clock() - started
-            self._observer.committed(decisions, self.tasks, stages)
+            self._observer.committed(decisions, self.tasks, stages, self.behind)
         self._observer.turned()
 
     def _collect(self, transport: Transport) -> None:
@@ -217,6 +229,7 @@ class Loop:
         waiting = sum(len(batch.records) for batch in self._pending.values())
         most = max(1, self._options.most_records - waiting)
         polled = transport.poll(most, 0 if waiting else self._options.wait_seconds)
+        self.behind.update(polled.behind)
         for partition in polled.positions.keys() | polled.records.keys() | polled.at_end:
             if partition in self.tasks:
                 self._pending.setdefault(partition, Batch()).extend(polled, partition)
@@ -295,6 +308,7 @@ class Loop:
     def assigned(self, partition: Partition, committed: int | None) -> int | None:
         """Restores the partition's task from its journal and checks it against the committed offset."""
         started = self._clock.monotonic()
+        self._observer.restoring(partition)
         task = self._new_task(partition)
         entries = self._replay(partition, task)
         offset = _agreed(partition, task.next_offset, committed)
@@ -330,7 +344,7 @@ class Loop:
     def revoked(self, partitions: Sequence[Partition]) -> None:
         """Drops the partitions' tasks and their pending records."""
         for partition in partitions:
-            for kept in (self.tasks, self._pending, self._ended, self._trim_from):
+            for kept in (self.tasks, self.behind, self._pending, self._ended, self._trim_from):
                 kept.pop(partition, None)
         self._observer.revoked(partitions)
 

@@ -54,11 +54,13 @@ class Partition(NamedTuple):
 @dataclass(slots=True)
 class Polled:
     """What one poll brought, by partition: records in order, the offset after them (transaction markers included when
-    the end was reached), and whether that is the partition's end."""
+    the end was reached), whether that is the partition's end, and how many records were left behind it when last
+    known."""
 
     records: dict[Partition, list[Record]] = field(default_factory=dict)
     positions: dict[Partition, int] = field(default_factory=dict)
     at_end: set[Partition] = field(default_factory=set)
+    behind: dict[Partition, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -89,9 +89,23 @@ class GateTask:
     def next_offset(self) -> int | None:
         return self._chain.next_offset
 
-    def decide(self, records: Sequence[Record], moment: Moment) -> Decision:
+    @property
+    def stream_ms(self) -> int | None:
+        """How far this partition's event time has come, as committed; None while it is not known."""
+        now = self.state.clock.now_ms
+        return None if now == UNKNOWN else now
+
+    def decide(
+        self,
+        records: Sequence[Record],
+        moment: Moment,
+        unreadable: Sequence[tuple[Record, Rejection]] = (),
+    ) -> Decision:
+        """See `Task`. `unreadable`: pieces of a file that were no record, and why; they become dead letters too."""
         batch = Batch(self, self._compiled)
         batch.read(records)
+        for piece, rejection in unreadable:
+            batch.reject(piece, rejection)
         return self._decision(batch, moment)
 
     def _decision(self, batch: Batch, moment: Moment) -> Decision:
@@ -259,7 +273,7 @@ class Batch:
                 or at_ms > log_ms + max_ahead_ms
                 or (now_ms != UNKNOWN and not -max_age_ms <= at_ms - now_ms <= max_age_ms)
             ):
-                self._reject(record, self._why_not(shape, at_ms, log_ms))
+                self.reject(record, self._why_not(shape, at_ms, log_ms))
                 continue
 
             name = event[shape.event_name]
@@ -330,7 +344,7 @@ class Batch:
             value = Rejection(
                 Reason.NOT_AN_OBJECT, f"the value is JSON, but no object: {_json_word(value)}", "$", "type"
             )
-        self._reject(record, value)
+        self.reject(record, value)
         return None
 
     def _why_not(self, shape: Shape, at_ms: int | None, log_ms: int) -> Rejection:
@@ -367,7 +381,7 @@ class Batch:
             Reason.TIMESTAMP_TOO_OLD, f"{timestamp} is too far behind its stream", path, "minimum"
         )
 
-    def _reject(self, record: Record, rejection: Rejection, minute: int | None = None) -> None:
+    def reject(self, record: Record, rejection: Rejection, minute: int | None = None) -> None:
         """Makes the record a dead letter, counted at its own minute if it has one, else at its stream's time."""
         self._rejected.append(Rejected(record, rejection))
         reason = rejection.reason.value
@@ -402,7 +416,7 @@ class Batch:
             self._facts.purchases.append(fact)
         if rejection is None:
             return False
-        self._reject(record, rejection, at_ms // MINUTE_MS)
+        self.reject(record, rejection, at_ms // MINUTE_MS)
         return True
 
     def _pass(self, record: Record, minute: int) -> None:

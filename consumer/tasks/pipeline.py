@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from consumer.core.record import Output, StoredRecord
 from consumer.tasks.gate import GateOptions, GateTask
-from consumer.tasks.task import Decision, Moment, Task
+from consumer.tasks.task import Moment
 from consumer.tasks.watch import WatchOptions, WatchTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.core.record import Record
+    from consumer.core.rejection import Rejection
 
 
 class Pipeline:
@@ -25,18 +26,26 @@ class Pipeline:
         self._facts_offset = 0
 
     def feed(
-        self, records: Sequence[Record], *, wall_ms: int, partition: int = 0, at_end: bool = False
+        self,
+        records: Sequence[Record],
+        *,
+        wall_ms: int,
+        partition: int = 0,
+        at_end: bool = False,
+        unreadable: Sequence[tuple[Record, Rejection]] = (),
     ) -> list[Output]:
         """Takes a micro-batch of one partition; what comes out of gate and watch, facts left out."""
         gate = self.gates[partition]
-        reached = (gate.next_offset or 0) + len(records)
-        gated = _act(gate, records, Moment(wall_ms, reached, at_end, len(self.gates)))
+        reached = (gate.next_offset or 0) + len(records) + len(unreadable)
+        gated = gate.decide(records, Moment(wall_ms, reached, at_end, len(self.gates)), unreadable)
+        gate.apply(gated)
         facts = [
             StoredRecord(output.value, topic=output.topic, offset=self._facts_offset + number)
             for number, output in enumerate(o for o in gated.outputs if o.topic == self._facts_topic)
         ]
         self._facts_offset += len(facts)
-        watched = _act(self.watch, facts, Moment(wall_ms, self._facts_offset))
+        watched = self.watch.decide(facts, Moment(wall_ms, self._facts_offset))
+        self.watch.apply(watched)
         return [output for output in (*gated.outputs, *watched.outputs) if output.topic != self._facts_topic]
 
     def end(self, wall_ms: int) -> list[Output]:
@@ -44,9 +53,3 @@ class Pipeline:
         decision = self.watch.close_all(Moment(wall_ms, self._facts_offset))
         self.watch.apply(decision)
         return decision.outputs
-
-
-def _act(task: Task, records: Sequence[Record], moment: Moment) -> Decision:
-    decision = task.decide(records, moment)
-    task.apply(decision)
-    return decision

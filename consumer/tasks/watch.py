@@ -331,7 +331,7 @@ class WatchBatch:
         if furthest is not None:
             last = self._zone.day_of(furthest // MINUTE_MS)
             mark = self._zone.end_ms(last) + self._options.lateness_ms
-            self.clock = WatchClock(mark, mark, self.clock.contract)
+            self.clock = WatchClock(mark, furthest, self.clock.contract)
             self._clocks[""] = self.clock
             self._close(mark)
             self._expire(mark)

@@ -173,9 +173,15 @@ class KafkaTransport:
         for partition in list(polled.positions):
             if partition in self._expected:
                 self._expected[partition] = polled.positions[partition]
+                polled.behind[partition] = self._behind(partition)
             else:
                 del polled.positions[partition]
                 polled.at_end.discard(partition)
+
+    def _behind(self, partition: Partition) -> int:
+        """Records left to read, as the last answer of the broker had it (transaction markers count as records)."""
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+        return max(0, end - self._expected[partition])
 
     def still_at_end(self, partitions: Sequence[Partition]) -> set[Partition]:
         ended = set()

@@ -1,0 +1,78 @@
+"""`sluice run`: the daemon."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import click
+
+from consumer.cli.config_option import config_option, contract_of, settings_of
+from consumer.cli.exits import NotPossibleError
+from consumer.runtime.app import ROLES, App, Parts
+from consumer.runtime.clock import SystemClock
+from consumer.runtime.logs import configure
+from consumer.runtime.transport import Fatal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType
+
+
+@click.command("run")
+@click.option(
+    "--roles",
+    default=",".join(ROLES),
+    show_default=True,
+    metavar="LIST",
+    help="What this process does, with commas between: gate, watch, deliver. They meet in Kafka topics only.",
+)
+@config_option
+def command(roles: str, config: Path | None) -> None:
+    """Run the daemon: gate events, watch the days, keep the daily files true.
+
+    Start as many as the input topic has partitions to share; Kafka moves partitions between them, and any of them may
+    be killed at any moment. Ctrl-C or SIGTERM ends it in order. /metrics, /healthz and /readyz are served on
+    127.0.0.1:9464 unless [metrics] says otherwise.
+
+    \b
+    Example:
+      sluice run --config sluice.toml
+      SLUICE_KAFKA_BOOTSTRAP_SERVERS=broker:9092 sluice run
+    """  # noqa: D301 - the backspace is click's mark for a paragraph that is not to be wrapped
+    settings = settings_of(config)
+    contract = contract_of(settings)
+    clock = SystemClock()
+    log = configure(clock=clock, format=settings.log.format, level=settings.log.level)
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    app = App(Parts(settings, contract, _roles(roles), version("sluice"), clock, log))
+    try:
+        app.run(stop)
+    except Fatal as error:
+        log.critical("stopped", reason=str(error))
+        raise NotPossibleError(str(error)) from None
+    log.info("ended in order")
+
+
+def _roles(text: str) -> tuple[str, ...]:
+    roles = tuple(dict.fromkeys(role.strip() for role in text.split(",") if role.strip()))
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown or not roles:
+        raise click.BadParameter(f"{text!r} is none of: {', '.join(ROLES)}", param_hint="--roles")
+    return roles
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """The first signal ends in order; a second one at once (nothing is lost by that)."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)

@@ -1,0 +1,187 @@
+"""The daemon: wires settings, tasks, Kafka, metrics and the deliverer together, and ends them in order."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import confluent_kafka
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from consumer.runtime.client_log import librdkafka_logger
+from consumer.runtime.deliver_role import DeliverRole
+from consumer.runtime.endpoints import Endpoints
+from consumer.runtime.health import Health
+from consumer.runtime.kafka import topics
+from consumer.runtime.kafka.client import admin_config, error_of
+from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
+from consumer.runtime.loop import Loop, LoopOptions
+from consumer.runtime.metrics import Metrics
+from consumer.runtime.options import DEFAULT_MOST_BYTES, gate_options, watch_options
+from consumer.runtime.telemetry import Telemetry
+from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
+from consumer.runtime.watchdog import Watchdog
+from consumer.tasks.gate import GateTask
+from consumer.tasks.watch import WatchTask
+from detectors.rules import KINDS
+
+if TYPE_CHECKING:
+    import logging
+
+    from consumer.core.contract import Contract
+    from consumer.runtime.clock import Clock
+    from consumer.runtime.logs import Logger
+    from consumer.settings import Settings
+    from consumer.tasks.task import Task
+
+ROLES = ("gate", "watch", "deliver")
+
+HANG_SECONDS = 180.0
+"""The loop counts as hanging after this: longer than every single step may take (see `PATIENCE_SECONDS`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the app is made of. `version` is the program's own."""
+
+    settings: Settings
+    contract: Contract
+    roles: tuple[str, ...]
+    version: str
+    clock: Clock
+    log: Logger
+
+
+class App:
+    """One process: the loop in the calling thread, the deliverer and the endpoints in threads of their own."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        settings = parts.settings
+        self._names = topics.Names(
+            settings.topics.input,
+            settings.topics.dead_letters,
+            settings.topics.valid,
+            settings.topics.facts,
+            settings.topics.journal,
+            settings.topics.days,
+            settings.topics.alerts,
+        )
+        self._instance = settings.instance or secrets.token_hex(4)
+        self._client_log = librdkafka_logger(parts.log, parts.clock)
+        self._most_dead_letter_bytes = DEFAULT_MOST_BYTES
+        build = {"version": parts.version, "librdkafka": confluent_kafka.libversion()[0]}
+        self._metrics = Metrics(build, KINDS, ("files",))
+        self._health = Health(HANG_SECONDS, parts.clock.monotonic())
+
+    def run(self, stop: threading.Event) -> None:
+        """Runs until `stop` is set, then leaves the group and ends. Raises Fatal."""
+        parts = self._parts
+        where = parts.settings.metrics
+        endpoints = self._open_endpoints(where.host, where.port)
+        watchdog = Watchdog(HANG_SECONDS, self._health.turns, parts.log)
+        deliverer = self._start_deliverer(stop)
+        try:
+            if {"gate", "watch"} & set(parts.roles):
+                watchdog.start()
+                self._loop().run(stop)
+            else:
+                self._only_deliver(stop)
+        finally:
+            stop.set()
+            if deliverer is not None:
+                deliverer.join()
+            watchdog.stop()
+            endpoints.close()
+
+    def _open_endpoints(self, host: str, port: int) -> Endpoints:
+        try:
+            return Endpoints.open(
+                host, port, self._metrics.registry, self._health, self._parts.clock, self._parts.log
+            )
+        except OSError as error:
+            raise Fatal(
+                f"the endpoints cannot listen on {host}:{port}: {error.strerror or error}; "
+                "set host or port in [metrics] to one that is free"
+            ) from error
+
+    def _only_deliver(self, stop: threading.Event) -> None:
+        self._health.set("assigned", True)  # noqa: FBT003
+        while not stop.wait(1.0):
+            self._health.turned(self._parts.clock.monotonic())
+
+    # ── gate and watch ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _loop(self) -> Loop:
+        batch = self._parts.settings.batch
+        options = LoopOptions(
+            self._names.facts, most_records=batch.max_events, wait_seconds=batch.max_wait_seconds
+        )
+        telemetry = Telemetry(
+            self._names.facts, self._metrics, self._health, self._parts.clock, self._parts.log
+        )
+        return Loop(self._connect, self._new_task, options, self._parts.clock, telemetry)
+
+    def _connect(self, owner: Owner) -> KafkaTransport:
+        """Makes sure of the topics and joins the group. Raises Fenced(lost) while broker or input are missing."""
+        settings = self._parts.settings
+        admin = new_admin(settings.kafka, self._client_log)
+        known = topics.existing(admin)
+        if self._names.input not in known:
+            raise Fenced(
+                f"the input topic {self._names.input} does not exist yet: waiting for it", outcome="lost"
+            )
+        for created in topics.create_missing(admin, self._names, known, settings.topics.replication_factor):
+            self._parts.log.info("topic created", topic=created.topic, partitions=created.partitions)
+        self._most_dead_letter_bytes = topics.most_message_bytes(admin, self._names.dead_letters)
+        return KafkaTransport(self._kafka_options(), owner)
+
+    def _kafka_options(self) -> KafkaOptions:
+        settings, roles = self._parts.settings, self._parts.roles
+        consumes = [self._names.input] if "gate" in roles else []
+        consumes += [self._names.facts] if "watch" in roles else []
+        most = max(self._most_dead_letter_bytes, topics.DEFAULT_MOST_BYTES + topics.ROOM_FOR_HEADERS)
+        return KafkaOptions(
+            settings.kafka,
+            self._names,
+            settings.group,
+            self._instance,
+            tuple(consumes),
+            self._client_log,
+            from_start=settings.input.start == "earliest",
+            most_message_bytes=most,
+        )
+
+    def _new_task(self, partition: Partition) -> Task:
+        settings = self._parts.settings
+        if partition.topic == self._names.facts:
+            return WatchTask(watch_options(settings))
+        options = gate_options(
+            settings, self._parts.contract, self._parts.version, self._most_dead_letter_bytes
+        )
+        return GateTask(partition.number, options)
+
+    # ── deliver ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _start_deliverer(self, stop: threading.Event) -> threading.Thread | None:
+        if "deliver" not in self._parts.roles:
+            return None
+        role = DeliverRole.from_settings(
+            self._parts.settings, self._parts.log, self._client_log, self._metrics.delivered
+        )
+        thread = threading.Thread(target=role.run, args=(stop,), name="deliver")
+        thread.start()
+        return thread
+
+
+def new_admin(kafka: dict[str, str], log: logging.Logger) -> AdminClient:
+    """An admin client. Raises Fatal with a sentence when a property under [kafka] is wrong."""
+    try:
+        return AdminClient(admin_config(kafka, log))
+    except KafkaException as raised:
+        raise Fatal(
+            f"a property in [kafka] is wrong: {error_of(raised).str()}; see `sluice check`"
+        ) from raised

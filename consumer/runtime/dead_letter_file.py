@@ -1,0 +1,55 @@
+"""Dead letters of files as a file: one JSON object a line, with the record's bytes as they were."""
+
+from __future__ import annotations
+
+import base64
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from consumer.core.record import Output
+
+NAME = "dead_letters.ndjson"
+
+
+def line_of(letter: Output) -> bytes:
+    """A dead letter as a line: where it came from, why, and its value (as text if it is UTF-8, else in base64)."""
+    headers = {name: value for name, value in letter.headers or [] if value is not None}
+    line: dict[str, Any] = {
+        "file": _text(headers.get("__connect.errors.topic")),
+        "line": int(headers.get("__connect.errors.offset", b"0")),
+        "reason": _text(headers.get("sluice.reason")),
+        "errors": msgspec.json.decode(headers.get("errors", b"[]")),
+    }
+    value = letter.value or b""
+    try:
+        line["value"] = value.decode()
+    except UnicodeDecodeError:
+        line["value_base64"] = base64.b64encode(value).decode()
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "replace")
+
+
+@contextmanager
+def dead_letter_file(folder: Path) -> Iterator[Callable[[Output], None]]:
+    """Writes `dead_letters.ndjson`, put in place whole when the block ends well. Raises OSError."""
+    partial = folder / f".{NAME}.partial"
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds whole events
+    with os.fdopen(descriptor, "wb") as file:
+        yield lambda letter: _write(file, letter)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / NAME)
+
+
+def _write(file: Any, letter: Output) -> None:
+    file.write(line_of(letter))

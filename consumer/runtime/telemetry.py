@@ -1,0 +1,155 @@
+"""What the loop did, told on: to the metrics, to health, and to the log (one line for each event worth telling)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from consumer.tasks.gate import GateTask
+from consumer.tasks.watch import WatchTask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.runtime.clock import Clock
+    from consumer.runtime.health import Health
+    from consumer.runtime.logs import Logger
+    from consumer.runtime.loop import Stages
+    from consumer.runtime.metrics import Metrics, Role
+    from consumer.runtime.transport import Fenced, Partition, Retry
+    from consumer.tasks.task import Decision, Task
+
+STANDBY_SECONDS = 15.0
+"""A member of the group that was given nothing for so long stands by: there are more processes than partitions."""
+
+
+class Telemetry:
+    """The loop's observer. See `consumer.runtime.loop.Observer`."""
+
+    def __init__(self, facts_topic: str, metrics: Metrics, health: Health, clock: Clock, log: Logger) -> None:
+        self._facts_topic = facts_topic
+        self._metrics = metrics
+        self._health = health
+        self._clock = clock
+        self._log = log
+        self._ours: set[Partition] = set()
+        self._connected_at: float | None = None
+        self._trouble = ""
+
+    def turned(self) -> None:
+        """See `Observer`."""
+        now = self._clock.monotonic()
+        self._health.turned(now)
+        if self._connected_at is not None and (self._ours or now - self._connected_at > STANDBY_SECONDS):
+            self._health.set("assigned", True)  # noqa: FBT003
+
+    def connected(self) -> None:
+        """See `Observer`."""
+        self._connected_at = self._clock.monotonic()
+        self._trouble = ""
+        self._log.info("connected, waiting for partitions")
+        self._health.set("assigned", False, "waiting for partitions")  # noqa: FBT003
+
+    def restoring(self, partition: Partition) -> None:
+        """See `Observer`."""
+        self._health.set(_name(partition), False, f"restoring {_name(partition)}")  # noqa: FBT003
+        self._metrics.restoring(1)
+
+    def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
+        """See `Observer`."""
+        self._ours.add(partition)
+        self._health.drop(_name(partition))
+        self._health.set("assigned", True)  # noqa: FBT003
+        self._metrics.restoring(0)
+        self._metrics.restored_entries(entries)
+        self._metrics.restored(seconds)
+        self._tell_assigned()
+        self._log.info(
+            "partition restored",
+            partition=_name(partition),
+            entries=entries,
+            seconds=round(seconds, 3),
+            offset=offset,
+        )
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """See `Observer`."""
+        for partition in partitions:
+            self._ours.discard(partition)
+            self._health.drop(_name(partition))
+        self._tell_assigned()
+        if partitions:
+            self._log.info("partitions given up", partitions=[_name(p) for p in partitions])
+
+    def committed(
+        self,
+        decisions: Mapping[Partition, Decision],
+        tasks: Mapping[Partition, Task],
+        stages: Stages,
+        behind: Mapping[Partition, int],
+    ) -> None:
+        """See `Observer`."""
+        journal_bytes = 0
+        for partition, decision in decisions.items():
+            journal_bytes += sum(map(len, decision.journal))
+            if partition.topic == self._facts_topic:
+                self._metrics.watched(decision.tally)
+            else:
+                self._metrics.gated(decision.tally)
+        self._metrics.committed(stages, journal_bytes, self._clock.now_ms())
+        for role in ("gate", "watch"):
+            self._metrics.lag(role, sum(n for p, n in behind.items() if self._role(p) == role))
+        self._tell_state(list(tasks.values()))
+
+    def _tell_state(self, tasks: Sequence[Task]) -> None:
+        gates = [task for task in tasks if isinstance(task, GateTask)]
+        if gates:
+            self._metrics.open_sessions(sum(len(gate.sessions) for gate in gates))
+            times = [gate.stream_ms for gate in gates]
+            known = [time for time in times if time is not None]
+            self._metrics.watermark("gate", min(known) if known else None)
+        for task in tasks:
+            if isinstance(task, WatchTask):
+                self._metrics.watermark("watch", task.clock.watermark_ms)
+                self._metrics.days(Counter(day.status() for day in task.state.days.values()))
+                self._metrics.open_alerts(
+                    Counter(
+                        (incident.alert.kind, incident.alert.severity.value)
+                        for incident in task.state.incidents.values()
+                        if incident.alert.state == "open"
+                    )
+                )
+
+    def aborted(self, error: Retry) -> None:
+        """See `Observer`."""
+        self._metrics.transaction("aborted")
+        self._metrics.recovered("retry")
+        if not error.rebalance:
+            self._log.warning("transaction aborted, trying again", reason=str(error))
+
+    def recovering(self, error: Fenced) -> None:
+        """See `Observer`: told once per trouble, not once per attempt."""
+        self._connected_at = None
+        self._ours.clear()
+        self._tell_assigned()
+        outcome = error.outcome if error.outcome in ("unknown", "lost") else "fenced"
+        self._metrics.recovered(outcome)  # type: ignore[arg-type]  # one of the three
+        self._health.set("assigned", False, str(error))  # noqa: FBT003
+        self._health.turned(self._clock.monotonic())
+        if self._trouble != outcome + str(error):
+            self._trouble = outcome + str(error)
+            self._log.warning("not connected, trying again", outcome=outcome, reason=str(error))
+
+    def _tell_assigned(self) -> None:
+        for role in ("gate", "watch"):
+            count = sum(self._role(partition) == role for partition in self._ours)
+            self._metrics.assigned(role, count)
+            if not count:
+                self._metrics.left(role)
+
+    def _role(self, partition: Partition) -> Role:
+        return "watch" if partition.topic == self._facts_topic else "gate"
+
+
+def _name(partition: Partition) -> str:
+    return f"{partition.topic}[{partition.number}]"
