@@ -1,0 +1,164 @@
+"""What a look at the brokers finds: whether they answer, which topics there are, what is allowed."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient
+
+from consumer.runtime.kafka.topics import DEFAULT_MOST_BYTES, Names, wanted
+from consumer.settings.kafka import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from consumer.settings import Settings
+
+_REFUSING = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001 - confluent_kafka's own names of librdkafka's local errors
+
+
+@dataclass(slots=True)
+class Findings:
+    """Sentences about what is as it should be (`facts`) and what is not (`problems`)."""
+
+    facts: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def look_at_broker(settings: Settings, timeout_seconds: float) -> Findings:
+    """Asks the brokers once, changes nothing, and prints nothing. Each question takes at most `timeout_seconds`."""
+    findings = Findings()
+    errors: list[KafkaError] = []
+    try:
+        admin = AdminClient({**settings.kafka, "logger": _silence(), "error_cb": errors.append})
+    except (KafkaException, TypeError, ValueError) as raised:
+        findings.problems.append(refused(_text_of(raised), settings.kafka))
+        return findings
+    try:
+        cluster = admin.list_topics(timeout=timeout_seconds)
+    except KafkaException as raised:
+        admin.poll(0)  # hands over the errors that tell why
+        findings.problems.append(_no_answer(settings, [*errors, raised.args[0]]))
+        return findings
+    _cluster(findings, cluster, settings.topics.replication_factor)
+    names = Names(**{name: getattr(settings.topics, name) for name in Names._fields})
+    partitions = {
+        name: len(topic.partitions) for name, topic in cluster.topics.items() if topic.error is None
+    }
+    _topics(findings, names, partitions)
+    _rights(findings, names, _allowed(admin, names, partitions, timeout_seconds))
+    return findings
+
+
+def _silence() -> logging.Logger:
+    quiet = logging.Logger("librdkafka")  # noqa: LOG001 - outside of the tree of loggers, so that it says nothing
+    quiet.addHandler(logging.NullHandler())
+    return quiet
+
+
+def _text_of(raised: BaseException) -> str:
+    error = raised.args[0] if raised.args else raised
+    return str(error.str() if isinstance(error, KafkaError) else error)
+
+
+def _no_answer(settings: Settings, errors: list[KafkaError]) -> str:
+    """Why there is no connection: the first error that says more than "down"."""
+    telling = [error for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - as above
+    why = re.sub(r"^\S+: |\s*\(after [^)]*\)", "", telling[0].str())
+    where = settings.kafka["bootstrap.servers"]
+    if telling[0].code() in _REFUSING:
+        return f"the Kafka broker at {where} refuses the connection ({why}); correct what [kafka] says of security."
+    return (
+        f"no Kafka broker answers at {where} ({why}); "
+        'start one, such as with "sluice broker", or correct "bootstrap.servers" below [kafka].'
+    )
+
+
+def _cluster(findings: Findings, cluster: Any, copies: int) -> None:
+    count = len(cluster.brokers)
+    findings.facts.append(f"{_counted(count, 'broker')}, cluster {cluster.cluster_id}")
+    if copies > count:
+        findings.problems.append(
+            f"[topics] replication_factor is {copies}, but the cluster has {_counted(count, 'broker')}; "
+            "lower it, or set it to -1 for the broker's default."
+        )
+
+
+def _topics(findings: Findings, names: Names, partitions: Mapping[str, int]) -> None:
+    """Whether the input is there, which topics would be created, and which cannot serve as they are."""
+    if names.input in partitions:
+        findings.facts.append(f"input topic {names.input}: {_counted(partitions[names.input], 'partition')}")
+    else:
+        findings.problems.append(
+            f"the input topic {names.input} does not exist; create it, or correct input below [topics] "
+            "(run waits for it until then)."
+        )
+    needed = {
+        name: count
+        for name, (count, _) in wanted(names, partitions.get(names.input, 1), DEFAULT_MOST_BYTES).items()
+    }
+    if missing := [name for name in needed if name not in partitions]:
+        findings.facts.append(f"run will create {', '.join(missing)}")
+    for name in (names.facts, names.days, names.alerts):
+        if partitions.get(name, 1) != 1:
+            findings.problems.append(
+                f"the topic {name} must have 1 partition and has {partitions[name]}; name another one below [topics]."
+            )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+_CLUSTER = "/"
+"""Stands for the cluster among topics; no topic can have this name."""
+
+_Rights = dict[str, "set[AclOperation] | None"]
+"""What the user may do with the cluster and each topic that exists; None = the brokers do not tell."""
+
+
+def _allowed(
+    admin: AdminClient, names: Names, partitions: Mapping[str, int], timeout_seconds: float
+) -> _Rights:
+    """Asks for rights; brokers without access control answer that everything is allowed."""
+    asked: dict[str, Any] = {
+        _CLUSTER: admin.describe_cluster(include_authorized_operations=True, request_timeout=timeout_seconds)
+    }
+    if existing := [name for name in names if name in partitions]:
+        asked |= admin.describe_topics(
+            TopicCollection(existing), include_authorized_operations=True, request_timeout=timeout_seconds
+        )
+    rights: _Rights = {}
+    for name, future in asked.items():
+        try:
+            operations = future.result(timeout=timeout_seconds + 1).authorized_operations
+        except (KafkaException, TimeoutError):
+            operations = None
+        rights[name] = set(operations) if operations else None
+    return rights
+
+
+def _rights(findings: Findings, names: Names, rights: _Rights) -> None:
+    """Says what the user lacks, as far as the brokers tell."""
+    read, write = AclOperation.READ, AclOperation.WRITE
+    needs = {name: [read, write] for name in (names.facts, names.journal, names.days, names.alerts)}
+    needs |= {names.input: [read], names.dead_letters: [write], names.valid: [write]}
+    for topic, operations in needs.items():
+        if lacking := _lacking(rights.get(topic), operations):
+            findings.problems.append(
+                f"this user may not {' and '.join(lacking)} the topic {topic}; ask for that right."
+            )
+    if _lacking(rights[_CLUSTER], [AclOperation.CREATE]):
+        findings.facts.append("this user may not create just any topic; each needs that right by its name")
+    if not any(rights.values()):
+        findings.facts.append("the broker does not tell what this user may do")
+
+
+def _lacking(given: set[AclOperation] | None, needed: Iterable[AclOperation]) -> list[str]:
+    if given is None or AclOperation.ALL in given:
+        return []
+    return [operation.name.lower() for operation in needed if operation not in given]
