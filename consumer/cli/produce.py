@@ -110,9 +110,9 @@ class Unsent:
         count = sender.too_big + self.beginnings
         if not count:
             return ""
-        records = "1 record is" if count == 1 else f"{count:,} records are"
         return (
-            f"{records} larger than the topic {sender.topic} allows and not sent: raise its max.message.bytes"
+            f"not sent, since the topic {sender.topic} takes none that large: {_records(count)}; "
+            f"raise its max.message.bytes"
         )
 
 

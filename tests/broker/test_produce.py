@@ -83,7 +83,7 @@ def test_every_event_arrives_unchanged_in_the_partition_that_java_would_choose(t
     result = run(tmp_path, servers, path, "--topic", topic, "--partitions", 3)
     assert result.exit_code == ExitCode.FINE, result.output
     assert result.stdout.startswith(
-        f"Created the topic {topic} with 3 partitions.\n{len(shop):,} records are in"
+        f"Created the topic {topic} with 3 partitions.\n{len(shop):,} records went to"
     )
     records, partitions = stored(servers, topic)
     assert partitions == 3
@@ -142,7 +142,7 @@ def test_a_record_larger_than_the_topic_allows_is_said_and_the_others_are_sent(t
     admin(servers, topic, 1, **{"max.message.bytes": "100000"})
     result = run(tmp_path, servers, path, "--topic", topic)
     assert result.exit_code == ExitCode.NOT_POSSIBLE
-    assert f"larger than the topic {topic} allows: 1 record;" in result.stderr
+    assert f"not sent, since the topic {topic} takes none that large: 1 record;" in result.stderr
     assert [value for _, _, value in stored(servers, topic)[0]] == [b'{"n":1}', b'{"n":3}']
 
 
