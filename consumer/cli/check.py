@@ -28,14 +28,14 @@ TIMEOUT_SECONDS = 5.0
 @click.command("check")
 @config_option
 def command(config: Path | None) -> None:
-    r"""Say what is wrong with settings, contract and broker, in words.
+    """Say what is wrong with settings, contract and broker, in words.
 
     Prints every setting with its value and where that came from (secrets are masked), what the contract says, and
     what a look at the brokers finds. Nothing is changed anywhere.
 
     \b
     Exit codes: 0 all is fine, 3 something is wrong, 64 wrong usage.
-    """
+    """  # noqa: D301 - the backspace is click's mark for a paragraph that is not to be wrapped
     settings = settings_of(config)
     file = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     _say(settings_lines(settings, file))

@@ -36,6 +36,11 @@ def test_a_newcomer_reads_what_is_set_what_the_contract_says_and_what_is_wrong(r
     assert result.stderr == ""
 
 
+def test_the_help_names_the_exit_codes(run):
+    help_text = CliRunner().invoke(check.command, ["--help"]).output
+    assert "\n  Exit codes: 0 all is fine, 3 something is wrong, 64 wrong usage.\n" in help_text
+
+
 def test_no_secret_is_printed_and_librdkafka_prints_nothing_by_itself(run, capfd):
     text = f'[kafka]\n"bootstrap.servers" = "{NOBODY}"\n"security.protocol" = "SASL_PLAINTEXT"\n"sasl.mechanism" = "PLAIN"\n'
     login = {"SLUICE_KAFKA_SASL_USERNAME": "me", "SLUICE_KAFKA_SASL_PASSWORD": "hunter2"}
