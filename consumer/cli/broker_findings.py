@@ -33,8 +33,9 @@ def look_at_broker(settings: Settings, timeout_seconds: float) -> Findings:
     """Asks the brokers once, changes nothing, and prints nothing. Each question takes at most `timeout_seconds`."""
     findings = Findings()
     errors: list[KafkaError] = []
+    config: dict[str, Any] = {**settings.kafka, "logger": _silence(), "error_cb": errors.append}
     try:
-        admin = AdminClient({**settings.kafka, "logger": _silence(), "error_cb": errors.append})
+        admin = AdminClient(config)
     except (KafkaException, TypeError, ValueError) as raised:
         findings.problems.append(refused(_text_of(raised), settings.kafka))
         return findings
