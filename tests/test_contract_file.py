@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import given
@@ -53,6 +56,13 @@ def refusal_of(case):
 @pytest.fixture(scope="module")
 def default():
     return load_contract(None)
+
+
+def test_the_default_is_valid_by_the_standards_own_schema():
+    standard = files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
+    validator = jsonschema.validators.validator_for(json.loads(standard))(json.loads(standard))
+    problems = [error.message for error in validator.iter_errors(yaml.safe_load(DEFAULT.read_text(encoding="utf-8")))]
+    assert problems == []
 
 
 def test_the_default_is_what_the_standard_calls_a_contract():

@@ -48,14 +48,23 @@ def decode(value: bytes | str | None) -> Any | Rejection:
     except (msgspec.ValidationError, InvalidOperation):
         return _decode_huge_numbers(value)
     except msgspec.DecodeError as error:
-        return Rejection(Reason.NOT_JSON, str(error))
+        return _not_json(value, str(error))
+
+
+def _not_json(value: bytes | str, sentence: str) -> Rejection:
+    """Why no JSON could be read: bytes that are no UTF-8, wherever they stand, are said to be just that."""
+    try:
+        _ = value if isinstance(value, str) else value.decode()
+    except UnicodeDecodeError as error:
+        return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
+    return Rejection(Reason.NOT_JSON, sentence)
 
 
 def _decode_huge_numbers(value: bytes | str) -> Any | Rejection:
     """The slow way, for JSON whose numbers are beyond any machine's: they become exact decimals or infinity."""
     try:
         text = value if isinstance(value, str) else value.decode()
-        decoded = json.loads(text, parse_int=_huge, parse_float=_huge, parse_constant=_no_constant)
+        decoded = json.loads(text, parse_int=_huge_int, parse_float=_huge, parse_constant=_no_constant)
         msgspec.json.encode(decoded)  # lone surrogates do not survive this
     except UnicodeDecodeError as error:
         return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
@@ -64,6 +73,14 @@ def _decode_huge_numbers(value: bytes | str) -> Any | Rejection:
     except ValueError as error:
         return Rejection(Reason.NOT_JSON, f"the value is not JSON: {error}"[:200])
     return decoded
+
+
+_MOST_DIGITS = 4_300
+"""Python's own limit for an int's text, and so msgspec's."""
+
+
+def _huge_int(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _MOST_DIGITS else _huge(digits)
 
 
 def _huge(digits: str) -> Decimal:

@@ -19,7 +19,7 @@ from consumer.core.decode import decode
 from consumer.core.rejection import Reason, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from consumer.core.contract import Contract
 
 
 class PurchaseFact(msgspec.Struct, frozen=True, gc=False):
@@ -36,9 +36,11 @@ class PurchaseFact(msgspec.Struct, frozen=True, gc=False):
 
 
 class PurchaseReader:
-    """Reads purchases by the contract's names for transaction id, revenue and items."""
+    """Reads purchases by the contract's names, and their aliases, for transaction id, revenue and items."""
 
-    def __init__(self, names: Mapping[PurchaseRole, str]) -> None:
+    def __init__(self, contract: Contract) -> None:
+        aliases = {field.name: field.aliases for field in contract.purchase_fields}
+        names = {role: (name, *aliases.get(name, ())) for role, name in contract.purchase_names.items()}
         self._id = names[PurchaseRole.TRANSACTION_ID]
         self._revenue = names[PurchaseRole.REVENUE]
         self._items = names[PurchaseRole.ITEMS]
@@ -51,33 +53,38 @@ class PurchaseReader:
         if not isinstance(fields, dict):
             return None, Rejection(Reason.PURCHASE_DATA, "event_data holds no object", "$.event_data", "type")
         try:
-            content = fingerprint({k: v for k, v in fields.items() if k != self._id})
+            content = fingerprint({k: v for k, v in fields.items() if k not in self._id})
         except RecursionError:
             return None, Rejection(
                 Reason.PURCHASE_DATA, "event_data is nested too deeply", "$.event_data", "depth"
             )
-        name = transaction_id(fields.get(self._id))
+        name = transaction_id(_first(fields, self._id))
         rejection = self._why_not(fields, name)
         if name is None:
             return None, rejection
-        amount = None if rejection else money.parse(fields[self._revenue])
+        amount = None if rejection else money.parse(_first(fields, self._revenue))
         return PurchaseFact(name, at_ms, content, amount), rejection
 
     def _why_not(self, fields: dict[str, Any], name: str | None) -> Rejection | None:
         if name is None:
-            path = f"$.event_data.{self._id}"
+            path = f"$.event_data.{self._id[0]}"
             return Rejection(Reason.PURCHASE_ID, "the purchase has no transaction id", path, "required")
-        revenue = money.parse(fields.get(self._revenue))
+        revenue = money.parse(_first(fields, self._revenue))
         if revenue is None or revenue <= 0:
-            path = f"$.event_data.{self._revenue}"
+            path = f"$.event_data.{self._revenue[0]}"
             return Rejection(
                 Reason.PURCHASE_REVENUE, "revenue is not a positive number", path, "exclusiveMinimum"
             )
-        items = fields.get(self._items)
+        items = _first(fields, self._items)
         if not isinstance(items, list) or not items:
-            path = f"$.event_data.{self._items}"
+            path = f"$.event_data.{self._items[0]}"
             return Rejection(Reason.PURCHASE_ITEMS, "the purchase has no items", path, "minItems")
         return None
+
+
+def _first(fields: dict[str, Any], names: tuple[str, ...]) -> object:
+    """The value under the first of the names that is there and not null."""
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
 
 
 MOST_ID = 256

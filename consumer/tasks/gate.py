@@ -186,7 +186,7 @@ class Compiled:
         self.options = options
         self.shapes = Shapes(options.contract)
         self.attribution = Attribution(options.contract.campaign_parameters, options.contract.own_domains)
-        self.purchases = PurchaseReader(options.contract.purchase_names)
+        self.purchases = PurchaseReader(options.contract)
         self.minutes = MinuteCache()
 
 
@@ -244,7 +244,7 @@ class Batch:
         sessions, changed = self._task.sessions, self.changed
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms = options.max_ahead_ms, options.max_age_ms
-        purchase_event, valid = options.contract.purchase_event, bool(options.valid_topic)
+        purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
         log_ms = NO_LOG
         events = 0
         for record in records:
