@@ -74,6 +74,7 @@ class Deliverer:
         self._receipts.clear()
         self._alerts.clear()
         self.changed = True
+        self.unusable = 0
 
     def see_day(self, key: bytes | None, value: bytes | None) -> None:
         """Takes in a record of `sluice.days`; no value = the day is gone."""

@@ -11,9 +11,9 @@ _NARROWEST = 3
 """Columns; a delimiter row needs three dashes in some dialects."""
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    r"""The table's lines: columns padded, the first aligned to the left, the others to the right. Cells are Markdown
-    already (`escape.markdown` for whatever is not ours).
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> list[str]:
+    r"""The table's lines, columns padded: the first `words` columns aligned to the left, numbers to the right. Cells
+    are Markdown already (`escape.markdown` for whatever is not ours).
 
     >>> print("\n".join(table(("metric", "value"), [("sessions", "4,070")])))
     | metric   | value |
@@ -21,12 +21,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     | sessions | 4,070 |
     """
     widths = [max(_NARROWEST, *map(len, column)) for column in zip(header, *rows, strict=True)]
-    first, *rest = widths
-    rule = f"|:{'-' * (first + 1)}|" + "".join(f"{'-' * (width + 1)}:|" for width in rest)
-    lines = [_line(row, widths) for row in (header, *rows)]
-    return [lines[0], rule, *lines[1:]]
+    dashes = ["-" * (width + 1) for width in widths]
+    rule = [f":{dash}" if at < words else f"{dash}:" for at, dash in enumerate(dashes)]
+    lines = [_line(row, widths, words) for row in (header, *rows)]
+    return [lines[0], f"|{'|'.join(rule)}|", *lines[1:]]
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+def _line(row: Sequence[str], widths: Sequence[int], words: int) -> str:
+    cells = [
+        cell.ljust(width) if at < words else cell.rjust(width)
+        for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
     return f"| {' | '.join(cells)} |"

@@ -175,7 +175,7 @@ def _recent(summary: Summary) -> list[str]:
     if not summary.recent:
         return []
     header = ("day", "status", *words.METRIC.values(), "score")
-    return ["## The last days", "", *table(header, [_recent_row(*day) for day in summary.recent])]
+    return ["## The last days", "", *table(header, [_recent_row(*day) for day in summary.recent], words=2)]
 
 
 def _recent_row(day: str, receipt: Receipt | None) -> list[str]:

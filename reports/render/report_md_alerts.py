@@ -52,7 +52,10 @@ def _alert(alert: Alert, summary: Summary, advised: set[str]) -> list[str]:
     about += [f"day {markdown(alert.day)}"] if alert.day else []
     about += [alert.state] if alert.state != "open" else []
     lines = [f"- **{alert.severity[:2]}** {_named(alert)}, {', '.join(about)}"]
-    lines += [f"  {markdown(alert.message)}"] if alert.message else []
+    message = markdown(
+        alert.message
+    )  # one of white space alone is empty now, and an empty line would end the item
+    lines += [f"  {message}"] if message else []
     lines += _causes(alert, summary)
     if alert.kind not in advised:
         advised.add(alert.kind)

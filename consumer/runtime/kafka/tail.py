@@ -31,7 +31,7 @@ _MISSING = frozenset({_E.UNKNOWN_TOPIC_OR_PART, _E._UNKNOWN_TOPIC, _E._UNKNOWN_P
 
 
 class TailError(Exception):
-    """This connection cannot go on, in one sentence: close it and begin anew."""
+    """The connection cannot go on, in one sentence: close it and begin anew."""
 
 
 class Topics(NamedTuple):
@@ -123,23 +123,24 @@ class Tail:
 
     def turn(self, wait_seconds: float) -> None:
         """Tells the reader of what has come, after waiting for it for at most about so long. Raises TailError."""
-        message = self._poll(wait_seconds)
+        wait = wait_seconds
         for _ in range(MOST_PER_TURN):
+            message = self._poll(wait)
             if message is None:
                 break
             self._see(message)
-            message = self._poll(0)
+            wait = 0
         if self._is_down:
             self._probe()
 
     def commit(self) -> None:
         """Puts on record that everything that was read is delivered. Best effort: after a failure the next delivery
-        does it, and a takeover delivers everything again anyway."""
+        does it, and a takeover delivers everything again anyway. Does not wait for the broker."""
         offsets = [TopicPartition(topic, 0, offset) for topic, offset in self._next.items()]
         if not offsets or self._is_down:
             return
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            self._consumer.commit(offsets=offsets, asynchronous=True)
         except RAISED as ignored:
             # the group is rebalancing or the broker is away: see above
             del ignored
@@ -184,7 +185,9 @@ class Tail:
         elif code in _MISSING and topic in self._topics:
             self._missing.add(topic)
         elif code in _GONE:
-            raise TailError(f"what comes next in {topic} is gone, it was deleted or made anew: reading it again")
+            raise TailError(
+                f"what comes next in {topic} is gone, it was deleted or made anew: reading it again"
+            )
         elif error.fatal():
             raise TailError(f"reading failed: {error.str()}")
         elif not error.retriable():

@@ -1,0 +1,134 @@
+"""`sluice rollup`: the files of one day, for cron and Airflow; the exit code says whether to use its numbers."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from consumer.cli.config_option import config_option, settings_of
+from consumer.cli.exits import ExitCode, NotPossibleError
+from consumer.runtime.clock import SystemClock
+from consumer.runtime.kafka.read_all import read_all
+from consumer.runtime.kafka.tail import TailError, Topics
+from detectors.alerts import LIVE, Alert, Severity
+from reports.deliver import Deliverer
+from reports.render.summary import newest_day
+from reports.render.words import headline
+from reports.sinks import directory
+from reports.sinks.directory import SinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from consumer.core.days import Receipt
+    from consumer.settings import Settings
+
+LATEST = "latest"
+YESTERDAY = "yesterday"
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def _day(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """The value itself when it names a day; else wrong usage."""
+    if value in (LATEST, YESTERDAY) or _is_date(value):
+        return value
+    raise click.BadParameter(f"{value!r} is no day: write YYYY-MM-DD, {YESTERDAY} or {LATEST}")
+
+
+@click.command("rollup")
+@click.option(
+    "--date", "day", callback=_day, required=True, metavar="D", help=f"YYYY-MM-DD, {YESTERDAY} or {LATEST}."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder for the files, made if missing.",
+)
+@config_option
+def command(day: str, out: Path, config: Path | None) -> None:
+    """Write daily_metrics.csv, alerts.json and report.md for a day, from what the daemon keeps in Kafka.
+
+    The rows go up to the day, the report is about it, and the alerts are those of it and of earlier days, as known
+    now. Needs no running daemon, joins no group, and can be repeated: the same state gives the same files.
+
+    "latest" is the newest day that is closed. "yesterday" is the day before the newest one known: event time
+    decides, not the clock of this machine.
+
+    \b
+    Exit codes:
+      0   fine
+      1   a P1 alert is open, of the day, an earlier one or none
+      2   a P0 alert is open, or the day is quarantined: do not use its numbers
+      3   not possible: no broker, no such day, the folder cannot be written
+      64  wrong usage
+    """  # noqa: D301 - the backspace is click's mark for a paragraph that is not to be wrapped
+    deliverer = _read(settings_of(config))
+    receipt = _chosen(day, deliverer.receipts)
+    try:
+        directory.write(out, deliverer.files(receipt.day))
+    except SinkError as error:
+        raise NotPossibleError(str(error)) from None
+    click.echo(f"{receipt.day}: {headline(receipt)}")
+    if deliverer.unusable:
+        click.echo(f"Left out: {deliverer.unusable} records that are no receipts or alerts.", err=True)
+    click.get_current_context().exit(exit_code(receipt, deliverer.alerts))
+
+
+def exit_code(receipt: Receipt, alerts: Collection[Alert]) -> ExitCode:
+    """What the day and the open alerts of it, of earlier days and of no day come to. An alert that is held back under
+    its cause does not count beside it; one that is acknowledged or silenced is still open."""
+    severities = {
+        alert.severity
+        for alert in alerts
+        if alert.state in LIVE
+        and alert.state != "inhibited"
+        and (alert.day is None or alert.day <= receipt.day)
+    }
+    verdict = receipt.verdict if receipt.status == "open" else receipt.status
+    if Severity.P0_BLOCKER in severities or verdict == "quarantined":
+        return ExitCode.OPEN_P0
+    return ExitCode.OPEN_P1 if Severity.P1_HIGH in severities else ExitCode.FINE
+
+
+def _read(settings: Settings) -> Deliverer:
+    deliverer = Deliverer()
+    topics = Topics(settings.topics.days, settings.topics.alerts)
+    silent = logging.Logger("librdkafka")  # noqa: LOG001 - outside of the tree of loggers, so that it says nothing
+    silent.addHandler(logging.NullHandler())
+    try:
+        read_all(settings.kafka, topics, deliverer, SystemClock(), silent)
+    except TailError as error:
+        raise NotPossibleError(str(error)) from None
+    return deliverer
+
+
+def _chosen(day: str, receipts: Collection[Receipt]) -> Receipt:
+    """The receipt of the day that was asked for. Raises NotPossibleError when there is none."""
+    if not receipts:
+        raise NotPossibleError("no day is known yet: `sluice run` has not seen any event")
+    known = {receipt.day: receipt for receipt in receipts}
+    if day == LATEST:
+        newest = newest_day(list(receipts))
+        if newest is None or newest.status == "open":
+            raise NotPossibleError("no day is closed yet: name an open one by its date")
+        return newest
+    if day == YESTERDAY:
+        day = (date.fromisoformat(max(known)) - timedelta(days=1)).isoformat()
+    if day not in known:
+        raise NotPossibleError(f"nothing is known of {day}: the days known are {min(known)} to {max(known)}")
+    return known[day]
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(_DAY.fullmatch(text) and date.fromisoformat(text))
+    except ValueError:
+        return False

@@ -1,0 +1,201 @@
+"""The role that makes the outside world agree: tails days and alerts, and keeps the folder of daily files true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from consumer.runtime.clock import SystemClock
+from consumer.runtime.kafka.tail import Standing, Tail, TailError, Topics
+from reports.deliver import Deliverer
+from reports.sinks import directory
+from reports.sinks.directory import SinkError
+
+if TYPE_CHECKING:
+    import logging
+    import threading
+    from collections.abc import Callable, Mapping
+
+    from consumer.runtime.clock import Clock
+    from consumer.runtime.logs import Logger
+    from consumer.runtime.metrics import Delivery
+    from consumer.settings import Settings
+
+    Delivered = Callable[[str, Delivery], None]
+    """Told of every delivery: to which sink, and how it ended."""
+
+SINK = "files"
+
+LONGEST_WAIT_SECONDS = 0.5
+"""How long it may take to notice that the role should stop."""
+
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+"""Pauses after a failure: each twice as long as the one before, up to here."""
+
+STUCK_SECONDS = 60.0
+"""Reading both topics takes seconds. After this long without reaching their ends the connection is made anew: a
+topic that was deleted and made again can leave the client waiting for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverOptions:
+    """What is delivered, and where to. `kafka` is what the settings give under `[kafka]`; `interval_seconds` lies
+    between two writes at least."""
+
+    kafka: Mapping[str, Any]
+    group: str
+    topics: Topics
+    folder: Path
+    interval_seconds: float
+
+
+class DeliverRole:
+    """Runs in a thread of its own. A full disk or a lost broker is said once, when it begins and when it ends, and
+    tried again for as long as it takes: it never stops the numbers."""
+
+    def __init__(
+        self,
+        options: DeliverOptions,
+        log: Logger,
+        client_log: logging.Logger,
+        delivered: Delivered,
+        clock: Clock,
+    ) -> None:
+        self._options = options
+        self._log = log
+        self._client_log = client_log
+        self._delivered = delivered
+        self._clock = clock
+        self._deliverer = Deliverer()
+        self._standing: tuple[Standing, str] | None = None
+        self._reading_since: float | None = None
+        self._failure = ""
+        self._due = clock.monotonic()
+        self._unusable = 0
+        self._connecting = Pause()
+        self._writing = Pause()
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, log: Logger, client_log: logging.Logger, delivered: Delivered
+    ) -> DeliverRole:
+        """The role as the settings want it."""
+        options = DeliverOptions(
+            settings.kafka,
+            settings.group,
+            Topics(settings.topics.days, settings.topics.alerts),
+            Path(settings.deliver.out),
+            settings.deliver.interval_seconds,
+        )
+        return cls(options, log, client_log, delivered, SystemClock())
+
+    def run(self, stop: threading.Event) -> None:
+        """Delivers until `stop` is set; what has changed by then is still written."""
+        while not stop.is_set():
+            try:
+                self._follow(stop)
+            except TailError as error:
+                self._tell(Standing.TROUBLE, str(error))
+                stop.wait(self._connecting.longer())
+
+    def _follow(self, stop: threading.Event) -> None:
+        """One connection, until `stop` is set. Raises TailError when it cannot go on."""
+        self._deliverer.clear()
+        self._reading_since = None
+        options = self._options
+        tail = Tail(options.kafka, options.group, options.topics, self._deliverer, self._client_log)
+        try:
+            while not stop.is_set():
+                self._turn(tail)
+            if self._has_news(tail):
+                self._deliver(tail)
+        finally:
+            tail.close()
+
+    def _turn(self, tail: Tail) -> None:
+        """Read what has come; deliver it if there is news, all of it is known, and it is time."""
+        tail.turn(self._wait_seconds(tail))
+        standing, sentence = tail.standing()
+        self._tell(standing, sentence)
+        self._watch_progress(standing)
+        if self._has_news(tail) and self._clock.monotonic() >= self._due:
+            self._deliver(tail)
+
+    def _wait_seconds(self, tail: Tail) -> float:
+        if not self._has_news(tail):
+            return LONGEST_WAIT_SECONDS
+        return min(LONGEST_WAIT_SECONDS, max(0.0, self._due - self._clock.monotonic()))
+
+    def _has_news(self, tail: Tail) -> bool:
+        return self._deliverer.changed and tail.standing()[0] is Standing.COMPLETE
+
+    def _deliver(self, tail: Tail) -> None:
+        """1. render, 2. write, 3. commit the group's offsets: a crash in between delivers the same again."""
+        try:
+            changed = directory.write(self._options.folder, self._deliverer.files())
+        except SinkError as error:
+            self._failed(str(error))
+            return
+        self._deliverer.delivered()
+        tail.commit()
+        self._due = self._clock.monotonic() + self._options.interval_seconds
+        self._delivered(SINK, "written" if changed else "unchanged")
+        self._succeeded()
+
+    def _failed(self, sentence: str) -> None:
+        pause = max(self._options.interval_seconds, self._writing.longer())
+        self._due = self._clock.monotonic() + pause
+        self._delivered(SINK, "failed")
+        if sentence != self._failure:
+            self._log.error("files not written, trying again", reason=sentence)
+        self._failure = sentence
+
+    def _succeeded(self) -> None:
+        if self._failure:
+            self._log.info("files are written again", folder=str(self._options.folder))
+        self._failure = ""
+        self._writing = Pause()
+        if self._deliverer.unusable > self._unusable:
+            self._log.warning("records are no receipts or alerts, left out", records=self._deliverer.unusable)
+        self._unusable = self._deliverer.unusable
+
+    def _watch_progress(self, standing: Standing) -> None:
+        """Raises TailError when the ends of the topics are not reached for too long."""
+        if standing is not Standing.READING:
+            self._reading_since = None
+            return
+        now = self._clock.monotonic()
+        if self._reading_since is None:
+            self._reading_since = now
+        elif now - self._reading_since > STUCK_SECONDS:
+            raise TailError(
+                f"the ends of the topics were not reached in {STUCK_SECONDS:.0f} s: connecting anew"
+            )
+
+    def _tell(self, standing: Standing, sentence: str) -> None:
+        """Says how it stands, once for each change."""
+        if standing is Standing.COMPLETE:
+            self._connecting = Pause()
+        if self._standing == (standing, sentence):
+            return
+        self._standing = (standing, sentence)
+        if standing is Standing.COMPLETE:
+            self._log.info("delivering the daily files", folder=str(self._options.folder))
+        elif standing is Standing.TROUBLE:
+            self._log.warning("delivery is held up, trying again", reason=sentence)
+        else:
+            self._log.info("delivery waits", reason=sentence)
+
+
+class Pause:
+    """How long to wait before the next try: from a second, each time twice as long, to a minute."""
+
+    def __init__(self) -> None:
+        self._seconds = FIRST_PAUSE_SECONDS / 2
+
+    def longer(self) -> float:
+        """The next pause, in seconds."""
+        self._seconds = min(LONGEST_PAUSE_SECONDS, self._seconds * 2)
+        return self._seconds

@@ -1,0 +1,214 @@
+"""`report.md`: the verdict first, short on a good day, and harmless whatever the events said."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from consumer.core.days import HistoryEntry
+from detectors.alerts import Severity
+from detectors.verdict import Check
+from reports.render.remedies import OTHERWISE, REMEDIES, remedy
+from reports.render.report_md import render
+from reports.render.report_md_alerts import MOST_ALERTS
+from tests.reports.sample_state import alert, good_week, hostile, quarantined, receipt
+
+
+def text_of(*state, day=None):
+    return render(*state, day).decode()
+
+
+def page_of(*state):
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text_of(*state))
+
+
+def open_day():
+    fields = {"status": "open", "revision": 0, "closed_at": None, "history": []}
+    return receipt("2025-02-18", sessions=120, purchases=2, **fields)
+
+
+GOLDENS = {
+    "good": (good_week(), []),
+    "quarantined": quarantined(),
+    "no_baseline": ([open_day()], []),
+    "hostile": hostile(),
+    "nothing": ([], []),
+}
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_the_report_is_as_people_read_it(golden, name):
+    golden.check(f"report_{name}.md", render(*GOLDENS[name]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict"),
+    [
+        ({}, "pass, its numbers can be used"),
+        ({"status": "at_risk"}, "at risk, its numbers can be used with care"),
+        ({"status": "quarantined"}, "quarantined, do not use its numbers"),
+        ({"status": "released"}, "released by hand, its numbers can be used"),
+        ({"status": "open", "verdict": "quarantined"}, "still open, so far quarantined"),
+    ],
+)
+def test_the_first_line_is_the_verdict(fields, verdict):
+    assert text_of([receipt("2025-02-24", **fields)], []).split("\n")[0] == f"# 2025-02-24: {verdict}"
+
+
+def test_a_good_day_is_short():
+    report = text_of(good_week(), [])
+    assert len(report.splitlines()) < 30
+    assert re.findall("^## .*", report, re.MULTILINE) == ["## The last days"]
+
+
+def test_the_newest_closed_day_is_reported_unless_another_is_asked_for():
+    receipts = [*good_week(), receipt("2025-02-25", status="open", verdict="at_risk")]
+    assert text_of(receipts, []).startswith("# 2025-02-24:")
+    assert "Not closed yet: 2025-02-25 (so far at risk)." in text_of(receipts, [])
+    assert text_of(receipts, [], day="2025-02-20").startswith("# 2025-02-20:")
+    assert text_of(receipts, [], day="2024-01-01").startswith("# 2024-01-01: nothing is known of this day")
+
+
+def test_a_day_that_is_still_filling_is_not_compared():
+    receipts = [*good_week(), receipt("2025-02-25", status="open", sessions=12)]
+    report = text_of(receipts, [], day="2025-02-25")
+    assert "The day is still filling" in report
+    assert re.search(r"\| sessions +\| +12 \| +1,010 \| +\|", report)
+
+
+def test_the_loudest_alert_comes_first_and_notes_are_only_counted():
+    report = text_of(*quarantined())
+    assert report.index("**P0** `transaction_collision`") < report.index("**P1** `schema_field_missing`")
+    assert "Besides: 1 note (`transaction_replay`)." in report
+    assert "**P2**" not in report
+
+
+def test_a_symptom_stands_under_its_cause_and_not_by_itself():
+    report = text_of(*quarantined())
+    assert "Explains `direct_share_shift` `direct_share`." in report
+    assert "**P1** `direct_share_shift`" not in report
+
+
+def test_an_alert_that_follows_from_another_names_it():
+    alerts = [alert("a1"), alert("b2", kind="volume_drop", subject=None, metric="sessions", caused_by="a1")]
+    assert "Follows from `transaction_collision` `ORD-1042`." in text_of(good_week(), alerts)
+
+
+def test_a_message_of_white_space_alone_does_not_split_its_item():
+    assert "\n \n" not in text_of(good_week(), [alert("a1", message=" \n\u2028 ")])
+    assert "<p>" not in page_of([], [alert("a1", message=" \n ")]).split("<ul>")[1].split("</ul>")[0]
+
+
+def test_an_acknowledged_alert_is_shown_as_such():
+    assert ", acknowledged" in text_of(good_week(), [alert("a1", state="acknowledged")])
+
+
+def test_a_quarantined_day_says_what_to_do():
+    report = text_of(*quarantined())
+    assert '`sluice gate release 2025-02-26 --reason "…"`' in report
+    assert REMEDIES["transaction_collision"] in report
+
+
+def test_what_to_do_is_said_once_for_each_kind():
+    alerts = [alert(f"a{n}", subject=f"ORD-{n}") for n in range(5)]
+    receipts, _ = quarantined()
+    assert text_of(receipts, alerts).count(REMEDIES["transaction_collision"]) == 1
+
+
+def test_the_reason_of_a_check_is_not_said_twice():
+    told = "Transaction id ORD-1 came 2 times."
+    day = receipt(
+        "2025-02-26", status="quarantined", checks=[Check("transaction_collision", "quarantined", told)]
+    )
+    assert text_of([day], [alert("a1", message=told)]).count(told) == 1
+
+
+def test_rejections_are_told_by_reason_the_most_frequent_first():
+    report = text_of(*quarantined())
+    told = "17 of 4,086 records (score 99.58): `timestamp_invalid` 9, `not_json` 7, `purchase_revenue` 1."
+    assert told in report
+
+
+def test_what_is_not_measurable_is_told_with_its_reason():
+    assert "- direct share: the field referrer is missing since 08:00" in text_of(*quarantined())
+    assert "no reason was recorded" in text_of([receipt("2025-02-24", sessions=None)], [])
+
+
+def test_a_release_is_told_with_who_and_why():
+    history = [
+        HistoryEntry(1, "quarantined", "2025-02-25T01:00:00.000Z"),
+        HistoryEntry(2, "released", "2025-02-25T09:12:00.000Z", "orders compared", "ada"),
+    ]
+    report = text_of([receipt("2025-02-24", status="released", revision=2, history=history)], [])
+    assert "- 2025-02-25 09:12 UTC, released by ada: orders compared" in report
+
+
+def test_other_quarantined_days_are_not_forgotten():
+    receipts = [*good_week(), receipt("2025-02-17", status="quarantined")]
+    assert "Also quarantined: 2025-02-17." in text_of(receipts, [])
+
+
+def test_many_alerts_do_not_make_an_endless_report():
+    alerts = [alert(f"a{n}", severity=Severity.P1_HIGH) for n in range(MOST_ALERTS + 30)]
+    report = text_of(good_week(), alerts)
+    assert "- … and 30 more in `alerts.json`" in report
+    assert len(report) < 20_000
+
+
+def test_every_kind_of_alert_says_what_to_do():
+    from detectors.rules import KINDS
+
+    assert [kind for kind in KINDS if kind not in REMEDIES] == []
+    assert remedy("a_kind_of_tomorrow") == OTHERWISE
+
+
+def test_a_hostile_day_has_the_same_sections_links_and_tags_as_a_harmless_one():
+    page = page_of(*hostile())
+    assert set(re.findall(r"<(\w+)", page)) <= {
+        "h1",
+        "h2",
+        "p",
+        "ul",
+        "li",
+        "strong",
+        "code",
+        "br",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
+    assert "href" not in page
+    assert re.findall("<h2>(.*)</h2>", page) == [
+        "Open alerts",
+        "What puts it at risk",
+        "Rejected",
+        "Not measurable",
+        "How its verdict changed",
+        "The last days",
+    ]
+    assert all(line.isprintable() or "\u2060" in line for line in text_of(*hostile()).split("\n"))
+    assert len(page) < 20_000
+
+
+@given(st.text(), st.text())
+def test_no_text_adds_structure_to_the_report(one, other):
+    def page(message, subject):
+        day = receipt(
+            "2025-02-24",
+            status="at_risk",
+            rejected=1,
+            rejects={subject: 1},
+            checks=[Check("x" + subject, "at_risk", message + "x")],
+            not_measurable={"revenue": message},
+            contract=subject,
+        )
+        told = alert("a1", message="x" + message, subject="x" + subject, kind="k" + subject)
+        shown = page_of([day], [told])
+        return re.findall(r"</?(\w+)", shown)
+
+    assert page(one, other) == page("message", "subject")
