@@ -10,8 +10,8 @@ from consumer.core.rejection import Origin
 from consumer.core.sessions import SessionRules
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from consumer.core.zone import DayZone
-from consumer.tasks.gate import GateOptions
-from consumer.tasks.watch import WatchOptions
+from consumer.tasks.gate_state import GateOptions
+from consumer.tasks.watch_state import WatchOptions
 
 if TYPE_CHECKING:
     from consumer.core.contract import Contract

@@ -1,72 +1,28 @@
 """The gate: one task per input partition. Events in; dead letters, passed events and facts out.
 
-record ─▶ decode ─▶ timestamp, event name ─▶ identity ─▶ stream clock ─▶ session ─▶ facts
-            │                                                     └─▶ purchase ─▶ facts
-            └─ not usable: dead letter, counted at the stream's time
+`gate_state.py` has what it is told and remembers, `gate_batch.py` how a batch is judged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from consumer.core.attribution import Attribution
-from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, Shapes, decode, decode_fast
-from consumer.core.facts import Facts, GateReport
-from consumer.core.instant import rfc3339
-from consumer.core.purchases import PurchaseReader
-from consumer.core.record import NO_TIMESTAMP, Output
-from consumer.core.rejection import Origin, Reason, Rejection, cut_to_fit, dead_letter
-from consumer.core.sessions import WIDTH, SessionRules, Sessions, gone, place
+from consumer.core.facts import GateReport
+from consumer.core.record import Output
+from consumer.core.sessions import Sessions, gone
 from consumer.core.state import Delta, RollingSnapshot, Slice
-from consumer.core.timestamps import DAY_MS, FRACTIONS, MINUTE_MS, SECONDS, MinuteCache, parse
-from consumer.core.watermark import NO_LOG, UNKNOWN, ClockRules, ClockState, StreamClock
+from consumer.core.watermark import UNKNOWN
 from consumer.core.wire import journal_entries, read_changes, to_json
-from consumer.tasks.task import Chain, Decision, Moment, Tally
+from consumer.tasks.gate_batch import Batch, Compiled
+from consumer.tasks.gate_state import GateChanges, GateOptions, PartitionState
+from consumer.tasks.task import Chain, Decision, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.core.contract import Contract
     from consumer.core.record import Record
+    from consumer.core.rejection import Rejection
     from consumer.core.wire import JournalEntry
-    from consumer.core.zone import DayZone
-
-
-@dataclass(frozen=True, slots=True)
-class GateOptions:
-    """What a gate may be told. `valid_topic` empty: passed events are not written."""
-
-    contract: Contract
-    zone: DayZone
-    sessions: SessionRules = field(default_factory=SessionRules)
-    clock: ClockRules = field(default_factory=ClockRules)
-    max_ahead_ms: int = DAY_MS
-    max_age_ms: int = 400 * DAY_MS
-    facts_topic: str = "sluice.facts"
-    dead_letter_topic: str = "events.dlq"
-    valid_topic: str = ""
-    most_dead_letter_bytes: int = MOST_EVENT_BYTES + 65_536
-    origin: Origin = field(default_factory=lambda: Origin("sluice", "0"))
-
-
-class PartitionState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a gate remembers beside its sessions. `undated` are rejects that came before any event, by reason."""
-
-    clock: ClockState = msgspec.field(default_factory=ClockState)
-    log_ms: int | None = None
-    idle_since_ms: int | None = None
-    undated: dict[str, int] = {}
-
-
-class GateChanges(msgspec.Struct, omit_defaults=True):
-    """A gate's journal: its sessions by client, and its partition's state."""
-
-    sessions: Delta[str, Sessions] = msgspec.field(default_factory=Delta)
-    partition: Delta[int, PartitionState] = msgspec.field(default_factory=Delta)
-
 
 MOST_MINUTES = 1_000
 MOST_PURCHASES = 2_000
@@ -102,7 +58,7 @@ class GateTask:
         unreadable: Sequence[tuple[Record, Rejection]] = (),
     ) -> Decision:
         """See `Task`. `unreadable`: pieces of a file that were no record, and why; they become dead letters too."""
-        batch = Batch(self, self._compiled)
+        batch = Batch(self._compiled, self.sessions, self.state)
         batch.read(records)
         for piece, rejection in unreadable:
             batch.reject(piece, rejection)
@@ -177,294 +133,3 @@ class GateTask:
         changes.sessions.apply(self.sessions)
         self.state = changes.partition.put.get(self.partition, self.state)
         self._chain.sequence, self._chain.next_offset = sequence, next_offset
-
-
-class Compiled:
-    """What a gate works out once from its options: look-ups for the hot path."""
-
-    def __init__(self, options: GateOptions) -> None:
-        self.options = options
-        self.shapes = Shapes(options.contract)
-        self.attribution = Attribution(options.contract.campaign_parameters, options.contract.own_domains)
-        self.purchases = PurchaseReader(options.contract)
-        self.minutes = MinuteCache()
-
-
-@dataclass(slots=True)
-class Rejected:
-    """A record with why it was rejected."""
-
-    record: Record
-    rejection: Rejection
-
-
-@dataclass(slots=True)
-class Names:
-    """Event names of a batch by number; beyond 1,000 different ones the rest shares one."""
-
-    numbers: dict[str, int] = field(default_factory=dict)
-    most: int = 1_000
-
-    def number(self, name: str) -> int:
-        """The number of a name seen for the first time in this batch."""
-        if len(self.numbers) >= self.most:
-            name = "…"
-        return self.numbers.setdefault(name, len(self.numbers))
-
-
-class Batch:
-    """One batch while it is decided: what it saw and what it changed. The task itself stays as it was."""
-
-    def __init__(self, task: GateTask, compiled: Compiled) -> None:
-        self._task = task
-        self._compiled = compiled
-        self._options = compiled.options
-        self.clock = StreamClock(task.state.clock, compiled.options.clock)
-        self.log_ms = task.state.log_ms
-        self.changed: dict[str, Sessions] = {}
-        self.undated = dict(task.state.undated)
-        self.passed: list[Output] = []
-        self.tally = Tally()
-        self._rejected: list[Rejected] = []
-        self._seen: dict[int, int] = {}
-        self._anonymous: dict[int, int] = {}
-        self._opened: dict[int, int] = {}
-        self._direct: dict[int, int] = {}
-        self._names = Names()
-        self._facts = Facts()
-        compiled.shapes.forget_if_many()
-
-    def read(self, records: Sequence[Record]) -> None:
-        """Judges the records. This is the hot path: everything here is paid for by every event."""
-        options, compiled, clock = self._options, self._compiled, self.clock
-        shapes, learn = compiled.shapes.by_signature, compiled.shapes.learn
-        minutes, seen, anonymous = compiled.minutes, self._seen, self._anonymous
-        opened, directly, is_direct = self._opened, self._direct, compiled.attribution.is_direct
-        names, voices, now_ms, ceiling_ms = self._names.numbers, clock.voices, clock.now_ms, clock.ceiling_ms
-        sessions, changed = self._task.sessions, self.changed
-        gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
-        max_ahead_ms, max_age_ms = options.max_ahead_ms, options.max_age_ms
-        purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
-        log_ms = NO_LOG
-        events = 0
-        for record in records:
-            value = record.value()
-            try:
-                event = decode_fast(value)
-            except DECODE_ERRORS:
-                event = None
-            if type(event) is not dict or len(value) > MOST_EVENT_BYTES:  # type: ignore[arg-type]
-                event = self._explain(record)
-                if event is None:
-                    continue
-            shape = shapes.get((*event, *map(type, event.values()))) or learn(event)
-
-            kind, log_ms = record.timestamp()
-            if kind == NO_TIMESTAMP:
-                log_ms = NO_LOG
-            text = event[shape.timestamp] if shape.timestamp is not None else ""
-            try:
-                at_ms = minutes[text[:17]] + SECONDS[text[17:19]] + FRACTIONS[text[19:]]
-            except KeyError:
-                at_ms = parse(text)  # type: ignore[assignment]
-            if (
-                at_ms is None  # type: ignore[redundant-expr]  # parse() says so
-                or shape.event_name is None
-                or at_ms > log_ms + max_ahead_ms
-                or (now_ms != UNKNOWN and not -max_age_ms <= at_ms - now_ms <= max_age_ms)
-            ):
-                self.reject(record, self._why_not(shape, at_ms, log_ms))
-                continue
-
-            name = event[shape.event_name]
-            client = None
-            for key in shape.identity:
-                client = event[key]
-                if client and not client.isspace():
-                    break
-                client = None
-
-            if client not in voices:
-                clock.hear(client, at_ms)
-                now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
-            if at_ms > now_ms:
-                if at_ms <= ceiling_ms and at_ms <= log_ms:
-                    now_ms = clock.now_ms = at_ms
-                else:
-                    clock.believe(at_ms, log_ms)
-                    now_ms = clock.now_ms
-
-            number = names.get(name)
-            if number is None:
-                number = self._names.number(name)
-            minute = at_ms // MINUTE_MS
-            cell = (minute << 40) | (shape.id << 16) | number
-            seen[cell] = seen.get(cell, 0) + 1
-            events += 1
-
-            if client is None:
-                anonymous[minute] = anonymous.get(minute, 0) + 1
-            else:
-                known = changed.get(client) or sessions.get(client)
-                if known is None:
-                    direct = is_direct(
-                        None if shape.page_url is None else event[shape.page_url],
-                        None if shape.referrer is None else event[shape.referrer],
-                    )
-                    lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
-                    changed[client] = (at_ms, at_ms, 1 if direct else 0, lag)
-                    opened[minute] = opened.get(minute, 0) + 1
-                    if direct:
-                        directly[minute] = directly.get(minute, 0) + 1
-                elif (
-                    len(known) == WIDTH
-                    and known[1] <= at_ms <= known[1] + gap_ms
-                    and known[1] + known[3] * MINUTE_MS >= now_ms - memory_ms
-                ):
-                    lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
-                    changed[client] = (known[0], at_ms, known[2], lag)
-                else:
-                    self._place(client, known, at_ms, event, shape)
-
-            if name == purchase_event and self._purchase(record, event, shape, at_ms):
-                continue
-            if valid:
-                self._pass(record, minute)
-        self.tally.records = len(records)
-        self.tally.events = events
-        if records and log_ms != NO_LOG:
-            self.log_ms = log_ms
-
-    def _explain(self, record: Record) -> dict[str, Any] | None:
-        """The event after all (numbers beyond any machine's), or None once it is rejected."""
-        value = decode(record.value())
-        if isinstance(value, dict):
-            return value
-        if not isinstance(value, Rejection):
-            value = Rejection(
-                Reason.NOT_AN_OBJECT, f"the value is JSON, but no object: {_json_word(value)}", "$", "type"
-            )
-        self.reject(record, value)
-        return None
-
-    def _why_not(self, shape: Shape, at_ms: int | None, log_ms: int) -> Rejection:
-        field_of = self._options.contract.fields
-        timestamp = next((f.name for f in field_of if f.role == "timestamp"), "timestamp")
-        path = f"$.{timestamp}"
-        if shape.timestamp is None:
-            how = (
-                "is missing"
-                if timestamp in shape.absent
-                else "is null"
-                if timestamp in shape.null
-                else "is no text"
-            )
-            return Rejection(Reason.TIMESTAMP_MISSING, f"{timestamp} {how}", path, "required")
-        if at_ms is None:
-            return Rejection(
-                Reason.TIMESTAMP_INVALID, f"{timestamp} is no RFC 3339 timestamp with a zone", path, "format"
-            )
-        if at_ms > log_ms + self._options.max_ahead_ms:
-            return Rejection(
-                Reason.TIMESTAMP_AHEAD, f"{timestamp} is too far beyond the log's clock", path, "maximum"
-            )
-        if shape.event_name is None:
-            name = next((f.name for f in field_of if f.role == "event_name"), "event_name")
-            return Rejection(
-                Reason.EVENT_NAME_MISSING, f"{name} is missing or no text", f"$.{name}", "required"
-            )
-        if at_ms > self.clock.now_ms:
-            return Rejection(
-                Reason.TIMESTAMP_AHEAD, f"{timestamp} is too far ahead of its stream", path, "maximum"
-            )
-        return Rejection(
-            Reason.TIMESTAMP_TOO_OLD, f"{timestamp} is too far behind its stream", path, "minimum"
-        )
-
-    def reject(self, record: Record, rejection: Rejection, minute: int | None = None) -> None:
-        """Makes the record a dead letter, counted at its own minute if it has one, else at its stream's time."""
-        self._rejected.append(Rejected(record, rejection))
-        reason = rejection.reason.value
-        self.tally.rejected[reason] = self.tally.rejected.get(reason, 0) + 1
-        if minute is None:
-            guess = self.clock.best_guess_ms()
-            minute = None if guess is None else guess // MINUTE_MS
-        counts = self.undated if minute is None else self._facts.minute(minute).rejected
-        counts[reason] = counts.get(reason, 0) + 1
-
-    def _place(self, client: str, known: Sessions, at_ms: int, event: dict[str, Any], shape: Shape) -> None:
-        """The less common ways of an event with its client's sessions: open, join, prolong backwards."""
-
-        def is_direct() -> bool:
-            page_url = None if shape.page_url is None else event[shape.page_url]
-            referrer = None if shape.referrer is None else event[shape.referrer]
-            return self._compiled.attribution.is_direct(page_url, referrer)
-
-        placed, deltas = place(known, at_ms, self.clock.now_ms, self._options.sessions, is_direct)
-        self.changed[client] = placed
-        for minute, sessions, direct in deltas:
-            facts = self._facts.minute(minute)
-            facts.sessions += sessions
-            facts.direct += direct
-            self.tally.sessions_opened += sessions
-
-    def _purchase(self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int) -> bool:
-        """Tells the purchase; whether it was invalid and its record a dead letter."""
-        data = None if shape.event_data is None else event[shape.event_data]
-        fact, rejection = self._compiled.purchases.read(data, at_ms)
-        if fact is not None:
-            self._facts.purchases.append(fact)
-        if rejection is None:
-            return False
-        self.reject(record, rejection, at_ms // MINUTE_MS)
-        return True
-
-    def _pass(self, record: Record, minute: int) -> None:
-        headers = [*(record.headers() or []), ("sluice-day", self._options.zone.day_of(minute).encode())]
-        self.passed.append(Output(self._options.valid_topic, record.value(), record.key(), headers))
-
-    def dead_letters(self, moment: Moment) -> list[Output]:
-        """The rejected records as dead letters that fit their topic."""
-        options, at = self._options, rfc3339(moment.wall_ms)
-        letters = []
-        for rejected in self._rejected:
-            letter = dead_letter(
-                options.dead_letter_topic, rejected.record, rejected.rejection, options.origin, at
-            )
-            fitting = cut_to_fit(letter, options.most_dead_letter_bytes)
-            self.tally.truncated += fitting is not letter
-            letters.append(fitting)
-        return letters
-
-    def facts(self) -> Facts:
-        """Everything the batch learned, by minute; rejects without a time once there is one."""
-        facts, by_id, names = self._facts, self._compiled.shapes.by_id, list(self._names.numbers)
-        for cell, count in self._seen.items():
-            minute = facts.minute(cell >> 40)
-            minute.events += count
-            name = names[cell & 0xFFFF][:64]
-            minute.names[name] = minute.names.get(name, 0) + count
-            for which, noted in by_id[(cell >> 16) & 0xFFFFFF].notes:
-                table = getattr(minute, which)
-                table[noted] = table.get(noted, 0) + count
-        for at, count in self._anonymous.items():
-            facts.minute(at).identity_missing += count
-        for at, count in self._opened.items():
-            facts.minute(at).sessions += count
-        for at, count in self._direct.items():
-            facts.minute(at).direct += count
-        self.tally.sessions_opened += sum(self._opened.values())
-        guess = self.clock.best_guess_ms()
-        if self.undated and guess is not None:
-            rejected = facts.minute(guess // MINUTE_MS).rejected
-            for reason, count in self.undated.items():
-                rejected[reason] = rejected.get(reason, 0) + count
-            self.undated = {}
-        facts.voices_ahead += self.clock.ahead
-        return facts
-
-
-def _json_word(value: object) -> str:
-    return {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}.get(
-        type(value), "a number"
-    )

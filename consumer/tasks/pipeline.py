@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.core.record import Output, StoredRecord
-from consumer.tasks.gate import GateOptions, GateTask
+from consumer.tasks.gate import GateTask
+from consumer.tasks.gate_state import GateOptions
 from consumer.tasks.task import Moment
-from consumer.tasks.watch import WatchOptions, WatchTask
+from consumer.tasks.watch import WatchTask
+from consumer.tasks.watch_state import WatchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
