@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo test check bench docs lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: $(VENV)/.dev ## Everything CI does: lint, types, import contracts, tests
 
 bench: $(VENV)/.dev ## Measure throughput beside the raw consumer's ceiling, memory and restore time
 	@$(BIN)/python -m tests.bench
+
+docs: $(VENV)/.dev ## Write the generated tables, examples and golden files anew
+	@$(BIN)/python -m pytest -q --update-goldens tests/test_documentation.py tests/test_settings.py
 
 lock: $(VENV)/.dev ## Lock the dependencies anew, with hashes
 	@$(PIP) uv
