@@ -120,8 +120,11 @@ class DeliverRole:
         standing, sentence = tail.standing()
         self._tell(standing, sentence)
         self._watch_progress(standing)
-        if self._has_news(tail) and self._clock.monotonic() >= self._due:
-            self._deliver(tail)
+        if self._has_news(tail):
+            if self._clock.monotonic() >= self._due:
+                self._deliver(tail)
+        elif standing is Standing.COMPLETE:
+            tail.commit()  # nothing to deliver up to here: transaction markers, repeated records
 
     def _wait_seconds(self, tail: Tail) -> float:
         if not self._has_news(tail):

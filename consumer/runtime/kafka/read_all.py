@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 30.0
 """Longer than the open transaction of a killed process can hold readers up (its time-out and the broker's scan)."""
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 5.0
 
 _E = KafkaError
 _DOWN = _E._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's own name

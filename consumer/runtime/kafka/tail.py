@@ -93,6 +93,7 @@ class Tail:
         self._assigned: set[str] = set()
         self._missing: set[str] = set()
         self._next: dict[str, int] = {}
+        self._committed: dict[str, int] = {}
         self._at_end: set[str] = set()
         self._unfit = ""
         self._trouble = ""
@@ -100,7 +101,11 @@ class Tail:
         self._failure: BaseException | None = None
         try:
             self._consumer = Consumer(
-                {**tail_config(user, group, log), "error_cb": self._on_error},
+                {
+                    **tail_config(user, group, log),
+                    "error_cb": self._on_error,
+                    "on_commit": self._on_commit,
+                },
             )
             self._consumer.subscribe(
                 list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
@@ -136,14 +141,16 @@ class Tail:
     def commit(self) -> None:
         """Puts on record that everything that was read is delivered. Best effort: after a failure the next delivery
         does it, and a takeover delivers everything again anyway. Does not wait for the broker."""
-        offsets = [TopicPartition(topic, 0, offset) for topic, offset in self._next.items()]
-        if not offsets or self._is_down:
+        if self._next == self._committed or self._is_down:
             return
+        offsets = [TopicPartition(topic, 0, offset) for topic, offset in self._next.items()]
         try:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except RAISED as ignored:
             # the group is rebalancing or the broker is away: see above
             del ignored
+        else:
+            self._committed = dict(self._next)
 
     def close(self) -> None:
         """Leaves the group, so that a process that stands by takes over at once. Never raises."""
@@ -210,6 +217,10 @@ class Tail:
         if error.code() == _E._ALL_BROKERS_DOWN:  # noqa: SLF001 - as above
             self._trouble, self._is_down = "no Kafka broker can be reached", True
 
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:  # noqa: ARG002 - Kafka's signature
+        if error is not None:
+            self._committed = {}
+
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget()
         self._assigned = {partition.topic for partition in partitions}
@@ -225,7 +236,8 @@ class Tail:
         self._forget()
 
     def _forget(self) -> None:
-        self._assigned, self._at_end, self._next = set(), set(), {}
+        self._assigned, self._at_end = set(), set()
+        self._next, self._committed = {}, {}
         self._unfit = ""
         self._reader.clear()
 
