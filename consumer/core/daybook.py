@@ -10,6 +10,7 @@ import msgspec
 
 from consumer.core import money
 from consumer.core.days import Counts, HistoryEntry, Metrics, Receipt, Status, rate, score
+from consumer.core.facts import REST
 from consumer.core.instant import rfc3339
 from consumer.core.rejection import PURCHASE_INVALID
 from detectors.purchases import judge_collisions, judge_invalid, judge_replays
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 MOST_NAMES = 200
 """Different names that a day keeps of each kind; the rest is counted under `REST`."""
 
-REST = "…"
 MOST_HISTORY = 50
 
 _INVALID = frozenset(reason.value for reason in PURCHASE_INVALID)

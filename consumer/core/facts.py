@@ -6,16 +6,19 @@ negative: an event that joins two sessions, or moves a session's beginning, take
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from consumer.core.purchases import PurchaseFact
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 Counts = dict[str, int]
+
+MOST_NOTED = 50
+"""Different names that a minute keeps of each kind of note; contracts are smaller, only hostile input has more."""
+
+REST = "…"
+"""Where the names beyond a limit are counted."""
 
 
 class MinuteFacts(msgspec.Struct, omit_defaults=True):
@@ -70,16 +73,14 @@ class Facts(msgspec.Struct, omit_defaults=True):
         self.purchases.extend(other.purchases)
         self.voices_ahead += other.voices_ahead
 
-    def pieces(self, most_minutes: int, most_purchases: int) -> Iterator[Facts]:
-        """The same facts in pieces that add up to them, none larger than this; at least one."""
+    def halves(self) -> tuple[Facts, Facts] | None:
+        """The same facts in two that add up to them; None when there is nothing to divide."""
         minutes = list(self.minutes.items())
-        ahead = self.voices_ahead
-        while True:
-            yield Facts(dict(minutes[:most_minutes]), self.purchases[:most_purchases], ahead)
-            minutes, ahead = minutes[most_minutes:], 0
-            self.purchases = self.purchases[most_purchases:]
-            if not minutes and not self.purchases:
-                return
+        if len(minutes) + len(self.purchases) < 2:  # noqa: PLR2004 - two halves
+            return None
+        at, purchases_at = (len(minutes) + 1) // 2, len(self.purchases) // 2
+        first = Facts(dict(minutes[:at]), self.purchases[:purchases_at], self.voices_ahead)
+        return first, Facts(dict(minutes[at:]), self.purchases[purchases_at:])
 
 
 class GateReport(msgspec.Struct, tag="gate", tag_field="kind", omit_defaults=True):

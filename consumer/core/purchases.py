@@ -16,6 +16,7 @@ import msgspec
 from consumer.core import money
 from consumer.core.contract import PurchaseRole
 from consumer.core.decode import decode
+from consumer.core.identifier import shortened
 from consumer.core.rejection import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -87,12 +88,8 @@ def _first(fields: dict[str, Any], names: tuple[str, ...]) -> object:
     return next((fields[name] for name in names if fields.get(name) is not None), None)
 
 
-MOST_ID = 256
-
-
 def transaction_id(value: object) -> str | None:
-    """The id as text: of a text that is not blank, or an integer. An id over 256 characters stands for itself by its
-    beginning and a hash, so that state stays small.
+    """The id as text (a long one shortened): of a text that is not blank, or an integer.
 
     >>> transaction_id("ORD-1"), transaction_id(7), transaction_id(" "), transaction_id(True)
     ('ORD-1', '7', None, None)
@@ -102,9 +99,7 @@ def transaction_id(value: object) -> str | None:
     text = str(value) if isinstance(value, int) else value
     if not text or text.isspace():
         return None
-    if len(text) > MOST_ID:
-        return f"{text[:64]}…{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
-    return text
+    return shortened(text)
 
 
 def fingerprint(content: object) -> str:

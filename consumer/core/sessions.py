@@ -23,6 +23,10 @@ Sessions = tuple[int, ...]
 WIDTH = 4
 """Integers a session."""
 
+MOST_SESSIONS = 64
+"""Sessions remembered of one client; with more (hostile input: a visitor has one or two) the oldest is let go, and an
+event that comes even later opens a session of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
@@ -89,4 +93,5 @@ def place(
     deltas.append((first // MINUTE_MS, 1, direct))
     if len(joined) == 1 and joined[0][0] == first:
         deltas = []
-    return (*before, first, last, direct, lag, *after), deltas
+    placed = (*before, first, last, direct, lag, *after)
+    return placed[-MOST_SESSIONS * WIDTH :], deltas

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
-from consumer.core.facts import Command, GateReport
+from consumer.core.facts import Command, Facts, GateReport
 from consumer.core.state import Delta, Turn
 
 if TYPE_CHECKING:
@@ -101,6 +101,31 @@ def read_changes(entry: JournalEntry, kind: type[C]) -> C:
         return msgspec.msgpack.decode(entry.changes, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"the changes of journal entry {entry.sequence} cannot be read: {error}") from error
+
+
+def gate_reports(report: GateReport) -> list[bytes]:
+    """A batch's report as records of `sluice.facts`, in order. How far the partition is stands in the last one only,
+    so that facts and progress arrive together."""
+    whole = to_json(report)
+    if len(whole) <= MOST_RECORD_BYTES:
+        return [whole]
+    pieces = list(_facts_pieces(report.facts))
+    reports = []
+    for number, piece in enumerate(pieces, 1):
+        part = msgspec.structs.replace(report, facts=piece, part=number, parts=len(pieces))
+        if number < len(pieces):
+            part.stream_ms = part.log_ms = part.idle_since_ms = part.end_ms = None
+        reports.append(to_json(part))
+    return reports
+
+
+def _facts_pieces(facts: Facts) -> Iterator[Facts]:
+    halves = None if len(to_json(facts)) <= MOST_RECORD_BYTES else facts.halves()
+    if halves is None:
+        yield facts
+        return
+    for half in halves:
+        yield from _facts_pieces(half)
 
 
 def to_json(value: Any) -> bytes:

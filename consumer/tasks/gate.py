@@ -12,7 +12,7 @@ from consumer.core.record import Output
 from consumer.core.sessions import Sessions, gone
 from consumer.core.state import Delta, RollingSnapshot, Slice
 from consumer.core.watermark import UNKNOWN
-from consumer.core.wire import journal_entries, read_changes, to_json
+from consumer.core.wire import gate_reports, journal_entries, read_changes
 from consumer.tasks.gate_batch import Batch, Compiled
 from consumer.tasks.gate_state import GateChanges, GateOptions, PartitionState
 from consumer.tasks.task import Chain, Decision, Moment
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from consumer.core.record import Record
     from consumer.core.rejection import Rejection
     from consumer.core.wire import JournalEntry
-
-MOST_MINUTES = 1_000
-MOST_PURCHASES = 2_000
-"""How much of its facts a gate puts into one record: both stay far below Kafka's limit for a message."""
 
 
 class GateTask:
@@ -98,21 +94,19 @@ class GateTask:
         return GateChanges(Delta(put, left), Delta({self.partition: state})), snapshot
 
     def _reports(self, batch: Batch, state: PartitionState, moment: Moment, sequence: int) -> list[Output]:
-        facts = batch.facts()
-        reports = []
-        pieces = list(facts.pieces(MOST_MINUTES, MOST_PURCHASES))
-        for number, piece in enumerate(pieces, 1):
-            report = GateReport(
-                self.partition, sequence, moment.input_partitions, self._options.contract.label, moment.wall_ms,
-                facts=piece, part=number, parts=len(pieces),
-            )  # fmt: skip
-            if number == len(pieces):
-                report.stream_ms = batch.clock.best_guess_ms()
-                report.log_ms = state.log_ms
-                report.idle_since_ms = state.idle_since_ms
-                report.end_ms = moment.wall_ms if moment.at_end else None
-            reports.append(Output(self._options.facts_topic, to_json(report), partition=0))
-        return reports
+        report = GateReport(
+            self.partition,
+            sequence,
+            moment.input_partitions,
+            self._options.contract.label,
+            moment.wall_ms,
+            stream_ms=batch.clock.best_guess_ms(),
+            log_ms=state.log_ms,
+            idle_since_ms=state.idle_since_ms,
+            end_ms=moment.wall_ms if moment.at_end else None,
+            facts=batch.facts(),
+        )
+        return [Output(self._options.facts_topic, record, partition=0) for record in gate_reports(report)]
 
     def apply(self, decision: Decision) -> None:
         self._move(decision.changes, decision.sequence, decision.next_offset)

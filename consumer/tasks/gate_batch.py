@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.core.attribution import Attribution
 from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, Shapes, decode, decode_fast
-from consumer.core.facts import Facts
+from consumer.core.facts import MOST_NOTED, REST, Facts
+from consumer.core.identifier import MOST_ID, shortened
 from consumer.core.instant import rfc3339
 from consumer.core.purchases import PurchaseReader
 from consumer.core.record import NO_TIMESTAMP, Output
@@ -51,15 +52,15 @@ class Rejected:
 
 @dataclass(slots=True)
 class Names:
-    """Event names of a batch by number; beyond 1,000 different ones the rest shares one."""
+    """Event names of a batch by number; beyond 500 different ones the rest shares one."""
 
     numbers: dict[str, int] = field(default_factory=dict)
-    most: int = 1_000
+    most: int = 500
 
     def number(self, name: str) -> int:
         """The number of a name seen for the first time in this batch."""
         if len(self.numbers) >= self.most:
-            name = "…"
+            name = REST
         return self.numbers.setdefault(name, len(self.numbers))
 
 
@@ -132,6 +133,8 @@ class Batch:
             for key in shape.identity:
                 client = event[key]
                 if client and not client.isspace():
+                    if len(client) > MOST_ID:
+                        client = shortened(client)
                     break
                 client = None
 
@@ -297,7 +300,8 @@ class Batch:
             minute.names[name] = minute.names.get(name, 0) + count
             for which, noted in by_id[(cell >> 16) & 0xFFFFFF].notes:
                 table = getattr(minute, which)
-                table[noted] = table.get(noted, 0) + count
+                kept = noted if noted in table or len(table) < MOST_NOTED else REST
+                table[kept] = table.get(kept, 0) + count
         for at, count in self._anonymous.items():
             facts.minute(at).identity_missing += count
         for at, count in self._opened.items():

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from consumer.core.record import Output, StoredRecord
 from consumer.tasks.gate import GateTask
-from consumer.tasks.gate_state import GateOptions
 from consumer.tasks.task import Moment
 from consumer.tasks.watch import WatchTask
-from consumer.tasks.watch_state import WatchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.core.record import Record
     from consumer.core.rejection import Rejection
+    from consumer.tasks.gate_state import GateOptions
+    from consumer.tasks.watch_state import WatchOptions
 
 
 class Pipeline:

@@ -46,6 +46,9 @@ class Draft(Generic[K, V]):
         return {**self._table, **self.put}
 
 
+MOST_DAYS_NAMED = 10
+"""Days that the message of a collision names: the newest."""
+
 EXPIRES_MS = DAY_MS
 """An incident that is over when it happens (a collision, an invalid purchase) leaves the open list a day of event
 time after its last evidence."""
@@ -191,7 +194,7 @@ class WatchBatch:
 
     def _note_collision(self, fact: PurchaseFact, before: Remembered, now: Remembered) -> None:
         known_at = max(before.first_ms, fact.at_ms)
-        days = sorted(now.occurrences)
+        days = sorted(now.occurrences)[-MOST_DAYS_NAMED:]
         count = sum(now.occurrences.values())
         self._note(
             identity(purchases.COLLISION, fact.id, ""),

@@ -1,0 +1,19 @@
+"""Ids out of events as keys of our state: as they are, unless they are so long that state would grow with them."""
+
+from __future__ import annotations
+
+import hashlib
+
+MOST_ID = 256
+"""Characters. Ids of real sites have less than a hundred."""
+
+
+def shortened(text: str) -> str:
+    """A long id by its beginning and a hash of all of it; a short one as it is.
+
+    >>> shortened("ORD-1"), len(shortened("x" * 1_000_000))
+    ('ORD-1', 97)
+    """
+    if len(text) <= MOST_ID:
+        return text
+    return f"{text[:64]}…{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
