@@ -1,0 +1,334 @@
+"""Several consumer processes on a simulated Kafka, from one seed: the real loop and the real tasks, killed, stopped
+and cut off at any step.
+
+A process is a thread that moves only while it holds the baton; at each step of its transport it may have to hand it
+back. So one thread runs at a time, in an order that the seed decides, and a failing seed fails again.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from threading import Semaphore, Thread
+from typing import TYPE_CHECKING
+
+from consumer.runtime.loop import Loop, LoopOptions
+from consumer.runtime.transport import Partition
+from tests.simulated_kafka import SimulatedKafka
+from tests.simulated_transport import TOPICS, SimulatedTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from random import Random
+
+    from consumer.core.record import StoredRecord
+    from consumer.runtime.loop import Observer
+    from consumer.runtime.transport import Owner
+    from consumer.tasks.task import Task
+    from tests.strategies import Arrival
+
+FAULTS = (
+    "connection_lost",
+    "commit_refused",
+    "commit_answer_lost",
+    "commit_request_lost",
+    "commit_request_late",
+    "fetch_slow",
+    "trim_fails",
+    "heartbeat_rejoins",
+    "killed",
+    "stopped",
+    "clock_jumps",
+    "rebalanced",
+)
+STUCK_SECONDS = 60
+"""A thread that keeps the baton for so long (of real time) hangs."""
+
+MOST_PROCESSES = 5
+"""Those that are stopped included."""
+
+OUTPUT_TOPICS = ("events.dlq", "events.valid", "sluice.facts", "sluice.days", "sluice.alerts")
+
+
+class Killed(BaseException):
+    """The process ends here, as by `kill -9`: nothing of it says goodbye."""
+
+
+class Silent:
+    """An observer that nobody listens to."""
+
+    def turned(self) -> None: ...
+    def connected(self) -> None: ...
+    def restoring(self, *told: object) -> None: ...
+    def restored(self, *told: object) -> None: ...
+    def revoked(self, *told: object) -> None: ...
+    def committed(self, *told: object) -> None: ...
+    def aborted(self, *told: object) -> None: ...
+    def recovering(self, *told: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is about: how many processes, records a batch at most, and steps with faults."""
+
+    processes: int
+    most_records: int
+    faulty_steps: int
+    live: bool
+
+
+class Process:
+    """One `sluice run`: a loop in a thread, its clock, its signal to stop, and its fate."""
+
+    def __init__(self, simulation: Simulation, name: str) -> None:
+        self.name = name
+        self.stopped = False
+        self.doomed = False
+        self.place = "start"
+        self.over = False
+        self.asleep_until = 0.0
+        self.failure: BaseException | None = None
+        self.transport: SimulatedTransport | None = None
+        self._simulation = simulation
+        self._skew_ms = simulation.random.randrange(-3000, 3000)
+        self._go = Semaphore(0)
+        self.loop = Loop(
+            self._connect, simulation.new_task, simulation.options, self, simulation.observer(self)
+        )
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _connect(self, owner: Owner) -> SimulatedTransport:
+        """A process whose name was given to a newer one meanwhile ends when it would come back (two that lived would
+        fence each other for ever, and say so)."""
+        if self._simulation.has_newer(self):
+            raise Killed
+        self.transport = SimulatedTransport(self._simulation.kafka, self.name, owner, self, TOPICS)
+        return self.transport
+
+    def _run(self) -> None:
+        try:
+            self._wait_for_baton()
+            self.loop.run(self)
+        except Killed:
+            pass
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the main thread raises it again
+            self.failure = error
+        self.over = self.stopped = True
+        self._simulation.baton.release()
+
+    # ── the baton ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def resume(self) -> None:
+        """Called by the main thread: lets the process move until it hands the baton back."""
+        self._go.release()
+        if not self._simulation.baton.acquire(timeout=STUCK_SECONDS):
+            raise AssertionError(f"{self.name} hangs")
+        if self.over:
+            self._thread.join()
+
+    def _wait_for_baton(self) -> None:
+        self._go.acquire()
+        if self.doomed:
+            raise Killed
+
+    # ── a fate, a clock and a stop ──────────────────────────────────────────────────────────────────────────────
+
+    def step(self, place: str) -> None:
+        """Often others move first."""
+        if self.doomed:
+            raise Killed
+        self.place = place
+        if self._simulation.switches(place):
+            self._simulation.baton.release()
+            self._wait_for_baton()
+
+    def sleep(self, seconds: float) -> None:
+        """Time goes on, and others move: those who wait at the same time share it."""
+        self._simulation.kafka.advance(seconds / len(self._simulation.processes))
+        self._simulation.baton.release()
+        self._wait_for_baton()
+
+    def happens(self, fault: str) -> bool:
+        """As often as the seed wants it in this run."""
+        return self._simulation.happens(fault)
+
+    def now_ms(self) -> int:
+        """A wall clock of its own, some seconds wrong."""
+        return self._simulation.wall_ms() + self._skew_ms
+
+    def monotonic(self) -> float:
+        """Simulated seconds."""
+        return self._simulation.kafka.now
+
+    def is_set(self) -> bool:
+        """Whether the run is over."""
+        return self._simulation.ending
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """A pause between two attempts."""
+        self.sleep(timeout or 0)
+        return self._simulation.ending
+
+
+class Simulation:
+    """Runs processes over arrivals until all of it is read, and everybody has stopped."""
+
+    def __init__(
+        self,
+        seed: int,
+        arrivals: Sequence[Arrival],
+        partitions: int,
+        setting: Setting,
+        new_task: Callable[[Partition], Task],
+        observer: Callable[[Process], Observer] = lambda _: Silent(),
+    ) -> None:
+        self.kafka = SimulatedKafka(seed, (TOPICS.events, TOPICS.facts))
+        self.random: Random = self.kafka.random
+        self.new_task = new_task
+        self.observer = observer
+        self.options = LoopOptions(TOPICS.facts, most_records=setting.most_records)
+        self.setting = setting
+        self._switching = self.random.choice([0.1, 0.5, 0.9])
+        self.baton = Semaphore(0)
+        self.ending = False
+        self.processes: list[Process] = []
+        self._steps = 0
+        self._calm = False
+        self._started = 0
+        self._to_come = list(reversed(arrivals))
+        self._wall_ms = min((a.made.log_time or a.made.at for a in arrivals), default=0)
+        self._rates = {f: self.random.choice([0, 0, 0.01, 0.05, 0.2]) for f in FAULTS}
+        self.kafka.create_topic(TOPICS.events, partitions)
+        self.kafka.create_topic(TOPICS.journal, partitions + 1)
+        for topic in OUTPUT_TOPICS:
+            self.kafka.create_topic(topic, 1 if topic.startswith("sluice") else 2)
+
+    def wall_ms(self) -> int:
+        """The time that an exact clock would tell."""
+        return self._wall_ms + round(self.kafka.now * 1000)
+
+    def happens(self, fault: str) -> bool:
+        """Whether the fault happens now; never once it is calm."""
+        return not self._calm and self.random.random() < self._rates[fault]
+
+    def switches(self, place: str) -> bool:
+        """Whether somebody else moves at this step. Once it is calm everybody is seen between two turns."""
+        return (self._calm and place == "poll") or self.random.random() < self._switching
+
+    @contextmanager
+    def settled(self) -> Iterator[dict[Partition, Task]]:
+        """All faults first, then calm until nothing is left to do: the tasks as they stand then, between two turns.
+
+        Raises what a process raised."""
+        try:
+            while not self._settled():
+                self._steps += 1
+                self._calm = self._steps > self.setting.faulty_steps
+                assert self._steps < self.setting.faulty_steps + 20_000, "it does not come to an end"
+                self._disturb()
+                self._move()
+            yield self.tasks()
+        finally:
+            self._end_all()
+
+    def tasks(self) -> dict[Partition, Task]:
+        """The tasks of those who own the partitions."""
+        owner = self.kafka.group.owner
+        return {
+            partition: task
+            for process in self.processes
+            for partition, task in process.loop.tasks.items()
+            if process.transport is not None and owner.get(partition) == process.transport.member
+        }
+
+    def has_newer(self, process: Process) -> bool:
+        """Whether a process that started later has the same name."""
+        return any(
+            other.name == process.name for other in self.processes[self.processes.index(process) + 1 :]
+        )
+
+    def _settled(self) -> bool:
+        """Whether everything that was written to the input and to the facts is read, and committed."""
+        kafka = self.kafka
+        return (
+            self._calm
+            and not self._to_come
+            and all(
+                kafka.offsets.get(p, 0) >= kafka.logs[p].end for p in kafka.logs if p.topic == TOPICS.events
+            )
+            and next(self._unread_facts(), None) is None
+            and all(process.place == "poll" for process in self.processes)
+            and len(self.tasks()) == kafka.partitions(TOPICS.events) + 1
+        )
+
+    def _unread_facts(self) -> Iterator[StoredRecord]:
+        facts = self.kafka.logs[Partition(TOPICS.facts, 0)]
+        return facts.committed(self.kafka.offsets.get(facts.partition, 0), facts.end)
+
+    def _disturb(self) -> None:
+        """Input comes; processes start, stop, wake and die; clocks jump; the group is shaken."""
+        if self._to_come and (self._calm or self.random.random() < 0.3):
+            self._produce()
+        awake = sum(not process.stopped for process in self.processes)
+        if (
+            awake < self.setting.processes
+            and len(self.processes) < MOST_PROCESSES
+            and self.random.random() < 0.3
+        ):
+            self._start()
+        if self.happens("clock_jumps"):
+            self._wall_ms += self.random.choice([-5_000, 7_000, 3_600_000])
+        if self.happens("rebalanced"):
+            self.kafka.group.rebalance()
+        for process in self.processes:
+            if process.stopped and (self._calm or self.kafka.now >= process.asleep_until):
+                process.stopped = False
+
+    def _produce(self) -> None:
+        """Some records arrive."""
+        for _ in range(self.random.choice([1, 1, 2, 5])):
+            if self._to_come:
+                made, number = self._to_come.pop()
+                if self.setting.live and made.log_time is not None:
+                    self._wall_ms += max(0, made.log_time - self.wall_ms())
+                log = self.kafka.logs[Partition(TOPICS.events, number)]
+                log.append(made.value, (made.client or "").encode(), timestamp_ms=made.log_time)
+
+    def _start(self) -> None:
+        """A process under a name that is free, or a fresh one, or that of one that seems to be dead."""
+        self._started += 1
+        awake = {process.name for process in self.processes if not process.stopped}
+        stable = [name for name in map(str, range(self.setting.processes)) if name not in awake]
+        self.processes.append(Process(self, self.random.choice([*stable, f"fresh{self._started}"])))
+
+    def _move(self) -> None:
+        """One process moves on by a step or some; or it is killed, or stopped for a while."""
+        awake = [process for process in self.processes if not process.stopped]
+        if not awake:
+            self.kafka.advance(1)
+            return
+        process = self.random.choice(awake)
+        if self.happens("stopped"):
+            process.stopped = True
+            process.asleep_until = self.kafka.now + self.random.choice([1, 9, 12, 40])
+            return
+        if self.happens("killed"):
+            process.stopped = process.doomed = True
+        process.resume()
+        if process.over:
+            self.processes.remove(process)
+            if process.failure is not None:
+                raise process.failure
+
+    def _end_all(self) -> None:
+        """Everybody stops in good order, or at least stops."""
+        self.ending = self._calm = True
+        for process in self.processes:
+            process.stopped = False
+            for attempt in range(1000):
+                if process.over:
+                    break
+                process.stopped = process.doomed = attempt > 100 or process.doomed
+                with suppress(AssertionError):
+                    process.resume()
