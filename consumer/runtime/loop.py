@@ -7,6 +7,7 @@ connect ──▶ turn ──▶ turn ──▶ …           Retry:  aborted; t
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +27,7 @@ from consumer.tasks.task import Moment
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from consumer.core.record import Record
     from consumer.runtime.clock import Clock
     from consumer.runtime.transport import Owner
     from consumer.tasks.task import Decision, Task
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 class LoopOptions:
     """`tick_seconds`: how often a partition that stays at its end says so again (less than a third of
     `consumer.core.watermark.CLAIM_MS`). `most_fenced`: fenced so often in a row without one commit in between, two
-    processes must be using one instance name. `most_equal`: so many equal aborts in a row will never end."""
+    processes must be using one instance name. `most_equal`: what was refused, or did not fit together, so often in a row
+    always will be."""
 
     facts_topic: str
     most_records: int = 10_000
@@ -153,22 +156,22 @@ class Loop:
         """Records left to read by partition, when last known."""
         self._trim_from: dict[Partition, int] = {}
         self._equal_aborts: tuple[str, int] = ("", 0)
-        self._fenced_in_a_row = 0
+        self._fenced: Counter[str] = Counter()
+        """How often in a row without one commit, by outcome."""
+        self._overtaken: Counter[Partition | None] = Counter()
+        """How often in a row without a commit of that partition."""
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, stop: Stop) -> None:
         """Turns until `stop` is set. Raises Fatal."""
-        backoff = self._options.first_backoff_seconds
         while not stop.is_set():
             try:
                 self._connect_and_turn(stop)
             except Fenced as error:
                 self._count_fenced(error)
                 self._observer.recovering(error)
-                backoff = self._options.first_backoff_seconds if self._fenced_in_a_row < 2 else backoff  # noqa: PLR2004
-                stop.wait(backoff)
-                backoff = min(backoff * 2, self._options.most_backoff_seconds)
+                stop.wait(self._backoff_seconds())
 
     def _connect_and_turn(self, stop: Stop) -> None:
         self._drop_everything()
@@ -190,12 +193,19 @@ class Loop:
         self._trim_from.clear()
 
     def _count_fenced(self, error: Fenced) -> None:
-        self._fenced_in_a_row += 1
-        if error.outcome == "fenced" and self._fenced_in_a_row >= self._options.most_fenced:
+        self._fenced[error.outcome] += 1
+        self._overtaken[error.about] += error.outcome == "overtaken"
+        if self._overtaken[error.about] >= self._options.most_equal:
+            raise Fatal(str(error)) from error
+        if error.outcome == "fenced" and self._fenced["fenced"] >= self._options.most_fenced:
             raise Fatal(
                 "fenced again and again without one commit: another process uses the same instance name; "
                 "give each its own (setting `instance`) or leave it empty"
             ) from error
+
+    def _backoff_seconds(self) -> float:
+        doubled: float = self._options.first_backoff_seconds * 2.0 ** min(self._fenced.total() - 1, 16)
+        return min(doubled, self._options.most_backoff_seconds)
 
     # ── one turn ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -241,7 +251,7 @@ class Loop:
         for partition, batch in self._pending.items():
             if batch.records and batch.position is not None:
                 moment = Moment(wall, batch.position, batch.at_end, parts)
-                decisions[partition] = self.tasks[partition].decide(batch.records, moment)
+                decisions[partition] = self._decide_one(partition, batch.records, moment)
         for partition in transport.still_at_end(self._due(idle=not decisions)):
             batch = self._pending.setdefault(partition, Batch())
             position = self.tasks[partition].next_offset if batch.position is None else batch.position
@@ -249,6 +259,17 @@ class Loop:
                 batch.at_end, batch.position = True, position
                 decisions[partition] = self.tasks[partition].decide([], Moment(wall, position, True, parts))  # noqa: FBT003
         return decisions
+
+    def _decide_one(self, partition: Partition, records: Sequence[Record], moment: Moment) -> Decision:
+        try:
+            return self.tasks[partition].decide(records, moment)
+        except WireError as error:
+            raise Fenced(
+                f"{partition.topic}[{partition.number}] cannot be read below offset {moment.next_offset}: {error}; take "
+                "away what is not ours, or delete all sluice topics and the group and read anew",
+                outcome="overtaken",
+                about=partition,
+            ) from error
 
     def _due(self, *, idle: bool) -> list[Partition]:
         """Input partitions at their end that should say so (again) now."""
@@ -275,11 +296,13 @@ class Loop:
         self, transport: Transport, decisions: dict[Partition, Decision], marks: dict[int, int]
     ) -> None:
         now = self._clock.monotonic()
-        self._equal_aborts, self._fenced_in_a_row = ("", 0), 0
+        self._equal_aborts = ("", 0)
+        self._fenced.clear()
         cut: dict[int, int] = {}
         facts = None
         for partition, decision in decisions.items():
             self.tasks[partition].apply(decision)
+            self._overtaken.pop(partition, None)
             batch = self._pending.pop(partition)
             if batch.at_end:
                 self._ended[partition] = now
@@ -329,9 +352,11 @@ class Loop:
                     self._observer.turned()
             task.restored()
         except WireError as error:
-            raise Fatal(
+            raise Fenced(
                 f"the journal of {partition.topic}[{partition.number}] (its partition {number}, offset {at}) is "
-                f"damaged: {error}; restore that topic, or delete all sluice topics and the group and read anew"
+                f"damaged: {error}; restore that topic, or delete all sluice topics and the group and read anew",
+                outcome="overtaken",
+                about=partition,
             ) from error
         return entries
 
@@ -353,17 +378,22 @@ def _agreed(partition: Partition, journalled: int | None, committed: int | None)
     """The offset to go on from, if the journal and the group agree on it.
 
     A group without an offset (it expires after seven days without members) goes on where the journal stands: both
-    were written in one transaction, so the journal knows.
+    were written in one transaction, so the journal knows. If they do not agree, we may have been stopped between asking
+    for the one and reading the other, and somebody else went on: raises Fenced(overtaken), which is Fatal when it stays.
     """
     if committed is None or journalled == committed:
         return journalled
     where = f"{partition.topic}[{partition.number}]"
     if journalled is None:
-        raise Fatal(
+        raise Fenced(
             f"{where} was read up to offset {committed}, but its journal is empty: bring the journal topic back, "
-            "or delete all sluice topics and the group and read anew"
+            "or delete all sluice topics and the group and read anew",
+            outcome="overtaken",
+            about=partition,
         )
-    raise Fatal(
+    raise Fenced(
         f"the journal of {where} stands at offset {journalled}, the group at {committed}: somebody moved the group's "
-        f"offset; set it to {journalled}, or delete all sluice topics and the group and read anew"
+        f"offset; set it to {journalled}, or delete all sluice topics and the group and read anew",
+        outcome="overtaken",
+        about=partition,
     )

@@ -33,11 +33,14 @@ class Retry(Exception):  # noqa: N818 - named after what comes next
 
 class Fenced(Exception):  # noqa: N818 - named after what comes next
     """Someone else may own what we hold, or it is not known whether our transaction counts: drop all state, connect
-    anew (which settles it) and restore. `outcome` is "fenced", "unknown" or "lost" (no broker to be reached)."""
+    anew (which settles it) and restore. `outcome` is "fenced", "unknown", "lost" (no broker to be reached) or
+    "overtaken" (what we read of the partition `about` does not fit together: mostly because others went on while we
+    stood still; if it stays, the sentence says what to do)."""
 
-    def __init__(self, sentence: str, *, outcome: str = "fenced") -> None:
+    def __init__(self, sentence: str, *, outcome: str = "fenced", about: Partition | None = None) -> None:
         super().__init__(sentence)
         self.outcome = outcome
+        self.about = about
 
 
 class Fatal(Exception):  # noqa: N818 - named after what comes next

@@ -1,0 +1,227 @@
+"""What the loop does about each of the three errors, on a simulated Kafka where they come exactly when told."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from consumer.runtime.loop import Loop, LoopOptions
+from consumer.runtime.transport import Fatal, Fenced, Partition
+from consumer.tasks.gate import GateTask
+from consumer.tasks.watch import WatchTask
+from tests.day_numbers import latest_receipts
+from tests.shop_contract import gate_options, watch_options
+from tests.simulated_kafka import SimulatedKafka
+from tests.simulated_transport import TOPICS, SimulatedTransport, Undisturbed
+from tests.simulation import Silent
+
+EVENTS, FACTS, JOURNAL = Partition("events", 0), Partition("sluice.facts", 0), Partition("sluice.journal", 1)
+
+
+def visit(number: int) -> bytes:
+    at = f"2025-02-27T12:{number:02d}:00Z"
+    return json.dumps({"timestamp": at, "event_name": "page_viewed", "client_id": f"c{number}"}).encode()
+
+
+class Scripted(Undisturbed):
+    """A process to which faults happen as often as told, each at its first occasion."""
+
+    def __init__(self, kafka: SimulatedKafka, **faults: int) -> None:
+        super().__init__(kafka)
+        self.faults = Counter(faults)
+
+    def happens(self, fault: str) -> bool:
+        self.faults[fault] -= 1
+        return self.faults[fault] >= 0
+
+
+class OneProcess(Silent):
+    """A loop with its clock, which stops after so many turns and notes what it had to do."""
+
+    def __init__(
+        self, kafka: SimulatedKafka, fate: Undisturbed | None = None, *, most_records: int = 100
+    ) -> None:
+        self.kafka, self.fate = kafka, fate or Undisturbed(kafka)
+        self.turns_left = 0
+        self.recovered: list[Fenced] = []
+        self.aborts = 0
+        self.waited: list[float] = []
+        options = LoopOptions(TOPICS.facts, most_records=most_records)
+        self.loop = Loop(self._connect, self._new_task, options, self, self)
+
+    def _connect(self, owner):
+        return SimulatedTransport(self.kafka, "one", owner, self.fate, TOPICS)
+
+    def _new_task(self, partition):
+        if partition == FACTS:
+            return WatchTask(watch_options())
+        return GateTask(partition.number, gate_options())
+
+    def run(self, turns: int) -> None:
+        self.turns_left = turns
+        self.loop.run(self)
+
+    def recovering(self, error):
+        self.recovered.append(error)
+
+    def aborted(self, error):  # noqa: ARG002 - only counted
+        self.aborts += 1
+
+    def now_ms(self):
+        return 1_740_657_600_000 + round(self.kafka.now * 1000)
+
+    def monotonic(self):
+        return self.kafka.now
+
+    def is_set(self):
+        self.turns_left -= 1
+        return self.turns_left < 0
+
+    def wait(self, timeout=None):
+        self.waited.append(timeout or 0)
+        self.kafka.advance(timeout or 0)
+        return self.turns_left < 0
+
+
+@pytest.fixture
+def kafka() -> SimulatedKafka:
+    kafka = SimulatedKafka(1, (TOPICS.events, TOPICS.facts))
+    for topic in ("events", "events.dlq", "sluice.facts", "sluice.days", "sluice.alerts"):
+        kafka.create_topic(topic, 1)
+    kafka.create_topic("sluice.journal", 2)
+    for number in range(5):
+        kafka.logs[EVENTS].append(visit(number))
+    return kafka
+
+
+def test_an_answer_that_was_lost_is_not_guessed_but_looked_up(kafka):
+    process = OneProcess(kafka, Scripted(kafka, commit_answer_lost=1))
+    process.run(20)
+    assert [error.outcome for error in process.recovered] == ["unknown"]
+    assert kafka.offsets[EVENTS] == 5
+    assert events_of_the_day(kafka) == 5
+
+
+def events_of_the_day(kafka: SimulatedKafka) -> int:
+    """What a reader of the receipts is told."""
+    return latest_receipts(kafka.committed_records("sluice.days"))["2025-02-27"].counts.events
+
+
+def test_a_refused_batch_is_tried_again_together_with_what_came_since(kafka):
+    process = OneProcess(kafka, Scripted(kafka, commit_refused=3))
+    process.run(4)
+    kafka.logs[EVENTS].append(visit(5))
+    process.run(20)
+    assert process.aborts == 3
+    assert process.recovered == []
+    assert events_of_the_day(kafka) == 6
+
+
+def test_a_transaction_that_is_too_large_stops_the_process_after_three_attempts(kafka):
+    process = OneProcess(kafka)
+    kafka.logs[EVENTS].append(b"x" * 1_100_000)
+    with pytest.raises(Fatal, match="refused 3 times"):
+        process.run(20)
+    assert process.aborts == 2
+    assert EVENTS not in kafka.offsets
+
+
+def test_no_number_of_lost_connections_is_taken_for_a_second_process_of_the_name(kafka):
+    fate = Scripted(kafka, connection_lost=9)
+    process = OneProcess(kafka, fate)
+    process.run(12)
+    kafka.init_transactions("one")
+    kafka.logs[EVENTS].append(visit(7))
+    process.run(20)
+    assert Counter(error.outcome for error in process.recovered)["lost"] == 9
+    assert kafka.offsets[EVENTS] == 6
+
+
+def test_waits_between_attempts_to_connect_double_up_to_five_seconds(kafka):
+    process = OneProcess(kafka, Scripted(kafka, connection_lost=10))
+    process.run(30)
+    assert process.waited[:10] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+
+
+def test_being_fenced_again_and_again_names_the_setting_to_change(kafka):
+    class Usurped(Undisturbed):
+        def step(self, place):
+            if place == "commit":
+                kafka.init_transactions("one")
+
+    process = OneProcess(kafka, Usurped(kafka))
+    with pytest.raises(Fatal, match="setting `instance`"):
+        process.run(200)
+    assert len(process.recovered) == 5
+    assert EVENTS not in kafka.offsets
+
+
+def test_an_offset_that_somebody_moved_stops_the_process_and_is_named(kafka):
+    process = OneProcess(kafka)
+    process.run(10)
+    assert kafka.offsets[EVENTS] == 5
+    kafka.offsets[EVENTS] = 2
+    with pytest.raises(Fatal, match="stands at offset 5, the group at 2"):
+        process.run(10)
+
+
+def test_a_process_that_was_overtaken_between_offset_and_journal_looks_again(kafka):
+    class Overtaken(Undisturbed):
+        """Stopped after it has asked for the committed offset; meanwhile another process takes over and goes on."""
+
+        def step(self, place):
+            if place == "assign" and not self.stopped:
+                self.stopped = True
+                kafka.advance(11)
+                OneProcess(kafka).run(10)
+                self.stopped = False
+
+    fate = Overtaken(kafka)
+    process = OneProcess(kafka, fate)
+    process.run(3)
+    assert kafka.offsets[EVENTS] == 5
+    fate.step = Undisturbed(kafka).step
+    process.run(10)
+    assert events_of_the_day(kafka) == 5
+
+
+def test_a_lost_offset_is_found_in_the_journal(kafka):
+    OneProcess(kafka).run(10)
+    del kafka.offsets[EVENTS]
+    kafka.logs[EVENTS].append(visit(6))
+    OneProcess(kafka).run(10)
+    assert kafka.offsets[EVENTS] == 6
+    assert events_of_the_day(kafka) == 6
+
+
+def test_a_journal_that_is_gone_stops_the_process_and_is_named(kafka):
+    OneProcess(kafka).run(10)
+    kafka.logs[JOURNAL].delete_below(kafka.logs[JOURNAL].end)
+    with pytest.raises(Fatal, match=r"events\[0\] was read up to offset 5, but its journal is empty"):
+        OneProcess(kafka).run(10)
+
+
+@pytest.mark.parametrize("value", [b"not ours", None, b'{"kind": "gate"}'])
+def test_foreign_records_among_the_facts_stop_the_process_with_a_sentence(kafka, value):
+    kafka.logs[FACTS].append(value)
+    with pytest.raises(Fatal, match=r"sluice.facts\[0\] cannot be read"):
+        OneProcess(kafka).run(30)
+
+
+def test_foreign_records_among_the_facts_stop_a_process_whose_gates_still_commit(kafka):
+    class Busy(Undisturbed):
+        def step(self, place):
+            if place == "poll":
+                kafka.logs[EVENTS].append(visit(9))
+
+    kafka.logs[FACTS].append(b"not ours")
+    with pytest.raises(Fatal, match=r"sluice.facts\[0\] cannot be read"):
+        OneProcess(kafka, Busy(kafka), most_records=1).run(200)
+
+
+def test_foreign_records_in_the_journal_stop_the_process_with_a_sentence(kafka):
+    kafka.logs[JOURNAL].append(b"not ours")
+    with pytest.raises(Fatal, match=r"the journal of events\[0\] .* is damaged"):
+        OneProcess(kafka).run(30)
