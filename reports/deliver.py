@@ -14,6 +14,7 @@ import msgspec
 from consumer.core.days import Receipt
 from detectors.alerts import Alert
 from reports.render import alerts_json, daily_metrics_csv, report_md
+from reports.render.summary import concerns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -37,7 +38,7 @@ def render_files(
     alerts of it, of earlier days and of no day; without one: everything, and the report's own choice."""
     if day is not None:
         receipts = [receipt for receipt in receipts if receipt.day <= day]
-        alerts = [alert for alert in alerts if alert.day is None or alert.day <= day]
+        alerts = [alert for alert in alerts if concerns(alert, day)]
     as_of = alerts_json.generated_at(receipts, alerts)
     return {
         daily_metrics_csv.NAME: daily_metrics_csv.render(receipts),

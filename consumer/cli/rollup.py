@@ -13,11 +13,11 @@ import click
 from consumer.cli.config_option import config_option, settings_of
 from consumer.cli.exits import ExitCode, NotPossibleError
 from consumer.runtime.clock import SystemClock
+from consumer.runtime.kafka.delivered_topics import TailError, Topics
 from consumer.runtime.kafka.read_all import read_all
-from consumer.runtime.kafka.tail import TailError, Topics
 from detectors.alerts import LIVE, Alert, Severity
 from reports.deliver import Deliverer
-from reports.render.summary import newest_day
+from reports.render.summary import concerns, newest_day
 from reports.render.words import headline
 from reports.sinks import directory
 from reports.sinks.directory import SinkError
@@ -88,9 +88,7 @@ def exit_code(receipt: Receipt, alerts: Collection[Alert]) -> ExitCode:
     severities = {
         alert.severity
         for alert in alerts
-        if alert.state in LIVE
-        and alert.state != "inhibited"
-        and (alert.day is None or alert.day <= receipt.day)
+        if alert.state in LIVE and alert.state != "inhibited" and concerns(alert, receipt.day)
     }
     verdict = receipt.verdict if receipt.status == "open" else receipt.status
     if Severity.P0_BLOCKER in severities or verdict == "quarantined":

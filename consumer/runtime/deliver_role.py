@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consumer.runtime.clock import SystemClock
-from consumer.runtime.kafka.tail import Standing, Tail, TailError, Topics
+from consumer.runtime.kafka.delivered_topics import TailError, Topics
+from consumer.runtime.kafka.tail import Standing, Tail
 from reports.deliver import Deliverer
 from reports.sinks import directory
 from reports.sinks.directory import SinkError
@@ -34,9 +35,8 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 """Pauses after a failure: each twice as long as the one before, up to here."""
 
-STUCK_SECONDS = 60.0
-"""Reading both topics takes seconds. After this long without reaching their ends the connection is made anew: a
-topic that was deleted and made again can leave the client waiting for ever."""
+LOOK_SECONDS = 30.0
+"""Between two looks at whether the topics are still those that were read, and whether what they hold arrives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class DeliverRole:
         self._clock = clock
         self._deliverer = Deliverer()
         self._standing: tuple[Standing, str] | None = None
-        self._reading_since: float | None = None
+        self._look_at = 0.0
         self._failure = ""
         self._due = clock.monotonic()
         self._unusable = 0
@@ -103,7 +103,7 @@ class DeliverRole:
     def _follow(self, stop: threading.Event) -> None:
         """One connection, until `stop` is set. Raises TailError when it cannot go on."""
         self._deliverer.clear()
-        self._reading_since = None
+        self._look_at = self._clock.monotonic() + LOOK_SECONDS
         options = self._options
         tail = Tail(options.kafka, options.group, options.topics, self._deliverer, self._client_log)
         try:
@@ -119,7 +119,7 @@ class DeliverRole:
         tail.turn(self._wait_seconds(tail))
         standing, sentence = tail.standing()
         self._tell(standing, sentence)
-        self._watch_progress(standing)
+        self._look(tail)
         if self._has_news(tail):
             if self._clock.monotonic() >= self._due:
                 self._deliver(tail)
@@ -164,18 +164,11 @@ class DeliverRole:
             self._log.warning("records are no receipts or alerts, left out", records=self._deliverer.unusable)
         self._unusable = self._deliverer.unusable
 
-    def _watch_progress(self, standing: Standing) -> None:
-        """Raises TailError when the ends of the topics are not reached for too long."""
-        if standing is not Standing.READING:
-            self._reading_since = None
-            return
+    def _look(self, tail: Tail) -> None:
         now = self._clock.monotonic()
-        if self._reading_since is None:
-            self._reading_since = now
-        elif now - self._reading_since > STUCK_SECONDS:
-            raise TailError(
-                f"the ends of the topics were not reached in {STUCK_SECONDS:.0f} s: connecting anew"
-            )
+        if now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            tail.look()
 
     def _tell(self, standing: Standing, sentence: str) -> None:
         """Says how it stands, once for each change."""

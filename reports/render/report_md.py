@@ -104,7 +104,7 @@ def _metrics(summary: Summary, receipt: Receipt) -> list[str]:
         for line in summary.metrics
     ]
     day = markdown(receipt.day) + (" so far" if filling else "")
-    note = f"Usual: the median of the last {BASELINE_DAYS} usable days before it."
+    note = f"Usual: the median of up to {BASELINE_DAYS} usable days before it."
     note += " The day is still filling, so it is not compared yet." if filling else ""
     return [*table(("metric", day, "usual", "change"), rows), "", note]
 
@@ -137,11 +137,19 @@ def _verdict(summary: Summary, receipt: Receipt, advised: set[str]) -> list[str]
 def _check(check: Check, summary: Summary, advised: set[str]) -> list[str]:
     weight = "quarantines the day" if check.result == "quarantined" else "at risk"
     told = any(alert.message == check.reason for alert in summary.loud)
-    lines = [f"- {markdown_code(check.rule)}, {weight}{'' if told else f': {markdown(check.reason)}'}"]
+    reason = "" if told else f": {markdown(check.reason)}"
+    lines = [f"- {markdown_code(check.rule)}, {weight}{reason}{_subjects(check, summary)}"]
     if check.rule not in advised:
         advised.add(check.rule)
         lines = [f"{lines[0]}  ", f"  What to do: {remedy(check.rule)}"]
     return lines
+
+
+def _subjects(check: Check, summary: Summary) -> str:
+    """What a check is about, where its alerts are over and so not shown: transaction ids, field names."""
+    named = [alert.subject for alert in summary.over if alert.kind == check.rule and alert.subject]
+    more = f" and {len(named) - MOST_NAMED:,} more" if len(named) > MOST_NAMED else ""
+    return f" ({', '.join(map(markdown_code, named[:MOST_NAMED]))}{more})" if named else ""
 
 
 def _rejected(receipt: Receipt) -> list[str]:

@@ -79,13 +79,25 @@ def summarise(receipts: Iterable[Receipt], alerts: Iterable[Alert], day: str | N
         metrics=tuple(_line(receipt, metric, list(days.values())) for metric in METRICS) if receipt else (),
         loud=tuple(alert for alert in standing if alert.severity != Severity.P2_NOTE),
         notes=tuple(alert for alert in standing if alert.severity == Severity.P2_NOTE),
-        over=tuple(alert for alert in known if alert.state not in LIVE and alert.day == shown),
+        over=tuple(alert for alert in known if alert.state not in LIVE and shown in days_of(alert)),
         also_quarantined=tuple(d for d, r in days.items() if r.status == "quarantined" and d != shown),
         filling=tuple(r for d, r in days.items() if r.status == "open" and d != shown),
         recent=_recent(days, shown),
         alerts={alert.id: alert for alert in known},
         as_of=generated_at(days.values(), known),
     )
+
+
+def days_of(alert: Alert) -> set[str]:
+    """The days that an alert is about: its own one, and those that its evidence names; none = about no day."""
+    named = (alert.evidence or {}).get("days")
+    days = [alert.day, *(named if isinstance(named, list) else [])]
+    return {day for day in days if isinstance(day, str)}
+
+
+def concerns(alert: Alert, day: str) -> bool:
+    """Whether the alert belongs to the state as of a day: it is about that day, an earlier one, or none."""
+    return min(days_of(alert), default=day) <= day
 
 
 def newest_day(receipts: Sequence[Receipt]) -> Receipt | None:

@@ -16,9 +16,10 @@ from structlog.testing import LogCapture
 
 from consumer.core.wire import to_json
 from consumer.local.kafka import EmbeddedKafka
+from consumer.runtime import deliver_role
 from consumer.runtime.clock import SystemClock
 from consumer.runtime.deliver_role import DeliverOptions, DeliverRole
-from consumer.runtime.kafka.tail import Topics
+from consumer.runtime.kafka.delivered_topics import Topics
 from reports.deliver import Deliverer, render_files
 from tests.reports.sample_state import alert, good_week, quarantined, receipt
 from tests.waiting import wait_until
@@ -293,6 +294,29 @@ def test_a_lost_broker_is_said_once_and_delivery_goes_on_when_it_is_back(tmp_pat
             wait_until(lambda: role.shows(expected), 60, "the files to follow again")
         assert role.times_said("delivery is held up, trying again") == 1
         assert role.times_said("delivering the daily files") == 2
+
+
+def test_a_topic_made_anew_after_a_restart_is_read_anew(tmp_path, monkeypatch):
+    # After a restart a topic's leader epoch is 1; made anew it is 0 again, which the client takes for old news.
+    monkeypatch.setattr(deliver_role, "LOOK_SECONDS", 2.0)
+    with EmbeddedKafka() as kafka:
+        world = World(kafka.bootstrap_servers, Topics("days", "alerts"), "g")
+        world.create(*world.topics)
+        role = Role(world, tmp_path / "out")
+        with running(role):
+            wait_until(lambda: role.shows([]), DEADLINE_SECONDS, "the first files")
+            kafka.restart()
+            world.transaction(good_week())
+            wait_until(lambda: role.shows(good_week()), 60, "the files after the restart")
+            admin = AdminClient({"bootstrap.servers": world.servers, "logger": SILENT})
+            for future in admin.delete_topics(["days"], operation_timeout=20).values():
+                future.result()
+            wait_until(
+                lambda: "days" not in admin.list_topics(timeout=10).topics, DEADLINE_SECONDS, "the end of it"
+            )
+            world.create("days")
+            world.transaction([receipt("2025-03-01")])
+            wait_until(lambda: role.shows([receipt("2025-03-01")]), 60, "the new topic's files")
 
 
 def test_a_topic_that_was_made_anew_is_read_anew(world, tmp_path):

@@ -15,8 +15,8 @@ from consumer.cli.exits import ExitCode
 from consumer.cli.rollup import command
 from consumer.core.wire import to_json
 from consumer.runtime.clock import SystemClock
+from consumer.runtime.kafka.delivered_topics import TailError, Topics
 from consumer.runtime.kafka.read_all import read_all
-from consumer.runtime.kafka.tail import TailError, Topics
 from detectors.alerts import Severity
 from reports.deliver import Deliverer, render_files
 from tests.reports.sample_state import alert, good_week, quarantined, receipt

@@ -75,7 +75,9 @@ def test_without_a_broker_it_is_not_possible_and_said_in_one_sentence(tmp_path, 
         ({}, [{"state": "resolved"}, P1 | {"state": "expired"}], ExitCode.FINE),
         ({}, [{"day": None}], ExitCode.OPEN_P0),
         ({}, [{"day": "2025-02-01"}], ExitCode.OPEN_P0),
-        ({}, [{"day": "2025-02-27"}], ExitCode.FINE),
+        ({}, [{"day": "2025-02-27", "evidence": None}], ExitCode.FINE),
+        ({}, [{"day": "2025-02-27", "evidence": {"days": ["2025-02-25", "2025-02-27"]}}], ExitCode.OPEN_P0),
+        ({}, [{"day": "2025-02-27", "evidence": {"days": "2025-02-25"}}], ExitCode.FINE),
     ],
 )
 def test_the_exit_code_says_whether_the_numbers_may_be_used(day, alerts, code):

@@ -125,6 +125,14 @@ def test_the_reason_of_a_check_is_not_said_twice():
     assert text_of([day], [alert("a1", message=told)]).count(told) == 1
 
 
+def test_a_collision_that_is_over_is_still_named_on_each_of_its_days():
+    checks = [Check("transaction_collision", "quarantined", "2 purchases share a transaction id", 2)]
+    days = [receipt(f"2025-02-2{n}", status="quarantined", checks=checks) for n in (5, 6)]
+    over = alert("a1", state="expired", day="2025-02-26", evidence={"days": ["2025-02-25", "2025-02-26"]})
+    for day in ("2025-02-25", "2025-02-26"):
+        assert "share a transaction id (`ORD-1042`)" in text_of(days, [over], day=day)
+
+
 def test_rejections_are_told_by_reason_the_most_frequent_first():
     report = text_of(*quarantined())
     told = "17 of 4,086 records (score 99.58): `timestamp_invalid` 9, `not_json` 7, `purchase_revenue` 1."

@@ -9,14 +9,14 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaErr
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumer.runtime.kafka.client import RAISED, admin_config, error_of
-from consumer.runtime.kafka.tail import TailError, tail_config
+from consumer.runtime.kafka.delivered_topics import TailError, tail_config
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
     from consumer.runtime.clock import Clock
-    from consumer.runtime.kafka.tail import Reader, Topics
+    from consumer.runtime.kafka.delivered_topics import Reader, Topics
 
 TIMEOUT_SECONDS = 30.0
 """Longer than the open transaction of a killed process can hold readers up (its time-out and the broker's scan)."""

@@ -7,17 +7,20 @@ lies on one member; a second process stands by. A new owner knows nothing: it re
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-from consumer.runtime.kafka.client import RAISED, consumer_config, error_of
+from consumer.runtime.kafka.client import RAISED, error_of
+from consumer.runtime.kafka.delivered_topics import TailError, Topics, tail_config
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
 
-    from consumer.runtime.kafka.client import Config
+    from consumer.runtime.kafka.delivered_topics import Reader
+
+__all__ = ["Standing", "Tail", "TailError", "Topics"]
 
 MOST_PER_TURN = 5_000
 """Records; then the caller gets its turn, to see whether it should stop."""
@@ -30,33 +33,6 @@ _GONE = frozenset({_E._AUTO_OFFSET_RESET, _E.OFFSET_OUT_OF_RANGE})  # noqa: SLF0
 _MISSING = frozenset({_E.UNKNOWN_TOPIC_OR_PART, _E._UNKNOWN_TOPIC, _E._UNKNOWN_PARTITION})  # noqa: SLF001 - as above
 
 
-class TailError(Exception):
-    """The connection cannot go on, in one sentence: close it and begin anew."""
-
-
-class Topics(NamedTuple):
-    """The names of the two topics."""
-
-    days: str
-    alerts: str
-
-
-class Reader(Protocol):
-    """Who is told what the topics say. Never raises: it is called from within Kafka's callbacks, too."""
-
-    def see_day(self, key: bytes | None, value: bytes | None) -> None:
-        """A record of the days topic."""
-        ...
-
-    def see_alert(self, key: bytes | None, value: bytes | None) -> None:
-        """A record of the alerts topic."""
-        ...
-
-    def clear(self) -> None:
-        """Forget everything: the topics are somebody else's now, or come again from their start."""
-        ...
-
-
 class Standing(StrEnum):
     """How far the tail has come."""
 
@@ -65,17 +41,6 @@ class Standing(StrEnum):
     STANDING_BY = "standing_by"
     READING = "reading"
     COMPLETE = "complete"
-
-
-def tail_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
-    """The tail's consumer. Topics that the daemon has yet to create are found within five seconds."""
-    return {
-        **consumer_config(user, f"{group}-deliver", log),
-        "group.protocol": "classic",  # the newer protocol has no `range` that a client could ask for
-        "partition.assignment.strategy": "range",
-        "topic.metadata.refresh.interval.ms": 5_000,
-        "fetch.wait.max.ms": 100,
-    }
 
 
 class Tail:
@@ -95,6 +60,7 @@ class Tail:
         self._next: dict[str, int] = {}
         self._committed: dict[str, int] = {}
         self._at_end: set[str] = set()
+        self._behind: dict[str, int | None] = {}
         self._unfit = ""
         self._trouble = ""
         self._is_down = False
@@ -151,6 +117,33 @@ class Tail:
             del ignored
         else:
             self._committed = dict(self._next)
+
+    def look(self) -> None:
+        """Compares how far it has come with what the broker has, now and at the last look. Raises TailError when a
+        topic was made anew, or when records do not arrive that are there: after a broker's restart the client takes a
+        topic that was deleted and made again for old news, and waits for ever without a word."""
+        before, self._behind = self._behind, {}
+        for topic in () if self._is_down else sorted(self._assigned):
+            place, end = self._next.get(topic), self._end(topic)
+            if end is None:
+                continue
+            if place is not None and end < place:
+                raise TailError(f"{topic} was deleted and made anew: reading it again")
+            if place is None or end > place:
+                self._behind[topic] = place
+                if topic in before and before[topic] == place:
+                    raise TailError(f"what {topic} holds does not arrive: connecting anew")
+
+    def _end(self, topic: str) -> int | None:
+        try:
+            bounds: Any = self._consumer.get_watermark_offsets(
+                TopicPartition(topic, 0), timeout=PROBE_SECONDS, cached=False
+            )
+        except RAISED as ignored:
+            # no answer, no conclusion: there is a next look
+            del ignored
+            return None
+        return None if bounds is None else bounds[1]
 
     def close(self) -> None:
         """Leaves the group, so that a process that stands by takes over at once. Never raises."""
@@ -237,7 +230,7 @@ class Tail:
 
     def _forget(self) -> None:
         self._assigned, self._at_end = set(), set()
-        self._next, self._committed = {}, {}
+        self._next, self._committed, self._behind = {}, {}, {}
         self._unfit = ""
         self._reader.clear()
 
