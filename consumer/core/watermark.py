@@ -42,13 +42,14 @@ class ClockState(msgspec.Struct):
     median_ms: int = UNKNOWN
     heard: int = 0
     voices: dict[str, int] = {}
+    limit_ms: int = NO_LOG
 
 
 class StreamClock:
     """The clock of one partition while a batch is decided.
 
     The loop reads `now_ms`, `ceiling_ms` and `voices` itself, so that an ordinary event costs two comparisons:
-    call `hear` if the client is not among the voices, and `believe` if the event is newer than now.
+    call `hear` if the client is not among the voices, and then `believe` if the event is newer than now.
     """
 
     def __init__(self, state: ClockState, rules: ClockRules) -> None:
@@ -58,46 +59,62 @@ class StreamClock:
         """Voices that left while still far ahead of everybody else: clocks that run ahead."""
         self._median_ms = state.median_ms
         self._heard = state.heard
+        self._limit_ms = state.limit_ms
         self._rules = rules
         self.ceiling_ms = self._median_ms + rules.trust_ms
 
-    def hear(self, client: str | None, at_ms: int) -> None:
+    def hear(self, client: str | None, at_ms: int, log_ms: int) -> None:
         """Takes the event of a client not heard of late as one voice; without identity each event is one."""
+        self._limit_ms = log_ms + self._rules.log_tolerance_ms
         self._heard += 1
         self.voices[client if client is not None else f"\0{self._heard}"] = at_ms
         if len(self.voices) > VOICES:
             gone = self.voices.pop(next(iter(self.voices)))
             self.ahead += gone > self.ceiling_ms
-        if self._heard % _EVERY == 0 or self._heard == _FEWEST_VOICES:
-            median = sorted(self.voices.values())[(len(self.voices) - 1) // 2]
-            if self._median_ms == UNKNOWN:
-                self.now_ms = max(self.now_ms, self._newest_believed(median))
-            self._median_ms = max(self._median_ms, median)
-            self.ceiling_ms = self._median_ms + self._rules.trust_ms
-            self.now_ms = max(self.now_ms, self._median_ms)
+        self._take_the_median()
+
+    def _take_the_median(self) -> None:
+        first = self._median_ms == UNKNOWN
+        if self._heard % _EVERY and not (first and len(self.voices) >= _FEWEST_VOICES):
+            return
+        median = self._median()
+        if first:
+            self.now_ms = max(self.now_ms, self._newest_believed(median))
+        self._median_ms = max(self._median_ms, median)
+        self.ceiling_ms = self._median_ms + self._rules.trust_ms
+        self.now_ms = max(self.now_ms, self._median_ms)
+
+    def _median(self) -> int:
+        """The median voice, or what the log's clock allows if that is less."""
+        return min(sorted(self.voices.values())[(len(self.voices) - 1) // 2], self._limit_ms)
 
     def _newest_believed(self, median: int) -> int:
-        return max(at for at in self.voices.values() if at <= median + self._rules.trust_ms)
+        most = min(median + self._rules.trust_ms, self._limit_ms)
+        return max((at for at in self.voices.values() if at <= most), default=median)
 
-    def believe(self, at_ms: int, log_ms: int) -> None:
-        """Moves on to an event newer than now, as far as it is believed."""
+    def believe(self, client: str | None, at_ms: int, log_ms: int) -> None:
+        """Moves on to an event newer than now, as far as it is believed; if it is not, its client says so all the same,
+        with the one voice that it has."""
         limit = log_ms + self._rules.log_tolerance_ms
         if at_ms <= self.ceiling_ms:
             self.now_ms = max(self.now_ms, min(at_ms, limit))
         elif log_ms - self._rules.live_ms <= at_ms <= limit:
             self.now_ms = at_ms
+        elif client is not None and self.voices[client] < at_ms:
+            self._limit_ms = limit
+            self._heard += 1
+            self.voices[client] = at_ms
+            self._take_the_median()
 
     def best_guess_ms(self) -> int | None:
         """Stream time, or while it is not known the median of the voices so far; None without any."""
         if self.now_ms != UNKNOWN:
             return self.now_ms
-        if not self.voices:
-            return None
-        return sorted(self.voices.values())[(len(self.voices) - 1) // 2]
+        return self._median() if self.voices else None
 
     def state(self) -> ClockState:
         """What to remember."""
-        return ClockState(self.now_ms, self._median_ms, self._heard, self.voices)
+        return ClockState(self.now_ms, self._median_ms, self._heard, self.voices, self._limit_ms)
 
 
 class Progress(msgspec.Struct, frozen=True):

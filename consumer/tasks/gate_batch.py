@@ -139,14 +139,14 @@ class Batch:
                 client = None
 
             if client not in voices:
-                clock.hear(client, at_ms)
+                clock.hear(client, at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
             if at_ms > now_ms:
                 if at_ms <= ceiling_ms and at_ms <= log_ms:
                     now_ms = clock.now_ms = at_ms
                 else:
-                    clock.believe(at_ms, log_ms)
-                    now_ms = clock.now_ms
+                    clock.believe(client, at_ms, log_ms)
+                    now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
 
             number = names.get(name)
             if number is None:
