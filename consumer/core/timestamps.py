@@ -47,7 +47,7 @@ class MinuteCache(dict[str, int]):
         self._hours: dict[str, int] = {}
 
     def __missing__(self, prefix: str) -> int:
-        hour, minutes = prefix[:14], prefix[14:]
+        hour, minute_ms = prefix[:14], _MINUTES[prefix[14:]]
         start = self._hours.get(hour)
         if start is None:
             start = parse(hour + "00:00Z") if hour[10:11] == "T" else None
@@ -57,7 +57,7 @@ class MinuteCache(dict[str, int]):
         if len(self) >= _MOST_MINUTES:
             self.clear()
             self._hours.clear()
-        self[prefix] = at = start + _MINUTES[minutes]
+        self[prefix] = at = start + minute_ms
         return at
 
 

@@ -152,17 +152,26 @@ def test_an_instant_written_in_any_zone_is_read_back(at, offset, between, more):
     assert parse(f"{written}{more}{sign}{minutes // 60:02d}:{minutes % 60:02d}") == at
 
 
-@given(st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z", fullmatch=True))
-def test_what_is_accepted_exists_in_the_calendar(text):
+@st.composite
+def dates_and_times(draw):
+    """Year, month, day, hour, minute, second: each at most one beyond what it may be."""
+    most = (13, 32, 25, 60, 61)
+    return (
+        draw(st.sampled_from([0, 1, 1900, 2000, 2024, 2025, 9999])),
+        *(draw(st.integers(0, n)) for n in most),
+    )
+
+
+@given(dates_and_times())
+def test_what_is_accepted_exists_in_the_calendar(numbers):
+    year, month, day, hour, minute, second = numbers
+    leap_second = (hour, minute, second) == (23, 59, 60)
     try:
-        then = datetime.fromisoformat(text)
+        then = datetime(year, month, day, hour, minute, 59 if leap_second else second, tzinfo=UTC)
+        expected = (then - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) + 999 * leap_second
     except ValueError:
-        then = None
-    if text[17:19] != "60" and text[11:13] != "24":
-        expected = (
-            None if then is None else (then - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-        )
-        assert parse(text) == expected
+        expected = None
+    assert parse(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z") == expected
 
 
 def cached(minutes, text):
