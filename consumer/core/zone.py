@@ -14,7 +14,8 @@ _MOST_CACHED = 100_000
 class DayZone:
     """Days of a time zone. Instants are minutes since the epoch, days are ISO dates.
 
-    Exact for offsets in whole minutes; the few local mean times before 1972 with odd seconds are cut to the minute.
+    Exact since 1972. Before, where a zone's offset was no whole quarter of an hour (Amsterdam's +00:20, say), the
+    minutes of the quarter in which a day begins are told to the day before.
 
     >>> DayZone(UTC, "UTC").day_of(29004480)
     '2025-02-23'
