@@ -182,7 +182,7 @@ class Shapes:
                 null.append(field.name)
             else:
                 retyped.append(field.name)
-        unknown = sorted(key[:MOST_NAME] for key in event if key not in self._known)[:MOST_UNKNOWN]
+        unknown = sorted({key[:MOST_NAME] for key in event if key not in self._known})[:MOST_UNKNOWN]
         keys = {role: tuple(usable[field.name]) for role, field in self._roles.items()}
         alike = (tuple(keys.items()), *map(tuple, (null, absent, retyped, unknown, aliased)))
         shape = self._alike.get(alike)
