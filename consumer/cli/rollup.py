@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from consumer.cli.config_option import config_option, settings_of
 from consumer.cli.exits import ExitCode, NotPossibleError
+from consumer.runtime.client_log import silent
 from consumer.runtime.clock import SystemClock
 from consumer.runtime.kafka.delivered_topics import TailError, Topics
 from consumer.runtime.kafka.read_all import read_all
@@ -99,10 +99,8 @@ def exit_code(receipt: Receipt, alerts: Collection[Alert]) -> ExitCode:
 def _read(settings: Settings) -> Deliverer:
     deliverer = Deliverer()
     topics = Topics(settings.topics.days, settings.topics.alerts)
-    silent = logging.Logger("librdkafka")  # noqa: LOG001 - outside of the tree of loggers, so that it says nothing
-    silent.addHandler(logging.NullHandler())
     try:
-        read_all(settings.kafka, topics, deliverer, SystemClock(), silent)
+        read_all(settings.kafka, topics, deliverer, SystemClock(), silent())
     except TailError as error:
         raise NotPossibleError(str(error)) from None
     return deliverer

@@ -83,7 +83,8 @@ class App:
         where = parts.settings.metrics
         endpoints = self._open_endpoints(where.host, where.port)
         watchdog = Watchdog(HANG_SECONDS, self._health.turns, parts.log)
-        deliverer = self._start_deliverer(stop)
+        delivered_last = threading.Event()
+        deliverer = self._start_deliverer(delivered_last)
         try:
             if {"gate", "watch"} & set(parts.roles):
                 watchdog.start()
@@ -91,7 +92,7 @@ class App:
             else:
                 self._only_deliver(stop)
         finally:
-            stop.set()
+            delivered_last.set()  # only now, so that the files hold what the loop committed last
             if deliverer is not None:
                 deliverer.join()
             watchdog.stop()

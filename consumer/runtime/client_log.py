@@ -68,3 +68,10 @@ class _Forward(logging.Handler):
             level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
             more = {"repeated": repeated} if repeated else {}
             self._log.log(level, "librdkafka says", message=text, **more)
+
+
+def silent() -> logging.Logger:
+    """For commands that say in a sentence of their own what went wrong: librdkafka's own lines go nowhere."""
+    log = logging.Logger("librdkafka")  # noqa: LOG001 - outside of the tree of loggers, so that it says nothing
+    log.addHandler(logging.NullHandler())
+    return log

@@ -6,20 +6,19 @@ _FIELD = "Have the site send the field again, or change the contract if it is go
 
 REMEDIES: dict[str, str] = {
     "schema_field_renamed": "If the new name is meant to stay, make it an alias in the contract; if not, have the "
-    "site send the old name. Rejected events can be repaired and sent again with `sluice dlq requeue`.",
+    "site send the old name.",
     "schema_field_missing": _FIELD,
     "schema_type_changed": "Have the site send the old type again, or allow the new one in the contract.",
     "schema_unknown_event": "Add the event name to the contract if it is meant, or correct it on the site.",
     "field_coverage": "Ask who changed the site's tracking: the field now comes empty much more often than before.",
     "identity_coverage": "Ask who changed the consent banner or the client id: these events count for no session.",
-    "purchase_invalid": "Look at the rejected purchases with `sluice dlq list`. If they are real, repair them with "
-    "`sluice dlq requeue`.",
+    "purchase_invalid": "Look at the rejected purchases in the dead-letter topic, and ask why the checkout reports them.",
     "transaction_collision": "Compare the purchases of this transaction id with the shop's own orders. None of "
     "them is counted: release the day if its revenue is right without them, else book them by hand.",
     "transaction_replay": "No number is wrong: replays are counted once. Ask why the site sends purchases again.",
     "duplicate_events": "Ask why events are sent twice: a tag fires twice, or a producer retries without "
     "idempotence. Only purchases are counted once.",
-    "unparseable_events": "Look at the rejected events with `sluice dlq show` and at whatever writes them.",
+    "unparseable_events": "Look at the rejected events in the dead-letter topic, and at whatever writes them.",
     "timestamp_errors": "Look at the clock and the time format of whatever sends these events.",
     "input_not_keyed": "Let the producer use the client id as the record's key: sessions are miscounted until then.",
     "volume_silence": "See whether the site is up, its tag loads and the producers write to the input topic.",

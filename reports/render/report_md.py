@@ -35,7 +35,7 @@ _AGAINST: dict[Status, str] = {
     "released": "Why it was quarantined",
 }
 
-_LOOK = "They lie unchanged in the dead-letter topic: `sluice dlq list`"
+_LOOK = "They lie unchanged among the dead letters, each with its reason."
 
 
 def render(receipts: Iterable[Receipt], alerts: Iterable[Alert], day: str | None = None) -> bytes:
