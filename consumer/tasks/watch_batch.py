@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median_low
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
@@ -45,6 +46,9 @@ class Draft(Generic[K, V]):
         """The whole table as it will be."""
         return {**self._table, **self.put}
 
+
+MOST_QUIET_MS = 7 * DAY_MS
+"""At the end of all input a stream may be continued after a pause shorter than this."""
 
 MOST_DAYS_NAMED = 10
 """Days that the message of a collision names: the newest."""
@@ -177,12 +181,27 @@ class WatchBatch:
         """Every real day closes: there will be no more."""
         furthest = self.clock.furthest_ms
         if furthest is not None:
-            last = self._zone.day_of(furthest // MINUTE_MS)
+            last = self._last_day(self._zone.day_of(furthest // MINUTE_MS))
             mark = self._zone.end_ms(last) + self._options.lateness_ms
+            furthest = max(furthest, self._zone.start_ms(last))
             self.clock = WatchClock(mark, furthest, self.clock.contract)
             self._clocks[""] = self.clock
             self._close(mark)
             self._expire(mark)
+
+    def _last_day(self, reached: str) -> str:
+        """The last real day at the end of all input. A stream of few visitors does not get to its last days by itself
+        (half of the last 32 visitors must be there). They are real if they follow within a week and have at least a
+        tenth of a usual day's events: what a clock that runs ahead names has not."""
+        days = {day: sums.events for day, sums in sorted(self._days.merged().items()) if sums.events}
+        real = [events for day, events in days.items() if day <= reached]
+        for day, events in days.items():
+            if day > reached and self._zone.start_ms(day) - self._zone.end_ms(reached) < MOST_QUIET_MS:
+                if real and events * 10 < median_low(real):
+                    continue
+                reached = day
+                real.append(events)
+        return reached
 
     def _obey(self, command: Command) -> None:
         """An operator's command; one that does not fit (an unknown day or action) changes nothing."""
