@@ -32,9 +32,15 @@ def parse(value: object) -> Decimal | None:
         return Decimal(value) if -LARGEST < value < LARGEST else None
     if not value.is_finite() or not -MOST_DECIMALS <= value.adjusted() < 15:  # noqa: PLR2004 - LARGEST has 15 zeros
         return Decimal(0) if value.is_zero() else None
-    shortest = _ROUNDING.normalize(value)
-    exponent = shortest.as_tuple().exponent
-    return value if isinstance(exponent, int) and exponent >= -MOST_DECIMALS and shortest == value else None
+    if _decimals(value) <= MOST_DECIMALS:
+        return value
+    shortest = _ROUNDING.normalize(value)  # zeros at the end can be a million: they are not kept
+    return shortest if _decimals(shortest) <= MOST_DECIMALS and shortest == value else None
+
+
+def _decimals(finite: Decimal) -> int:
+    exponent = finite.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
 
 
 def add(a: Decimal, b: Decimal) -> Decimal:
