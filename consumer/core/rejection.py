@@ -94,7 +94,7 @@ def dead_letter(topic: str, record: Record, rejection: Rejection, origin: Origin
     stay under `MOST_HEADER_BYTES`.
     """
     reason, message, path, keyword = rejection
-    message, path = message[:500], path[:200]
+    message, path = _cut(message[:500], 1_200), _cut(path[:200], 600)
     unparseable = reason in UNPARSEABLE
     errors = [
         {
@@ -121,6 +121,13 @@ def dead_letter(topic: str, record: Record, rejection: Rejection, origin: Origin
         ("sluice.reason", reason.value.encode()),
     ]
     return Output(topic, record.value(), record.key(), headers)
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """The beginning of the text that takes at most so many bytes as JSON; raw it takes less."""
+    while len(msgspec.json.encode(text)) > most_bytes + 2:
+        text = text[: len(text) * 7 // 8]
+    return text
 
 
 def size(output: Output) -> int:
