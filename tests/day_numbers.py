@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
     from consumer.core.daybook import Day
     from consumer.core.record import Output, StoredRecord
 
-WITH_OWN_TIME = {
-    "purchase_data",
-    "purchase_id",
-    "purchase_revenue",
-    "purchase_items",
-}
 NOTHING = OracleDay()
 
 
@@ -71,6 +66,14 @@ def told(days: Mapping[str, Day]) -> dict[str, OracleDay]:
     """The watch's days with something in them."""
     numbers = {day: numbers_of_day(sums) for day, sums in days.items()}
     return {day: it for day, it in numbers.items() if it != NOTHING}
+
+
+def rejected(days: Mapping[str, Day], waiting: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """Dead letters by reason as the days have them, and those that still wait for a time to count at."""
+    counts: Counter[str] = Counter()
+    for reasons in [*(day.rejected for day in days.values()), *waiting]:
+        counts.update(reasons)
+    return counts
 
 
 def latest_receipts(written: Iterable[StoredRecord | Output]) -> dict[str, Receipt]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.core.facts import GateReport
+from consumer.core.facts import Facts, GateReport
 from consumer.core.record import Output
 from consumer.core.sessions import Sessions, gone
 from consumer.core.state import Delta, RollingSnapshot, Slice
@@ -62,10 +62,15 @@ class GateTask:
 
     def _decision(self, batch: Batch, moment: Moment) -> Decision:
         idle_since = self._idle_since(batch, moment)
+        facts = batch.facts()  # before the state: it tells what was waiting for a time
         sequence = self._chain.sequence + 1
         state = PartitionState(batch.clock.state(), batch.log_ms, idle_since, batch.undated)
         changes, snapshot = self._changes(batch, state)
-        outputs = [*batch.dead_letters(moment), *batch.passed, *self._reports(batch, state, moment, sequence)]
+        outputs = [
+            *batch.dead_letters(moment),
+            *batch.passed,
+            *self._reports(batch, facts, state, moment, sequence),
+        ]
         start = self._chain.next_offset
         span = (moment.next_offset if start is None else start, moment.next_offset)
         journal = journal_entries("gate", sequence, span, snapshot.turn, changes)
@@ -93,7 +98,9 @@ class GateTask:
                 put[client] = sessions
         return GateChanges(Delta(put, left), Delta({self.partition: state})), snapshot
 
-    def _reports(self, batch: Batch, state: PartitionState, moment: Moment, sequence: int) -> list[Output]:
+    def _reports(
+        self, batch: Batch, facts: Facts, state: PartitionState, moment: Moment, sequence: int
+    ) -> list[Output]:
         report = GateReport(
             self.partition,
             sequence,
@@ -104,7 +111,7 @@ class GateTask:
             log_ms=state.log_ms,
             idle_since_ms=state.idle_since_ms,
             end_ms=moment.wall_ms if moment.at_end else None,
-            facts=batch.facts(),
+            facts=facts,
         )
         return [Output(self._options.facts_topic, record, partition=0) for record in gate_reports(report)]
 

@@ -125,7 +125,8 @@ class Batch:
                 or at_ms > log_ms + max_ahead_ms
                 or (now_ms != UNKNOWN and not -max_age_ms <= at_ms - now_ms <= max_age_ms)
             ):
-                self.reject(record, self._why_not(shape, at_ms, log_ms))
+                rejection = self._why_not(shape, at_ms, log_ms)
+                self.reject(record, rejection, self._own_minute(rejection, at_ms))
                 continue
 
             name = event[shape.event_name]
@@ -234,6 +235,13 @@ class Batch:
         return Rejection(
             Reason.TIMESTAMP_TOO_OLD, f"{timestamp} is too far behind its stream", path, "minimum"
         )
+
+    def _own_minute(self, rejection: Rejection, at_ms: int | None) -> int | None:
+        """The minute of a rejected event that has a time worth believing: only its name is missing."""
+        guess = self.clock.best_guess_ms()
+        if rejection.reason is not Reason.EVENT_NAME_MISSING or at_ms is None or guess is None:
+            return None
+        return at_ms // MINUTE_MS if abs(at_ms - guess) <= self._options.max_age_ms else None
 
     def reject(self, record: Record, rejection: Rejection, minute: int | None = None) -> None:
         """Makes the record a dead letter, counted at its own minute if it has one, else at its stream's time."""

@@ -22,7 +22,7 @@ from consumer.runtime.transport import Partition, journal_partition
 from consumer.tasks.gate import GateTask
 from consumer.tasks.watch import WatchTask
 from detectors.alerts import Alert
-from tests.day_numbers import expected, latest_receipts, numbers_of_day, numbers_of_receipt, told
+from tests.day_numbers import expected, latest_receipts, numbers_of_day, numbers_of_receipt, rejected, told
 from tests.oracle import dead_letters, judge
 from tests.shop_contract import gate_options, watch_options, zone
 from tests.simulated_ledger import Ledger
@@ -111,6 +111,9 @@ def check(run: Run) -> None:
         watch = tasks[FACTS]
         assert isinstance(watch, WatchTask)
         check_days(run, watch, simulation.kafka)
+        waiting = [task.state.undated for task in tasks.values() if isinstance(task, GateTask)]
+        reasons = Counter(dead_letters(run.judged(), zone=run.zone))
+        assert rejected(watch.state.days, waiting) == reasons
         check_events(run, simulation.kafka)
         check_restore(run, tasks, simulation.kafka)
         simulation.kafka.advance(60)
@@ -154,9 +157,9 @@ def check_events(run: Run, kafka: SimulatedKafka) -> None:
         [Partition(TOPICS.events, int(it["__connect.errors.partition"])) for it in headers],
         [int(it["__connect.errors.offset"]) for it in headers],
     )
-    rejected = list(zip(*origins, strict=True))
-    assert len(set(rejected)) == len(rejected)
-    for letter, (partition, offset) in zip(letters, rejected, strict=True):
+    buried = list(zip(*origins, strict=True))
+    assert len(set(buried)) == len(buried)
+    for letter, (partition, offset) in zip(letters, buried, strict=True):
         origin = kafka.logs[partition].entries[offset].record
         assert origin is not None
         assert (letter.value(), letter.key()) == (origin.value(), origin.key())

@@ -6,6 +6,7 @@ Without Kafka, so that many streams can be tried; `tests/runtime/test_loop_simul
 from __future__ import annotations
 
 import os
+from collections import Counter
 from copy import deepcopy
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,8 +22,8 @@ from consumer.tasks.gate import GateTask
 from consumer.tasks.pipeline import Pipeline
 from consumer.tasks.task import Moment
 from consumer.tasks.watch import WatchTask
-from tests.day_numbers import expected, latest_receipts, numbers_of_receipt, told
-from tests.oracle import judge
+from tests.day_numbers import expected, latest_receipts, numbers_of_receipt, rejected, told
+from tests.oracle import dead_letters, judge
 from tests.shop_contract import gate_options, watch_options
 from tests.strategies import (
     DAY,
@@ -103,7 +104,11 @@ def fed(arriving: Arriving, zone: str = "UTC", *, at_end: bool = False) -> tuple
 def test_any_arrival_within_the_lateness_gives_the_numbers_of_the_batch_query(arriving, zone, at_end):
     pipeline, outputs = fed(arriving, zone, at_end=at_end)
     right = arriving.oracle(zone)
-    assert told(pipeline.watch.state.days) == right
+    days = pipeline.watch.state.days
+    assert told(days) == right
+    assert rejected(days, [gate.state.undated for gate in pipeline.gates]) == Counter(
+        dead_letters(judged(arriving.arrivals), zone=zone)
+    )
     for day, receipt in latest_receipts(o for o in outputs if o.topic == "sluice.days").items():
         assert receipt.status != "open"
         assert numbers_of_receipt(receipt) == right.get(day, numbers_of_receipt(receipt))
