@@ -1,0 +1,164 @@
+"""The demo's honesty: what the topics say of the days, compared with what has to be. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from consumer.core.rejection import PURCHASE_INVALID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from consumer.core.days import Receipt
+    from consumer.local.shop_event import DayTruth
+
+TRUTH = "the shop's truth"
+IN_MEMORY = "the same events in memory"
+
+MOST_SAID = 3
+
+_INVALID = frozenset(reason.value for reason in PURCHASE_INVALID)
+_GRAVITY = ("open", "pass", "at_risk", "quarantined")
+
+
+class Difference(NamedTuple):
+    """A number that is not what it has to be, and who says so."""
+
+    what: str
+    told: object
+    expected: object
+    source: str
+    day: str | None = None
+
+    def __str__(self) -> str:
+        of = f" of {self.day}" if self.day else ""
+        return f"{self.what}{of}: {_shown(self.told)}, but {_shown(self.expected)} by {self.source}"
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Numbers that were compared with one source, and those that differ."""
+
+    source: str
+    compared: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    def compare(self, what: str, told: object, expected: object, day: str | None = None) -> None:
+        """Takes note of one number."""
+        self.compared += 1
+        if told != expected:
+            self.differences.append(Difference(what, told, expected, self.source, day))
+
+
+def counted(receipts: Iterable[Receipt]) -> int:
+    """How many records the days account for: events, and rejects that are no events."""
+    return sum(
+        receipt.counts.events
+        + sum(count for reason, count in receipt.rejects.items() if reason not in _INVALID)
+        for receipt in receipts
+    )
+
+
+def compare_with_truth(receipts: Iterable[Receipt], truth: Mapping[str, DayTruth]) -> Comparison:
+    """The receipts of the days in `truth`, number by number."""
+    told = {receipt.day: receipt for receipt in receipts}
+    comparison = Comparison(TRUTH)
+    for day, expected in truth.items():
+        if day not in told:
+            comparison.compare("the receipt", "missing", "there", day)
+            continue
+        numbers = _numbers(told[day])
+        for what, number in _true_numbers(expected).items():
+            comparison.compare(what, numbers[what], number, day)
+        least = _least_status(expected)
+        status = told[day].status
+        grave_enough = status in _GRAVITY and _GRAVITY.index(status) >= _GRAVITY.index(least)
+        comparison.compare("the status", least if grave_enough else status, least, day)
+    return comparison
+
+
+def compare_with_memory(receipts: Iterable[Receipt], reference: Iterable[Receipt]) -> Comparison:
+    """Every day's numbers and status, with those of a run over the same events."""
+    told = {receipt.day: receipt for receipt in receipts}
+    expected = {receipt.day: receipt for receipt in reference}
+    comparison = Comparison(IN_MEMORY)
+    comparison.compare("the days", sorted(told), sorted(expected))
+    for day in sorted(told.keys() & expected.keys()):
+        numbers, same = _numbers(told[day]), _numbers(expected[day])
+        for what, number in same.items():
+            comparison.compare(what, numbers[what], number, day)
+        comparison.compare("the status", told[day].status, expected[day].status, day)
+        comparison.compare("conversion", told[day].metrics.conversion_rate, expected[day].metrics.conversion_rate, day)
+        comparison.compare("direct share", told[day].metrics.direct_share, expected[day].metrics.direct_share, day)
+    return comparison
+
+
+def compare_dead_letters(
+    letters: Mapping[str, int], repeated: int, truth: Iterable[DayTruth]
+) -> Comparison:
+    """The dead letters in their topic by reason, and how many were there more than once."""
+    comparison = Comparison(TRUTH)
+    expected: dict[str, int] = {}
+    for day in truth:
+        for reason, count in day.rejected.items():
+            expected[reason.value] = expected.get(reason.value, 0) + count
+    for reason in sorted(letters.keys() | expected.keys()):
+        comparison.compare(f"dead letters of {reason}", letters.get(reason, 0), expected.get(reason, 0))
+    comparison.compare("repeated dead letters", repeated, 0)
+    return comparison
+
+
+def compare_count(receipts: Iterable[Receipt], sent: int) -> Comparison:
+    """Whether every event that was sent is counted once."""
+    comparison = Comparison("the sender")
+    comparison.compare("events counted", counted(receipts), sent)
+    return comparison
+
+
+def in_a_sentence(differences: list[Difference]) -> str:
+    """What is not equal; the first few by name."""
+    said = "; ".join(map(str, differences[:MOST_SAID]))
+    more = len(differences) - MOST_SAID
+    return said + (f"; and {more} more" if more > 0 else "")
+
+
+def _numbers(receipt: Receipt) -> dict[str, object]:
+    metrics, counts = receipt.metrics, receipt.counts
+    return {
+        "events": counts.events,
+        "sessions": metrics.sessions,
+        "direct sessions": counts.direct_sessions,
+        "purchases": metrics.purchases,
+        "revenue": None if metrics.revenue is None else Decimal(metrics.revenue),
+        "events without identity": counts.identity_missing,
+        "replays": counts.replays,
+        "collided purchases": counts.collisions,
+        "rejected": dict(receipt.rejects),
+    }
+
+
+def _true_numbers(truth: DayTruth) -> dict[str, object]:
+    return {
+        "events": truth.events,
+        "sessions": truth.sessions,
+        "direct sessions": truth.direct_sessions,
+        "purchases": truth.purchases,
+        "revenue": truth.revenue,
+        "events without identity": truth.identity_missing,
+        "replays": truth.replays,
+        "collided purchases": truth.collisions,
+        "rejected": {reason.value: count for reason, count in truth.rejected.items()},
+    }
+
+
+def _least_status(truth: DayTruth) -> str:
+    """What the day's faults make of it at least: other rules may find it worse."""
+    if truth.collisions:
+        return "quarantined"
+    return "at_risk" if PURCHASE_INVALID & truth.rejected.keys() else "pass"
+
+
+def _shown(value: object) -> str:
+    return "not measurable" if value is None else f"{value:,}" if isinstance(value, int | Decimal) else str(value)
