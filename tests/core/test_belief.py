@@ -1,0 +1,163 @@
+"""How far one event is believed, to the millisecond; `test_watermark.py` has the laws of event time."""
+
+import msgspec
+import pytest
+
+from consumer.core.timestamps import MINUTE_MS
+from consumer.core.watermark import (
+    NO_LOG,
+    UNKNOWN,
+    VOICES,
+    ClockRules,
+    ClockState,
+    Progress,
+    StreamClock,
+    watermark,
+)
+
+MINUTE = MINUTE_MS
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+NOON = 1_740_312_000_000
+RULES = ClockRules()
+TRUST = 30 * MINUTE
+
+
+def take(clock, client, at_ms, log_ms=NO_LOG):
+    """One event as the gate's loop tells the clock of it."""
+    if client not in clock.voices:
+        clock.hear(client, at_ms, log_ms)
+    if at_ms > clock.now_ms:
+        clock.believe(client, at_ms, log_ms)
+
+
+def clock_after(*events, state=None):
+    clock = StreamClock(state or ClockState(), RULES)
+    for event in events:
+        take(clock, *event)
+    return clock
+
+
+def visitors(count, at_ms=NOON, step=1000):
+    """Events of so many clients, one after the other."""
+    return [(f"visitor {number}", at_ms + number * step) for number in range(count)]
+
+
+# -- one stream --------------------------------------------------------------------------------------------------
+
+
+def test_a_few_voices_are_no_time_yet():
+    clock = clock_after(*visitors(7))
+    assert clock.now_ms == UNKNOWN
+    assert clock.best_guess_ms() == NOON + 3000
+
+
+def test_with_eight_voices_the_time_is_the_newest_event_that_their_median_believes():
+    assert clock_after(*visitors(8)).now_ms == NOON + 7000
+    assert clock_after(*visitors(7), ("fast", NOON + DAY)).now_ms == NOON + 6000
+
+
+def test_an_event_is_believed_up_to_thirty_minutes_ahead_of_the_median_voice():
+    clock = clock_after(*visitors(8, step=0))
+    take(clock, "ann", NOON + TRUST)
+    assert clock.now_ms == NOON + TRUST
+    clock = clock_after(*visitors(8, step=0))
+    take(clock, "ann", NOON + TRUST + 1)
+    assert clock.now_ms == NOON
+
+
+def test_a_third_of_all_voices_running_ahead_move_nothing():
+    clock = clock_after(*visitors(40))
+    for number in range(300):
+        take(clock, f"new {number}", NOON + 40_000 + number * 1000)
+        if number % 3 == 0:
+            take(clock, f"fast {number}", NOON + 10 * DAY + number)
+    assert clock.now_ms == NOON + 40_000 + 299_000
+
+
+def test_voices_that_left_far_ahead_of_everybody_are_counted():
+    clock = clock_after(("fast", NOON + DAY), *visitors(VOICES - 1))
+    assert clock.ahead == 0
+    take(clock, "one more", NOON)
+    assert clock.ahead == 1
+    take(clock, "and one more", NOON)
+    assert clock.ahead == 1
+
+
+def test_a_stream_whose_visitors_all_move_on_moves_on_however_long_the_pause():
+    clock = clock_after(*visitors(100), *visitors(VOICES + 16, NOON + 10 * DAY))
+    assert clock.now_ms == NOON + 10 * DAY + (VOICES + 15) * 1000
+
+
+# -- the log's own clock -----------------------------------------------------------------------------------------
+
+
+def settled():
+    return clock_after(*visitors(8, step=0))
+
+
+@pytest.mark.parametrize("behind", [0, HOUR])
+def test_an_event_far_ahead_is_believed_at_once_if_the_log_wrote_it_live(behind):
+    clock = settled()
+    take(clock, "ann", NOON + DAY, log_ms=NOON + DAY + behind)
+    assert clock.now_ms == NOON + DAY
+
+
+def test_an_event_that_the_log_wrote_over_an_hour_later_is_not_live():
+    clock = settled()
+    take(clock, "ann", NOON + DAY, log_ms=NOON + DAY + HOUR + 1)
+    assert clock.now_ms == NOON
+
+
+@pytest.mark.parametrize(("ahead", "believed"), [(5 * MINUTE, True), (5 * MINUTE + 1, False)])
+def test_an_event_ahead_of_the_log_is_live_up_to_the_tolerance(ahead, believed):
+    clock = settled()
+    take(clock, "ann", NOON + DAY + ahead, log_ms=NOON + DAY)
+    assert clock.now_ms == (NOON + DAY + ahead if believed else NOON)
+
+
+def test_a_believed_event_moves_the_stream_no_further_than_the_logs_clock_allows():
+    clock = settled()
+    take(clock, "ann", NOON + 20 * MINUTE, log_ms=NOON + MINUTE)
+    assert clock.now_ms == NOON + 6 * MINUTE
+    take(clock, "bob", NOON + 20 * MINUTE, log_ms=NOON - HOUR)
+    assert clock.now_ms == NOON + 6 * MINUTE
+
+
+def test_without_log_times_nothing_is_confirmed_and_nothing_limited():
+    clock = settled()
+    take(clock, "ann", NOON + 20 * MINUTE)
+    assert clock.now_ms == NOON + 20 * MINUTE
+    take(clock, "ann", NOON + DAY)
+    assert clock.now_ms == NOON + 20 * MINUTE
+
+
+def test_deciding_on_a_batch_leaves_the_state_as_it_was():
+    state = clock_after(*visitors(20)).state()
+    before = msgspec.msgpack.encode(state)
+    clock_after(*visitors(50, NOON + HOUR), state=state)
+    assert msgspec.msgpack.encode(state) == before
+
+
+# -- over all partitions -----------------------------------------------------------------------------------------
+
+
+def reading(stream_ms, log_ms=None):
+    """A partition that has more to read."""
+    return Progress(1, stream_ms, stream_ms if log_ms is None else log_ms)
+
+
+def at_end(stream_ms, since_ms, end_ms, log_ms=None):
+    """A partition that is known to be read up to its end, since and last at these times of the wall."""
+    return Progress(1, stream_ms, stream_ms if log_ms is None else log_ms, since_ms, end_ms)
+
+
+def test_an_end_that_is_too_old_counts_with_the_time_that_passed_until_it():
+    stale = at_end(NOON - DAY, NOON - 2 * HOUR, NOON - HOUR)
+    assert watermark([reading(NOON), stale], 2, None) == NOON - DAY + HOUR
+
+
+def test_a_backlog_of_old_records_does_not_wait_for_an_idle_partition():
+    assert watermark(
+        [reading(NOON - 5 * DAY, log_ms=NOON - 5 * DAY), at_end(NOON - 9 * DAY, NOON, NOON)], 2, None
+    ) == (NOON - 5 * DAY)
