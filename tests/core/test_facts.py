@@ -1,0 +1,123 @@
+"""Facts add up: a zero, a `+`, no order; divided in two they are still the same."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.core.facts import Facts, MinuteFacts
+from consumer.core.purchases import PurchaseFact
+
+FIELDS = MinuteFacts.__struct_fields__
+
+
+def told(counts, purchases, voices_ahead):
+    """Facts out of single counts (minute, field, name, count), transaction ids and voices."""
+    facts = Facts(voices_ahead=voices_ahead)
+    facts.purchases += [PurchaseFact(name, number, "", None) for number, name in enumerate(purchases)]
+    for at, field, name, count in counts:
+        minute = facts.minute(at)
+        value = getattr(minute, field)
+        if isinstance(value, dict):
+            value[name] = value.get(name, 0) + count
+        else:
+            setattr(minute, field, value + count)
+    return facts
+
+
+COUNTS = st.tuples(
+    st.sampled_from([-1, 0, 1]), st.sampled_from(FIELDS), st.sampled_from("ab…"), st.integers(-3, 9)
+)
+FACTS = st.builds(
+    told, st.lists(COUNTS, max_size=12), st.lists(st.sampled_from("tuv"), max_size=3), st.integers(0, 3)
+)
+
+
+def copied(facts):
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(facts), type=Facts)
+
+
+def added(*several):
+    total = Facts()
+    for facts in several:
+        total.add(copied(facts))
+    return total
+
+
+def content(facts):
+    """What the facts say, without the order of anything."""
+    return facts.minutes, sorted((p.id, p.at_ms) for p in facts.purchases), facts.voices_ahead
+
+
+@given(FACTS)
+def test_nothing_added_changes_nothing(facts):
+    assert content(added(facts)) == content(added(facts, Facts())) == content(added(Facts(), facts))
+    assert added(facts).minutes == facts.minutes
+
+
+@given(FACTS, FACTS)
+def test_the_order_of_adding_does_not_matter(one, other):
+    assert content(added(one, other)) == content(added(other, one))
+
+
+@given(FACTS, FACTS, FACTS)
+def test_the_grouping_of_adding_does_not_matter(one, two, three):
+    assert content(added(one, added(two, three))) == content(added(added(one, two), three))
+
+
+@given(FACTS, FACTS)
+def test_adding_leaves_what_is_added_as_it_was_and_shares_nothing_with_it(one, other):
+    before = copied(other)
+    total = copied(one)
+    total.add(other)
+    for minute in total.minutes.values():
+        minute.events += 1
+        for table in minute.tables():
+            table["changed"] = 1
+    total.purchases.clear()
+    assert other == before
+
+
+def test_every_field_of_a_minute_adds_up():
+    one = MinuteFacts(1, 2, 3, 4, *({"a": n, "b": 1} for n in range(5, 12)))
+    two = MinuteFacts(10, 20, -30, -40, *({"a": n, "c": 2} for n in range(50, 57)))
+    one.add(two)
+    assert one == MinuteFacts(11, 22, -27, -36, *({"a": n + n + 45, "b": 1, "c": 2} for n in range(5, 12)))
+
+
+def test_every_table_of_a_minute_is_among_its_tables():
+    minute = MinuteFacts()
+    tables = [
+        getattr(minute, name) for name in minute.__struct_fields__ if isinstance(getattr(minute, name), dict)
+    ]
+    assert len(tables) == len(minute.tables())
+    assert all(mine is theirs for mine, theirs in zip(tables, minute.tables(), strict=True))
+
+
+def test_a_minute_that_was_asked_for_once_is_the_same_again():
+    facts = Facts()
+    facts.minute(5).events += 1
+    facts.minute(5).events += 1
+    assert facts == Facts({5: MinuteFacts(2)})
+
+
+def test_facts_share_no_default_with_each_other():
+    Facts().minute(5).names["a"] = 1
+    assert Facts().minute(5) == MinuteFacts()
+
+
+@given(FACTS)
+def test_two_halves_add_up_to_the_whole(facts):
+    halves = facts.halves()
+    if halves is None:
+        assert len(facts.minutes) + len(facts.purchases) < 2
+    else:
+        assert content(added(*halves)) == content(facts)
+        for half in halves:
+            assert 0 < len(half.minutes) + len(half.purchases) < len(facts.minutes) + len(facts.purchases)
+
+
+@given(FACTS)
+def test_purchases_keep_the_order_in_which_they_came_when_divided(facts):
+    halves = facts.halves()
+    if halves is not None:
+        assert halves[0].purchases + halves[1].purchases == facts.purchases
