@@ -1,0 +1,232 @@
+"""Laws of the gate: no batching, no abort and no restart changes what it says, and no event makes it large.
+
+`test_gate.py` has what it says of single events.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from copy import deepcopy
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.core.facts import Facts
+from consumer.core.record import StoredRecord
+from consumer.core.timestamps import parse
+from consumer.core.wire import MOST_RECORD_BYTES, read_entry, read_facts
+from consumer.tasks.gate import GateTask
+from consumer.tasks.task import Moment
+from tests.shop_contract import gate_options
+from tests.strategies import streams
+
+WALL_MS = 1_750_000_000_000
+NOON = parse("2025-02-23T12:00:00Z")
+OPTIONS = gate_options(valid_topic="events.valid")
+
+
+def records_of(stream):
+    return [
+        StoredRecord(
+            made.value, (made.client or "").encode(), topic="events", offset=n, timestamp_ms=made.log_time
+        )
+        for n, made in enumerate(stream)
+    ]
+
+
+def events(*told, **fields):
+    """One record a dict, a minute apart within eight hours."""
+    good = {"event_name": "page_viewed", "client_id": "ann"} | fields
+    return [
+        StoredRecord(
+            json.dumps(
+                {"timestamp": f"2025-02-23T{12 + n // 60 % 8:02}:{n % 60:02}:00Z"} | good | it
+            ).encode()
+        )
+        for n, it in enumerate(told)
+    ]
+
+
+class Run:
+    """A gate that reads, and all that it wrote."""
+
+    def __init__(self, options=OPTIONS):
+        self.task = GateTask(0, options)
+        self.decisions = []
+
+    def read(self, records, moment=None):
+        reached = (self.task.next_offset or 0) + len(records)
+        decision = self.task.decide(records, moment or Moment(WALL_MS, reached))
+        self.task.apply(decision)
+        self.decisions.append(decision)
+        return decision
+
+    def written(self, topic):
+        return [(o.key, o.value, o.headers) for d in self.decisions for o in d.outputs if o.topic == topic]
+
+    def facts(self):
+        total = Facts()
+        for _, value, _ in self.written("sluice.facts"):
+            total.add(read_facts(value).facts)
+        return total
+
+    def journal(self):
+        return [read_entry(data) for decision in self.decisions for data in decision.journal]
+
+
+def state_of(task):
+    """Everything that a gate remembers, with the order that decides which voice leaves first."""
+    return deepcopy(task.sessions), deepcopy(task.state), list(task.state.clock.voices), task.next_offset
+
+
+def restored(entries, options=OPTIONS):
+    task = GateTask(0, options)
+    for entry in entries:
+        task.replay(entry)
+    task.restored()
+    return task
+
+
+def told(facts):
+    """What facts say, without the order of anything and without the minute of rejects that have no time of their own."""
+    minutes = {minute: deepcopy(it) for minute, it in facts.minutes.items()}
+    rejected = Counter()
+    for minute in minutes.values():
+        rejected.update(minute.rejected)
+        minute.rejected.clear()
+    return {
+        minute: it for minute, it in minutes.items() if any(it.tables()) or it.events or it.sessions
+    }, rejected
+
+
+SIZES = st.lists(st.integers(0, 8), max_size=6)
+
+
+def batches(records, sizes):
+    start = 0
+    for size in [*sizes, len(records)]:
+        yield records[start : start + size]
+        start += size
+
+
+@given(streams(), SIZES)
+@settings(deadline=None, max_examples=60)
+def test_the_same_records_in_any_batches_give_the_same_state_and_the_same_outputs(stream, sizes):
+    records = records_of(stream)
+    whole, pieces = Run(), Run()
+    whole.read(records)
+    for batch in batches(records, sizes):
+        pieces.read(batch)
+    assert state_of(pieces.task) == state_of(whole.task)
+    assert told(pieces.facts()) == told(whole.facts())
+    assert pieces.facts().purchases == whole.facts().purchases
+    assert pieces.facts().voices_ahead == whole.facts().voices_ahead
+    for topic in ("events.dlq", "events.valid"):
+        assert pieces.written(topic) == whole.written(topic)
+
+
+@given(streams(), SIZES)
+@settings(deadline=None, max_examples=40)
+def test_a_batch_that_is_aborted_leaves_no_trace_and_is_decided_the_same_again(stream, sizes):
+    records = records_of(stream)
+    run, quiet = Run(), Run()
+    for batch in batches(records, sizes):
+        before = state_of(run.task)
+        aborted = run.task.decide(batch, Moment(WALL_MS, (run.task.next_offset or 0) + len(batch)))
+        run.task.decide(records, Moment(WALL_MS, 10_000))
+        assert state_of(run.task) == before
+        again = run.read(batch)
+        assert (again.outputs, again.journal, again.tally) == (
+            aborted.outputs,
+            aborted.journal,
+            aborted.tally,
+        )
+        assert quiet.read(batch).outputs == again.outputs
+
+
+@given(streams(), SIZES, st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_a_restart_changes_nothing(stream, sizes, at_end):
+    records = records_of(stream)
+    run, steady = Run(), Run()
+    for batch in batches(records, sizes):
+        run.task = restored(run.journal()) if run.decisions else run.task
+        reached = (steady.task.next_offset or 0) + len(batch)
+        decision = steady.read(batch, Moment(WALL_MS, reached, at_end))
+        assert run.read(batch, Moment(WALL_MS, reached, at_end)).outputs == decision.outputs
+        assert state_of(restored(run.journal())) == state_of(run.task)
+
+
+def test_the_journal_from_the_beginning_of_the_last_whole_turn_restores_the_state():
+    run = Run()
+    for number in range(60):
+        run.read(events(*({"client_id": f"client {number} {n}"} for n in range(59))))
+    entries = run.journal()
+    completes = max(n for n, entry in enumerate(entries) if entry.turn.completes)
+    begins = max(n for n, entry in enumerate(entries[: completes + 1]) if entry.turn.begins)
+    assert 0 < begins <= completes < len(entries) - 1
+    assert state_of(restored(entries[begins:]))[0] == run.task.sessions
+    assert restored(entries[begins:]).next_offset == run.task.next_offset == 60 * 59
+
+
+def test_entries_that_come_in_parts_restore_the_state_as_well():
+    run = Run()
+    for number in range(2):
+        run.read(events(*({"client_id": f"{number} {n} " + "x" * 200} for n in range(4_500))))
+    assert max(entry.parts for entry in run.journal()) > 1
+    assert state_of(restored(run.journal())) == state_of(run.task)
+
+
+# -- nothing that events say makes the gate large ------------------------------------------------------------------
+
+
+def test_unknown_keys_without_end_neither_fill_a_record_nor_are_miscounted():
+    rows = [{f"{number:05} {key:02} " + "\0" * 55: None for key in range(20)} for number in range(10_000)]
+    run = Run()
+    run.read(events(*rows))
+    facts = run.written("sluice.facts")
+    assert max(len(value) for _, value, _ in facts) <= MOST_RECORD_BYTES + 1000
+    assert sum(len(value) for _, value, _ in facts) < 20 * MOST_RECORD_BYTES
+    minutes = run.facts().minutes
+    assert sum(minute.events for minute in minutes.values()) == 10_000
+    assert sum(sum(minute.unknown.values()) for minute in minutes.values()) == 200_000
+    assert max(len(minute.unknown) for minute in minutes.values()) == 51
+
+
+def test_event_names_without_end_are_counted_together():
+    run = Run()
+    run.read(events(*({"event_name": f"name {n}", "timestamp": "2025-02-23T12:00:00Z"} for n in range(3000))))
+    (minute,) = run.facts().minutes.values()
+    assert len(minute.names) <= 501
+    assert sum(minute.names.values()) == 3000
+
+
+@pytest.mark.parametrize("length", [255, 256, 257, 100_000])
+def test_a_client_id_without_end_is_still_one_client_and_takes_little_room(length):
+    run = Run()
+    run.read(events({}, {}, client_id="x" * length))
+    ((client, sessions),) = run.task.sessions.items()
+    assert len(client) <= 256
+    assert len(sessions) == 4
+    assert list(run.task.state.clock.voices) == [client]
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"]
+)
+def test_an_event_at_any_end_of_the_calendar_is_counted_in_its_minute(timestamp):
+    run = Run()
+    run.read(events({}, timestamp=timestamp))
+    assert {minute: it.events for minute, it in run.facts().minutes.items()} == {
+        parse(timestamp) // 60_000: 1
+    }
+
+
+@given(st.lists(st.binary(max_size=40) | st.none(), max_size=5))
+@settings(deadline=None, max_examples=50)
+def test_no_bytes_raise_and_each_is_a_dead_letter(values):
+    run = Run()
+    decision = run.read([StoredRecord(value) for value in values])
+    assert len(run.written("events.dlq")) == len(values) == sum(decision.tally.rejected.values())
