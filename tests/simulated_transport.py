@@ -115,6 +115,8 @@ class SimulatedTransport:
 
     def _fetch(self, partition: Partition, most: int, polled: Polled) -> int:
         log, position = self._kafka.logs[partition], self._positions[partition]
+        if position < log.first:
+            raise Fenced(f"offset {position} of {partition} is gone", outcome="overtaken", about=partition)
         records = list(log.committed(position))[: max(0, most)]
         if records:
             self._positions[partition] = polled.positions[partition] = records[-1].offset() + 1
@@ -272,6 +274,8 @@ class SimulatedTransport:
             self._fate.sleep(REQUEST_SECONDS)
             self._may_be_lost()
         for record in list(log.committed(0, end)):
+            if record.offset() < log.first:
+                raise Fenced("the journal was trimmed while it was read", outcome="overtaken")
             yield record.offset(), record.value()
             self._fate.step("journal read")
 
