@@ -298,6 +298,7 @@ class Loop:
         now = self._clock.monotonic()
         self._equal_aborts = ("", 0)
         self._fenced.clear()
+        self._overtaken.pop(None, None)
         cut: dict[int, int] = {}
         facts = None
         for partition, decision in decisions.items():

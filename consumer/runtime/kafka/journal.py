@@ -28,6 +28,7 @@ PATIENCE_SECONDS = 60.0
 """Without any progress for so long, something is wrong: longer than a dead owner's open transaction can last."""
 
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001
+_GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
 
 
 def log_bounds(admin: AdminClient, topic: str, number: int) -> tuple[int, int]:
@@ -83,6 +84,8 @@ def _until(reader: Consumer, end: int, where: str) -> Iterator[tuple[int, bytes 
                     return
                 if offset > reached:
                     reached, progress_at = offset, time.monotonic()
+            elif error is not None and error.code() in _GONE:
+                raise Fenced(f"{where} was trimmed while it was read: {error.str()}", outcome="overtaken")
             elif error is not None and error.fatal():
                 raise Fenced(f"{where} cannot be read: {error.str()}", outcome="lost")
         if time.monotonic() - progress_at > PATIENCE_SECONDS:

@@ -74,6 +74,7 @@ class KafkaTransport:
         self._expected: dict[tuple[str, int], int] = {}
         self._partitions_at = -PARTITIONS_EVERY_SECONDS
         self._partitions = 0
+        self._closing = False
         self._admin = AdminClient(admin_config(options.user, options.log))
         self._producer = TransactionalProducer(
             producer_config(options.user, options.transactional_id, options.most_message_bytes, options.log),
@@ -145,9 +146,11 @@ class KafkaTransport:
             polled.positions[partition] = message.offset()
             polled.at_end.add(partition)
         elif error.code() in (_E._AUTO_OFFSET_RESET, _E.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
-            raise Fatal(
+            raise Fenced(
                 f"the next offset of {partition.topic}[{partition.number}] is gone ({error.str()}): retention deleted "
-                "records that were not read yet; delete all sluice topics and the group to read anew what is left"
+                "records that were not read yet; delete all sluice topics and the group to read anew what is left",
+                outcome="overtaken",  # a process that stood still finds trimmed what its successor has read
+                about=partition,
             )
         elif error.code() in (_E.TOPIC_AUTHORIZATION_FAILED, _E.GROUP_AUTHORIZATION_FAILED):
             raise Fatal(f"reading is refused: {error.str()}; grant the right to read")
@@ -219,6 +222,10 @@ class KafkaTransport:
     # wrong is remembered and raised after the call.
 
     def _on_assign(self, _consumer: Consumer, assigned: list[TopicPartition]) -> None:
+        if (
+            self._closing
+        ):  # a client that closes is still given partitions, and gets no answer about their offsets
+            return
         try:
             committed = self._committed(assigned)
             places = [self._place(where, committed[where.topic, where.partition]) for where in assigned]
@@ -278,6 +285,7 @@ class KafkaTransport:
         return offset
 
     def close(self) -> None:
+        self._closing = True
         self._producer.close()
         try:
             self._consumer.close()
