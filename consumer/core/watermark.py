@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from consumer.core.instant import LAST_MS
 from consumer.core.timestamps import MINUTE_MS
 
 UNKNOWN = -(2**62)
@@ -131,10 +132,10 @@ class Progress(msgspec.Struct, frozen=True):
     end_ms: int | None = None
 
     def time_ms(self) -> int | None:
-        """The partition's event time: while it is idle it goes on with the wall clock."""
+        """The partition's event time: while it is idle it goes on with the wall clock, up to the calendar's end."""
         if self.stream_ms is None or self.end_ms is None or self.idle_since_ms is None:
             return self.stream_ms
-        return self.stream_ms + max(0, self.end_ms - self.idle_since_ms)
+        return min(self.stream_ms + max(0, self.end_ms - self.idle_since_ms), LAST_MS)
 
 
 CLAIM_MS = 15_000

@@ -9,7 +9,7 @@ import msgspec
 
 from consumer.core.daybook import Day, receipt
 from consumer.core.facts import Command, GateReport
-from consumer.core.instant import rfc3339
+from consumer.core.instant import LAST_MS, rfc3339
 from consumer.core.purchases import PurchaseFact, Remembered, remember
 from consumer.core.record import Output
 from consumer.core.rejection import PURCHASE_INVALID
@@ -171,18 +171,22 @@ class WatchBatch:
         """Closes the days that the watermark has left by the allowed lateness."""
         for day, sums in sorted(self._days.merged().items()):
             if sums.closed_at_ms is None:
-                closes_at = self._zone.end_ms(day) + self._options.lateness_ms
+                closes_at = self._closing_ms(day)
                 if closes_at <= mark:
                     draft = self._day(day)
                     draft.closed_at_ms = closes_at
                     draft.revise(closes_at)
+
+    def _closing_ms(self, day: str) -> int:
+        """When a day closes: the allowed lateness after its end, but within the calendar (RFC 3339 ends with 9999)."""
+        return min(self._zone.end_ms(day) + self._options.lateness_ms, LAST_MS)
 
     def end(self) -> None:
         """Every real day closes: there will be no more."""
         furthest = self.clock.furthest_ms
         if furthest is not None:
             last = self._last_day(self._zone.day_of(furthest // MINUTE_MS))
-            mark = self._zone.end_ms(last) + self._options.lateness_ms
+            mark = self._closing_ms(last)
             furthest = max(furthest, self._zone.start_ms(last))
             self.clock = WatchClock(mark, furthest, self.clock.contract)
             self._clocks[""] = self.clock
@@ -284,9 +288,9 @@ class WatchBatch:
 
     def _expire(self, mark: int) -> None:
         for name, incident in self._incidents.merged().items():
-            if incident.alert.state in LIVE and incident.last_ms + EXPIRES_MS <= mark:
-                over = rfc3339(incident.last_ms + EXPIRES_MS)
-                alert = msgspec.structs.replace(incident.alert, state="expired", resolved_at=over)
+            over = min(incident.last_ms + EXPIRES_MS, LAST_MS)
+            if incident.alert.state in LIVE and over <= mark:
+                alert = msgspec.structs.replace(incident.alert, state="expired", resolved_at=rfc3339(over))
                 self._incidents[name] = Incident(alert, incident.last_ms)
                 self._told_alerts.add(name)
 
