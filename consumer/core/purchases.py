@@ -139,7 +139,8 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     """What is known of one transaction id.
 
     `occurrences` counts its events by day; the earliest event (by time, then arrival) is the one that counts.
-    `last_ms` is the newest event's time: the id is forgotten `memory_days` after it.
+    `content` and `amount` are that one's. `clashed_ms` is the earliest time at which two contents had been seen, whatever the
+    order of arrival. `last_ms` is the newest event's time: the id is forgotten `memory_days` after it.
     """
 
     content: str
@@ -149,6 +150,7 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     last_ms: int
     occurrences: dict[str, int]
     collided: bool = False
+    clashed_ms: int | None = None
 
 
 class DayChange(NamedTuple):
@@ -168,14 +170,19 @@ def remember(known: Remembered | None, fact: PurchaseFact, day: str) -> tuple[Re
         return now, _contribution(now)
     occurrences = {**known.occurrences, day: known.occurrences.get(day, 0) + 1}
     earlier = fact.at_ms < known.first_ms
+    clashed_ms = known.clashed_ms
+    if fact.content != known.content:
+        at_ms = max(fact.at_ms, known.first_ms)
+        clashed_ms = at_ms if clashed_ms is None else min(clashed_ms, at_ms)
     now = Remembered(
-        known.content,
-        known.amount,
+        fact.content if earlier else known.content,
+        fact.amount if earlier else known.amount,
         fact.at_ms if earlier else known.first_ms,
         day if earlier else known.first_day,
         max(known.last_ms, fact.at_ms),
         occurrences,
-        known.collided or fact.content != known.content,
+        clashed_ms is not None,
+        clashed_ms,
     )
     return now, _difference(_contribution(known), _contribution(now))
 

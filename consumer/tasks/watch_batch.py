@@ -132,7 +132,7 @@ class WatchBatch:
         for change in changes:
             self._day(change.day).change(change)
         if now.collided:
-            self._note_collision(fact, known or now, now)
+            self._note_collision(fact.id, now)
         outcome = (
             "collided"
             if now.collided
@@ -215,26 +215,26 @@ class WatchBatch:
             draft.released = True
             draft.revise(self.clock.watermark_ms or command.wall_ms, command.reason, command.by)
 
-    def _note_collision(self, fact: PurchaseFact, before: Remembered, now: Remembered) -> None:
-        known_at = max(before.first_ms, fact.at_ms)
+    def _note_collision(self, transaction: str, now: Remembered) -> None:
+        known_at = now.first_ms if now.clashed_ms is None else now.clashed_ms
         days = sorted(now.occurrences)[-MOST_DAYS_NAMED:]
         count = sum(now.occurrences.values())
         self._note(
-            identity(purchases.COLLISION, fact.id, ""),
+            identity(purchases.COLLISION, transaction, ""),
             Alert(
                 id="",
                 severity=Severity.P0_BLOCKER,
                 kind=purchases.COLLISION,
                 layer="gate",
                 metric="purchases",
-                subject=fact.id,
+                subject=transaction,
                 day=days[-1],
                 state="open",
                 first_seen=rfc3339(now.first_ms),
                 opened_at=rfc3339(known_at),
                 count=count,
                 message=(
-                    f"Transaction id {fact.id} came {count} times with different contents ({', '.join(days)}). "
+                    f"Transaction id {transaction} came {count} times with different contents ({', '.join(days)}). "
                     "None of them is counted and these days are quarantined: find out which order is the true one, "
                     "then release the day."
                 ),

@@ -10,6 +10,7 @@ from collections import Counter
 from copy import deepcopy
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from consumer.tasks.gate import GateTask
 from consumer.tasks.pipeline import Pipeline
 from consumer.tasks.task import Moment
 from consumer.tasks.watch import WatchTask
+from detectors.alerts import Alert
 from tests.day_numbers import expected, latest_receipts, numbers_of_receipt, rejected, told
 from tests.oracle import dead_letters, judge
 from tests.shop_contract import gate_options, watch_options
@@ -122,6 +124,22 @@ def test_whatever_arrives_too_late_still_counts_and_only_ever_opens_sessions_of_
     without_sessions = {"sessions": 0, "direct_sessions": 0}
     assert _replaced(found, without_sessions) == _replaced(right, without_sessions)
     assert sum(day.sessions for day in found.values()) >= sum(day.sessions for day in right.values())
+
+
+@several
+@given(streams(), st.data())
+def test_alerts_say_the_same_in_whatever_order_their_evidence_arrives(stream, data):
+    def alerts(arrivals: list[Arrival]) -> dict[str, tuple[object, ...]]:
+        _, outputs = fed(Arriving(arrivals, 1, data.draw(batchings(len(arrivals)))))
+        told = [
+            msgspec.json.decode(o.value or b"", type=Alert) for o in outputs if o.topic == "sluice.alerts"
+        ]
+        return {
+            a.id: (a.kind, a.day, a.first_seen, a.opened_at, a.count, a.evidence, a.message) for a in told
+        }
+
+    in_order = data.draw(shuffled_within(stream, 0))
+    assert alerts(in_order) == alerts(data.draw(shuffled_within(stream, LATENESS_MS)))
 
 
 def _replaced(days: dict[str, OracleDay], fields: dict[str, int]) -> dict[str, OracleDay]:

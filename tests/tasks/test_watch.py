@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 
 from consumer.core.days import Receipt
 from consumer.core.facts import Command, Facts, GateReport, MinuteFacts
+from consumer.core.instant import rfc3339
 from consumer.core.purchases import PurchaseFact
 from consumer.core.record import StoredRecord
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
@@ -234,6 +236,18 @@ def test_a_collision_takes_back_what_was_counted_even_from_a_closed_day(watch):
     assert (alert.severity, alert.subject, alert.count, alert.state) == ("P0_BLOCKER", "t1", 2, "open")
     assert alert.first_seen == "2025-02-27T01:00:00.000Z"
     assert alert.opened_at == "2025-02-28T01:00:00.000Z"
+
+
+@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize(("contents", "known_at"), [("aab", 2), ("aba", 1), ("abc", 1), ("baa", 1)])
+def test_a_collision_was_known_with_its_second_content_in_whatever_order_they_arrive(
+    watch, order, contents, known_at
+):
+    ats = [MIDNIGHT + number * HOUR_MS for number in range(3)]
+    for number in order:
+        watch.tell(ats[2], purchase(at_ms=ats[number], content=contents[number]), events=1)
+    alert = watch.alert("transaction_collision")
+    assert (alert.first_seen, alert.opened_at) == (rfc3339(ats[0]), rfc3339(ats[known_at]))
 
 
 def test_a_third_copy_makes_no_second_alert(watch):
