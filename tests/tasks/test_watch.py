@@ -238,7 +238,7 @@ def test_a_collision_takes_back_what_was_counted_even_from_a_closed_day(watch):
     assert alert.opened_at == "2025-02-28T01:00:00.000Z"
 
 
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 @pytest.mark.parametrize(("contents", "known_at"), [("aab", 2), ("aba", 1), ("abc", 1), ("baa", 1)])
 def test_a_collision_was_known_with_its_second_content_in_whatever_order_they_arrive(
     watch, order, contents, known_at
