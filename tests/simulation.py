@@ -69,12 +69,14 @@ class Silent:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a run is about: how many processes, records a batch at most, and steps with faults."""
+    """What a run is about: how many processes, records a batch at most, steps with faults, whether the wall clock goes
+    along with the log's, and whether the input gets another partition on the way."""
 
     processes: int
     most_records: int
     faulty_steps: int
     live: bool
+    grows: bool = False
 
 
 class Process:
@@ -195,7 +197,8 @@ class Simulation:
         self.processes: list[Process] = []
         self._steps = 0
         self._calm = False
-        self._started = 0
+        self.started = 0
+        self._to_grow = setting.grows
         self._to_come = list(reversed(arrivals))
         self._wall_ms = min((a.made.log_time or a.made.at for a in arrivals), default=0)
         self._rates = {f: self.random.choice([0, 0, 0.01, 0.05, 0.2]) for f in FAULTS}
@@ -281,9 +284,18 @@ class Simulation:
             self._wall_ms += self.random.choice([-5_000, 7_000, 3_600_000])
         if self.happens("rebalanced"):
             self.kafka.group.rebalance()
+        if self._to_grow and (self._calm or self.random.random() < 0.02):
+            self._grow()
         for process in self.processes:
             if process.stopped and (self._calm or self.kafka.now >= process.asleep_until):
                 process.stopped = False
+
+    def _grow(self) -> None:
+        """Somebody adds a partition to the input, where nothing is written yet; its journal comes first."""
+        self._to_grow = False
+        partitions = self.kafka.partitions(TOPICS.events) + 1
+        self.kafka.create_topic(TOPICS.journal, partitions + 1)
+        self.kafka.create_topic(TOPICS.events, partitions)
 
     def _produce(self) -> None:
         """Some records arrive."""
@@ -297,10 +309,10 @@ class Simulation:
 
     def _start(self) -> None:
         """A process under a name that is free, or a fresh one, or that of one that seems to be dead."""
-        self._started += 1
+        self.started += 1
         awake = {process.name for process in self.processes if not process.stopped}
         stable = [name for name in map(str, range(self.setting.processes)) if name not in awake]
-        self.processes.append(Process(self, self.random.choice([*stable, f"fresh{self._started}"])))
+        self.processes.append(Process(self, self.random.choice([*stable, f"fresh{self.started}"])))
 
     def _move(self) -> None:
         """One process moves on by a step or some; or it is killed, or stopped for a while."""

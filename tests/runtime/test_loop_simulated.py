@@ -93,6 +93,7 @@ def runs(draw: st.DrawFn) -> Run:
             most_records=draw(st.sampled_from([1, 3, 10, 100])),
             faulty_steps=draw(st.sampled_from([300, 50, 0])),
             live=draw(st.booleans()),
+            grows=draw(st.sampled_from([False, False, True])),
         ),
         draw(st.sampled_from(["UTC", "America/New_York"])),
     )
