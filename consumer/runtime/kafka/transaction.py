@@ -11,6 +11,7 @@ errors into the three that the loop knows.
 from __future__ import annotations
 
 import struct
+import threading
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, Producer, TopicPartition
@@ -31,6 +32,9 @@ transaction time-out, after which the broker has decided."""
 
 INIT_SECONDS = 60.0
 SEND_SECONDS = TRANSACTION_TIMEOUT_MS / 1000
+HANG_SECONDS = SEND_SECONDS + 2
+"""When sending offsets has not come back by then, it never will: the client can ignore its time limit and wait for ever
+once the connection to the group's coordinator was lost (librdkafka issues 5456 and 5511)."""
 
 _E = KafkaError
 _REBALANCE = {
@@ -73,6 +77,7 @@ class TransactionalProducer:
 
     def __init__(self, config: Config, journal_topic: str) -> None:
         self._journal_topic = journal_topic
+        self._hangs = False
         self._producer = Producer(config)
         try:
             self._producer.init_transactions(INIT_SECONDS)
@@ -132,7 +137,27 @@ class TransactionalProducer:
             self._abort()
             raise Retry("not a member of the group at the moment", code="no_member", rebalance=True)
         offsets = [TopicPartition(p.topic, p.number, offset) for p, offset in transaction.positions.items()]
-        self._producer.send_offsets_to_transaction(offsets, metadata, SEND_SECONDS)
+        self._in_time(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, SEND_SECONDS))
+
+    def _in_time(self, call: Callable[[], None]) -> None:
+        """Makes the call in a thread of its own. One that hangs is left behind with its producer, which the next one
+        with the same id fences."""
+        raised: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                call()
+            except RAISED as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=run, name="send offsets", daemon=True)
+        thread.start()
+        thread.join(HANG_SECONDS)
+        if thread.is_alive():
+            self._hangs = True
+            raise Fenced(f"sending offsets hangs for {HANG_SECONDS:.0f} s", outcome="unknown")
+        if raised:
+            raise raised[0]
 
     def _finish(self, verb: Callable[[float], None]) -> None:
         """Commit or abort; a time-out is asked again, since any other call would be refused."""
@@ -169,7 +194,9 @@ class TransactionalProducer:
         raise Fenced(sentence, outcome="unknown") from raised
 
     def close(self) -> None:
-        """Aborts what is open and lets go of the client."""
+        """Aborts what is open and lets go of the client; of one that hangs the broker aborts what is open."""
+        if self._hangs:
+            return
         try:
             self._producer.close()
         except (*RAISED, RuntimeError) as ignored:

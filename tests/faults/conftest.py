@@ -1,0 +1,40 @@
+"""A broker that the fault tests may kill, quick to find out that a process is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumer.local.kafka import EmbeddedKafka
+from tests.processes import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUICK = {"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"}
+"""A dead member's partitions move after three seconds instead of ten."""
+
+SMALL_BATCHES = {"batch": {"max_events": 60, "max_wait_seconds": 0.01}}
+"""Many transactions, so that faults hit many of their steps."""
+
+
+@pytest.fixture(scope="session")
+def session_kafka() -> Iterator[EmbeddedKafka]:
+    with EmbeddedKafka(properties={"group.min.session.timeout.ms": "1000"}) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def kafka(session_kafka: EmbeddedKafka) -> EmbeddedKafka:
+    """The fault tests' broker: not the one of the others, and running, whatever the test before did to it."""
+    session_kafka.start()
+    return session_kafka
+
+
+@pytest.fixture
+def site(kafka: EmbeddedKafka, topic_prefix: str, tmp_path: Path) -> Iterator[Site]:
+    """A site on that broker."""
+    with Site(kafka.bootstrap_servers, topic_prefix, tmp_path, QUICK, SMALL_BATCHES) as site:
+        yield site

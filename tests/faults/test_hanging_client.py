@@ -1,0 +1,81 @@
+"""librdkafka can wait for ever for a group coordinator whose connection broke; the process does not wait with it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+
+import pytest
+
+from consumer.core.record import Output
+from consumer.runtime.kafka import transaction
+from consumer.runtime.kafka.topics import Names
+from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
+from consumer.runtime.transport import Fenced, Partition, Transaction
+from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
+from tests.topic_reader import create_topic, read_committed
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.broker
+
+HANG_SECONDS = 2.0
+SILENT = logging.getLogger("librdkafka")
+SILENT.addHandler(logging.NullHandler())
+
+
+class Owner:
+    """Takes every partition from its beginning, and remembers which it has."""
+
+    def __init__(self):
+        self.partitions = set()
+
+    def assigned(self, partition, committed):
+        self.partitions.add(partition)
+        return committed or 0
+
+    def starts_at(self, partition, offset): ...
+
+    def revoked(self, partitions):
+        self.partitions -= set(partitions)
+
+
+@pytest.fixture
+def here(kafka, topic_prefix):
+    create_topic(kafka.bootstrap_servers, f"{topic_prefix}input")
+    return Partition(f"{topic_prefix}input", 0)
+
+
+def member(servers, here):
+    """A member of the group that has the partition, or is about to get it, and its owner."""
+    names = Names(here.topic, "dlq", "", "facts", "journal", "days", "alerts")
+    options = KafkaOptions({"bootstrap.servers": servers}, names, here.topic, "one", (here.topic,), SILENT)
+    owner = Owner()
+    transport = KafkaTransport(options, owner)
+    wait_until(lambda: transport.poll(1, 0.1) and here in owner.partitions, 30, "the partition")
+    return transport
+
+
+def test_a_connection_that_breaks_between_two_transactions_never_hangs_the_second(kafka, here, monkeypatch):
+    monkeypatch.setattr(transaction, "SEND_SECONDS", 1.0)
+    monkeypatch.setattr(transaction, "HANG_SECONDS", HANG_SECONDS)
+
+    def judge(request):
+        if request == (Api.END_TXN, 1):
+            proxy.cut(Api.PRODUCE)
+        return Fate.PASS
+
+    with KafkaProxy(kafka.bootstrap_servers, judge) as proxy:
+        transport = member(proxy.address, here)
+        transport.commit(Transaction([Output(here.topic, b"first")], positions={here: 1}))
+        started = time.monotonic()
+        with suppress(Fenced):  # a client that gets over it by itself is welcome, too
+            transport.commit(Transaction([Output(here.topic, b"second")], positions={here: 1}))
+        assert time.monotonic() - started < HANG_SECONDS + 5
+        transport.close()
+        # The next one with the same name settles what was left open.
+        transport = member(proxy.address, here)
+        transport.commit(Transaction([Output(here.topic, b"third")], positions={here: 1}))
+        transport.close()
+    written = [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)]
+    assert written in ([b"first", b"third"], [b"first", b"second", b"third"])
