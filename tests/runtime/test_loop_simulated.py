@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SCHEDULES = int(os.environ.get("SLUICE_SCHEDULES", "400"))
 LATENESS_MS = 60 * MINUTE_MS
+pytestmark = pytest.mark.timeout(180 + SCHEDULES)  # seconds: far more than they need
 FACTS = Partition(TOPICS.facts, 0)
 
 

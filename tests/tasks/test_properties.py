@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = int(os.environ.get("SLUICE_SCHEDULES", "400")) // 4
 LATENESS_MS = 60 * MINUTE_MS
+pytestmark = pytest.mark.timeout(180 + EXAMPLES)  # seconds: far more than they need
 ZONES = ["UTC", "America/New_York", "Asia/Kathmandu"]
 WALL_MS = 1_750_000_000_000
 
