@@ -409,3 +409,18 @@ def test_any_permutation_of_purchases_gives_the_numbers_of_the_batch_definition(
     assert counted(facts) == expected
     random.Random(seed).shuffle(facts)
     assert counted(facts) == expected
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["x", "x", "y", "bad"])), min_size=1, max_size=8),
+    st.integers(),
+)
+def test_a_collision_is_known_since_the_second_content_in_whatever_order_they_arrive(made, seed):
+    facts = [fact(at, content) for at, content in made]
+    since = [at for at in range(10) if len({content for time, content in made if time <= at}) > 1]
+    random.Random(seed).shuffle(facts)
+    known = None
+    for arrived in facts:
+        known, _ = remember(known, arrived, day_of(arrived.at_ms))
+    assert known.clashed_ms == min(since, default=None)
+    assert known.collided == bool(since)
