@@ -9,7 +9,6 @@ is waited for. Days that were sent in seconds while they read would look to them
 from __future__ import annotations
 
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,14 +19,13 @@ from consumer.local.demo_check import (
     compare_dead_letters,
     compare_with_memory,
     compare_with_truth,
-    counted,
     in_a_sentence,
 )
 from consumer.local.demo_error import DemoError
-from consumer.local.demo_folder import DemoFolder
+from consumer.local.demo_folder import SENT_TOGETHER, DemoFolder
+from consumer.local.demo_lookout import Lookout
 from consumer.local.demo_reference import Reference
 from consumer.local.demo_report import Ending, next_steps, report, while_it_lasts
-from consumer.local.demo_screen import Standing
 from consumer.local.demo_shop import DemoShop
 from consumer.local.demo_topics import TopicReader
 from consumer.local.jars import KAFKA_VERSION
@@ -44,6 +42,9 @@ if TYPE_CHECKING:
     from consumer.local.demo_screen import Screen
     from consumer.runtime.clock import Clock
 
+    Say = Callable[[str], object]
+    """Told of the results, line by line."""
+
 PROCESSES = 2
 PARTITIONS = 4
 
@@ -57,11 +58,6 @@ LIVE_SPEED = 200
 """How much faster than the clock live traffic is: an hour in 18 s. A process that is killed stands still for less than
 15 s, which is less than the allowed lateness of an hour at this speed, so that no day closes without its events."""
 
-PATIENCE_SECONDS = 60.0
-"""How long nothing may move before the demo gives up: far above the six seconds after a kill."""
-
-LOOK_SECONDS = 0.05
-RATE_SECONDS = 1.0
 SHOW_EVERY = 5_000
 """Events that are sent between two looks at the screen."""
 
@@ -78,8 +74,8 @@ class DemoOptions:
     keep: bool = False
 
 
-def demo(options: DemoOptions, screen: Screen, clock: Clock, say: Callable[[str], object]) -> None:
-    """Runs it from the start to the end; `say` is told of the results, line by line.
+def demo(options: DemoOptions, screen: Screen, clock: Clock, say: Say) -> None:
+    """Runs it from the start to the end.
 
     Raises DemoError (also when a number is not what it has to be), BrokerError, SendError, SettingsError and OSError.
     Whatever happens, no process and no temporary folder is left.
@@ -87,7 +83,8 @@ def demo(options: DemoOptions, screen: Screen, clock: Clock, say: Callable[[str]
     options.out.mkdir(parents=True, exist_ok=True)
     with EmbeddedKafka(properties=BROKER, notice=screen.happened) as kafka:
         screen.happened(f"Apache Kafka {KAFKA_VERSION} answers on {kafka.bootstrap_servers}")
-        with DemoFolder(kafka.bootstrap_servers, options.out.absolute()) as folder:
+        out = options.out.absolute()
+        with DemoFolder(kafka.bootstrap_servers, out, options.command, PROCESSES) as folder:
             run = _Run(options, kafka, folder, screen, clock)
             try:
                 run.to_the_end(say)
@@ -104,72 +101,68 @@ class _Run:
         self, options: DemoOptions, kafka: EmbeddedKafka, folder: DemoFolder, screen: Screen, clock: Clock
     ) -> None:
         self._options = options
-        self._kafka = kafka
         self._folder = folder
         self._screen = screen
         self._clock = clock
-        self._settings = load_settings(folder.config, {})
+        settings = load_settings(folder.config, {})
+        self._input = settings.topics.input
         self._shop = DemoShop(options.seed, options.days)
-        self._reference = Reference(
-            self._settings, load_contract(None), options.version, wall_ms=clock.now_ms()
-        )
-        self._sender = Sender(self._settings.kafka, self._settings.topics.input, PARTITIONS)
-        self._reader = TopicReader(self._settings)
-        self._samples: deque[tuple[float, int]] = deque()
-        self._looked_at = clock.monotonic()
-        self._restarts = False
+        self._reference = Reference(settings, load_contract(None), options.version, clock.now_ms())
+        small_batches = {**settings.kafka, "batch.num.messages": str(SENT_TOGETHER)}
+        self._sender = Sender(small_batches, self._input, PARTITIONS)
+        self._reader = TopicReader(settings)
+        self._lookout = Lookout(kafka, folder, self._sender, self._reader, screen, clock)
 
     def close(self) -> None:
         """Lets the broker go."""
         self._reader.close()
 
-    # ── the parts of the demo ───────────────────────────────────────────────────────────────────────────────────
-
-    def to_the_end(self, say: Callable[[str], object]) -> None:
+    def to_the_end(self, say: Say) -> None:
         """History, kill, recovery, comparison. Raises DemoError with the numbers that are not equal."""
         with self._screen:
             self._send_history()
             began = self._clock.monotonic()
-            victim = self._start_processes()
-            killed = self._kill(victim)
-            self._wait(self._all_counted, "every event was counted")
+            killed = self._kill(self._start_processes())
+            self._lookout.wait(self._all_counted, "every event is counted")
             seconds = self._clock.monotonic() - began
-            self._screen.happened(f"every event is counted: {self._counted():,}")
-            self._wait(lambda: bool(victim.partitions), f"{victim.name} got partitions back")
-            self._wait(self._all_closed, "every reported day closed")
-            self._wait(self._reader.is_at_end, "the topics were read to their ends")
-            self._wait(self._files_agree, f"the files in {self._options.out} agreed with the topics")
+            self._screen.happened(f"every event is counted: {self._lookout.counted():,}")
+            self._settle()
         ending = self._ending(killed, seconds)
         for line in report(ending):
             say(line)
         differences = [it for comparison in ending.comparisons for it in comparison.differences]
         if differences:
             raise DemoError(f"not equal: {in_a_sentence(differences)}")
-        if not self._options.keep:
-            for line in ("", *next_steps(self._options.out)):
-                say(line)
-
-    def live(self, say: Callable[[str], object]) -> None:
-        """The shop goes on until Ctrl-C; a process that somebody kills is started again."""
-        self._restarts = True
-        addresses = [daemon.address for daemon in self._folder.daemons]
-        for line in ("", *while_it_lasts(addresses, self._folder.daemons[-1].pid, self._folder.config)):
+        for line in () if self._options.keep else ("", *next_steps(self._options.out)):
             say(line)
-        say(f"The shop goes on, {LIVE_SPEED} times as fast as the clock. Ctrl-C ends it.")
+
+    def live(self, say: Say) -> None:
+        """The shop goes on until Ctrl-C; a process that somebody kills is started again."""
+        self._lookout.restarts = True
         pace = Pace(LIVE_SPEED, self._clock, time.sleep)
         try:
+            self._introduce(say)
             with self._screen:
                 for event in self._shop.live():
-                    pace.wait_for(event.at_ms, self._glance)
+                    pace.wait_for(event.at_ms, self._lookout.glance)
                     self._sender.send(event.value(), event.key())
-                    self._glance()
+                    self._lookout.glance()
         except KeyboardInterrupt:
-            say(f"Ended: {self._standing()}.")
+            say(f"Ended: {self._lookout.standing()}.")
+
+    def _introduce(self, say: Say) -> None:
+        daemons = self._folder.daemons
+        addresses = [daemon.address for daemon in daemons]
+        for line in ("", *while_it_lasts(addresses, daemons[-1].pid, self._folder.config)):
+            say(line)
+        say(f"The shop goes on, {LIVE_SPEED} times as fast as the clock. Ctrl-C ends it.")
+
+    # ── the parts of the story ──────────────────────────────────────────────────────────────────────────────────
 
     def _send_history(self) -> None:
-        topic = self._settings.topics.input
+        days, seed = self._options.days, self._options.seed
         self._screen.happened(
-            f"the shop of seed {self._options.seed} sends {self._options.days} days of events to the topic {topic}"
+            f"the shop of seed {seed} sends {days} days of events to the topic {self._input}"
         )
         began = self._clock.monotonic()
         for number, event in enumerate(self._shop.history(), 1):
@@ -177,81 +170,50 @@ class _Run:
             self._sender.send(value, key)
             self._reference.take(value, key)
             if number % SHOW_EVERY == 0:
-                self._screen.show(self._standing())
+                self._screen.show(self._lookout.standing())
         self._sender.finish()
         self._reference.finish()
-        seconds = self._clock.monotonic() - began
+        seconds, partitions = self._clock.monotonic() - began, len(self._sender.delivered)
         self._screen.happened(
-            f"{self._sent():,} events are there after {seconds:.1f} s, in {len(self._sender.delivered)} partitions"
+            f"{self._lookout.sent():,} events are there after {seconds:.1f} s, in {partitions} partitions"
         )
 
     def _start_processes(self) -> Daemon:
         """Starts them; the one that will be killed."""
-        for _ in range(PROCESSES):
-            daemon = self._folder.add(self._options.command)
+        for daemon in self._folder.daemons:
             daemon.start()
             self._screen.happened(f"{daemon.name} started: sluice run, process id {daemon.pid}")
         return daemon
 
     def _kill(self, victim: Daemon) -> str:
         """Kills and starts again; who was killed and when, in words."""
-        self._wait(lambda: self._worth_killing(victim), f"{victim.name} was in the middle of its work")
+        self._lookout.wait(lambda: self._worth_killing(victim), f"{victim.name} is in the middle of its work")
         had = ", ".join(sorted(victim.partitions))
         victim.kill()
-        at = f"at {self._counted():,} of {self._sent():,} events"
-        self._screen.happened(f"{victim.name} killed (kill -9) {at}; it had {had}")
+        counted = self._lookout.counted()
+        self._screen.happened(
+            f"{victim.name} killed (kill -9) at {counted:,} of {self._lookout.sent():,} events; it had {had}"
+        )
         victim.start()
         self._screen.happened(f"{victim.name} started again, process id {victim.pid}")
-        return f"{victim.name} was killed with kill -9 {at}"
+        return f"{victim.name} was killed (kill -9) when {counted:,} were counted"
 
     def _worth_killing(self, victim: Daemon) -> bool:
-        inputs = [name for name in victim.partitions if name.startswith(self._settings.topics.input)]
-        return self._all_counted() or (bool(inputs) and self._counted() >= KILL_AT * self._sent())
+        inputs = any(name.startswith(f"{self._input}[") for name in victim.partitions)
+        return self._all_counted() or (inputs and self._lookout.counted() >= KILL_AT * self._lookout.sent())
 
-    def _ending(self, killed: str, seconds: float) -> Ending:
-        deliverer = self._reader.deliverer
-        return Ending(
-            self._shop.days,
-            deliverer.receipts,
-            deliverer.alerts,
-            self._reader.letters,
-            self._reader.repeated,
-            self._comparisons(),
-            self._sent(),
-            self._counted(),
-            seconds,
-            killed,
-            self._options.out,
-            sorted(deliverer.files()),
+    def _settle(self) -> None:
+        """Waits for what follows once everything is counted."""
+        wait, out = self._lookout.wait, self._options.out
+        wait(
+            lambda: all(daemon.partitions for daemon in self._folder.daemons), "every process has partitions"
         )
-
-    def _comparisons(self) -> list[Comparison]:
-        receipts = self._reader.deliverer.receipts
-        days = {str(day): known for day, known in self._shop.truth.days.items()}
-        reported = {day: days[day] for day in self._shop.days}
-        return [
-            compare_count(receipts, self._sent()),
-            compare_with_truth(receipts, reported),
-            compare_dead_letters(self._reader.letters, self._reader.repeated, days.values()),
-            compare_with_memory(receipts, self._reference.receipts),
-        ]
-
-    # ── what is waited for ──────────────────────────────────────────────────────────────────────────────────────
-
-    def _wait(self, is_reached: Callable[[], bool], what: str) -> None:
-        """Looks until it is reached. Raises DemoError when nothing has moved for too long before."""
-        moved_at, last = self._clock.monotonic(), -1
-        while not is_reached():
-            self._look(LOOK_SECONDS)
-            now = self._clock.monotonic()
-            if self._counted() != last:
-                moved_at, last = now, self._counted()
-            elif now - moved_at > PATIENCE_SECONDS:
-                words = "; ".join(f"{it.name}: {it.last_words()}" for it in self._folder.daemons)
-                raise DemoError(f"nothing moved for {PATIENCE_SECONDS:.0f} s before {what} ({words})")
+        wait(self._all_closed, "every reported day is closed")
+        wait(self._reader.is_at_end, "the topics are read to their ends")
+        wait(self._files_agree, f"the files in {out} agree with the topics")
 
     def _all_counted(self) -> bool:
-        return self._counted() >= self._sent()
+        return self._lookout.counted() >= self._lookout.sent()
 
     def _all_closed(self) -> bool:
         closed = {it.day for it in self._reader.deliverer.receipts if it.status != "open"}
@@ -266,55 +228,30 @@ class _Run:
         except FileNotFoundError:
             return False
 
-    def _sent(self) -> int:
-        return self._sender.delivered.total()
-
-    def _counted(self) -> int:
-        return counted(self._reader.deliverer.receipts)
-
-    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _glance(self) -> None:
-        """A look, unless the last one was just now."""
-        self._sender.serve()
-        if self._clock.monotonic() - self._looked_at >= 2 * LOOK_SECONDS:
-            self._look(0)
-
-    def _look(self, wait_seconds: float) -> None:
-        """Reads what is new, minds the processes, and shows it all. Raises DemoError when one has ended by itself."""
-        self._reader.turn(wait_seconds)
-        for daemon in self._folder.daemons:
-            for text in daemon.news():
-                self._screen.happened(text)
-            self._mind(daemon)
-        if not self._kafka.running():
-            raise DemoError(f"Apache Kafka ended by itself: {self._kafka.last_words()}")
-        self._screen.show(self._standing())
-        self._looked_at = self._clock.monotonic()
-
-    def _mind(self, daemon: Daemon) -> None:
-        ended = daemon.ended()
-        if not ended:
-            return
-        if not (self._restarts and daemon.was_killed()):
-            raise DemoError(f"{daemon.name} {ended} by itself: {daemon.last_words()}")
-        self._screen.happened(f"{daemon.name} {ended}: starting it again")
-        daemon.kill()
-        daemon.start()
-
-    def _standing(self) -> Standing:
-        processes = tuple(
-            f"{daemon.name} (pid {daemon.pid}): {', '.join(sorted(daemon.partitions)) or 'no partition yet'}"
-            for daemon in self._folder.daemons
+    def _ending(self, killed: str, seconds: float) -> Ending:
+        deliverer = self._reader.deliverer
+        return Ending(
+            self._shop.days,
+            deliverer.receipts,
+            deliverer.alerts,
+            self._reader.letters,
+            self._reader.repeated,
+            self._comparisons(),
+            self._lookout.sent(),
+            self._lookout.counted(),
+            seconds,
+            killed,
+            self._options.out,
+            sorted(deliverer.files()),
         )
-        receipts = self._reader.deliverer.receipts
-        return Standing(tuple(receipts), self._sent(), self._counted(), self._rate(), processes)
 
-    def _rate(self) -> float:
-        """Events counted a second, over the last second."""
-        now = self._clock.monotonic()
-        self._samples.append((now, self._counted()))
-        while now - self._samples[0][0] > RATE_SECONDS:
-            self._samples.popleft()
-        (began, before), (_, after) = self._samples[0], self._samples[-1]
-        return (after - before) / (now - began) if now > began else 0.0
+    def _comparisons(self) -> list[Comparison]:
+        receipts = self._reader.deliverer.receipts
+        days = {str(day): known for day, known in self._shop.truth.days.items()}
+        reported = {day: days[day] for day in self._shop.days}
+        return [
+            compare_count(receipts, self._lookout.sent()),
+            compare_with_truth(receipts, reported),
+            compare_dead_letters(self._reader.letters, self._reader.repeated, days.values()),
+            compare_with_memory(receipts, self._reference.receipts),
+        ]

@@ -45,11 +45,13 @@ class Daemon:
         self.pid = self._kept.run(self._command)
 
     def ended(self) -> str:
-        """In words how it ended by itself; empty while it runs."""
+        """In words how it has ended; empty while it runs."""
         code = self._kept.exit_code()
         if code is None:
             return ""
-        return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"ended by itself with exit code {code}"
 
     def was_killed(self) -> bool:
         """Whether a signal that no process survives ended it: somebody's `kill -9`."""
@@ -81,10 +83,10 @@ class Daemon:
                 case "endpoints open":
                     self.address = str(line["address"])
                 case "partition restored":
+                    self.partitions.add(line["partition"])
                     restored[line["partition"]] = (line["entries"], line["seconds"])
                 case "partitions given up":
                     self.partitions.difference_update(line["partitions"])
-        self.partitions |= restored.keys()
         if restored:
             yield self._restored(restored)
 
@@ -95,7 +97,9 @@ class Daemon:
         if not entries:
             return f"{self.name} {verb} {names}"
         seconds = sum(seconds for _, seconds in restored.values())
-        return f"{self.name} {verb} {names}: state restored in {seconds:.2f} s from {entries:,} journal entries"
+        return (
+            f"{self.name} {verb} {names}: state restored in {seconds:.2f} s from {entries:,} journal entries"
+        )
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         """Its whole new log lines, as objects; one that is none is only remembered."""
@@ -115,5 +119,5 @@ class Daemon:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's variables without any setting of Sluice: what its user has set must not disturb the demo."""
+    """The variables without any setting of Sluice: what the user has set for other purposes must not disturb the demo."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}

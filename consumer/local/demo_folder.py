@@ -22,48 +22,47 @@ MAX_EVENTS = 250
 
 FETCH_BYTES = 65_536
 QUEUED_MESSAGES = 1_000
-"""A process reads a little of each partition in turn, so that the days grow evenly before one's eyes. With the defaults
-it is faster, and takes a whole partition at once."""
+SENT_TOGETHER = 250
+"""Little is fetched of each partition at a time, and sent in batches smaller than that, so that all partitions are read
+evenly and the days grow and close one after the other. At the defaults it is faster, a whole partition at a time."""
 
 
 class DemoFolder:
-    """A folder with `sluice.toml`, and the processes that run by it. On exit all are ended and it is removed."""
+    """A folder with `sluice.toml`, and so many `daemons` that will run by it, for `command` (a daemon's without its
+    settings). On exit all are ended and it is removed; the same happens when this process is killed."""
 
-    def __init__(self, servers: str, out: Path) -> None:
+    def __init__(self, servers: str, out: Path, command: Sequence[str], processes: int) -> None:
         self._path = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
         self.config = self._path / "sluice.toml"
         self.daemons: list[Daemon] = []
-        self._text = settings_text(servers, out)
+        try:
+            with (self._path / "in-use").open("w") as held:
+                for number in range(1, processes + 1):
+                    whole = [*command, "--config", str(self.config)]
+                    self.daemons.append(Daemon(number, whole, self._path, held.fileno()))
+            self.config.write_text(settings_text(servers, out), "utf-8")
+        except BaseException:
+            self._close()
+            raise
 
     def __enter__(self) -> Self:
-        try:
-            self.config.write_text(self._text, "utf-8")
-        except BaseException:
-            shutil.rmtree(self._path, ignore_errors=True)
-            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """In order when the demo came to its end or was interrupted; what does not end in order is killed."""
+        """In order when the demo came to its end; else they are killed, which loses nothing that anybody will miss."""
         try:
             if error is None:
                 for daemon in self.daemons:
                     daemon.stop()
         finally:
-            for daemon in self.daemons:
-                daemon.close()
-            shutil.rmtree(self._path, ignore_errors=True)
+            self._close()
 
-    def add(self, command: Sequence[str]) -> Daemon:
-        """One more process for `command`, a daemon's without its settings; not started yet."""
-        with (self._path / "in-use").open("w") as held:
-            daemon = Daemon(
-                len(self.daemons) + 1, [*command, "--config", str(self.config)], self._path, held.fileno()
-            )
-        self.daemons.append(daemon)
-        return daemon
+    def _close(self) -> None:
+        for daemon in self.daemons:
+            daemon.close()
+        shutil.rmtree(self._path, ignore_errors=True)
 
 
 def settings_text(servers: str, out: Path) -> str:

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from consumer.local.demo_check import Comparison
     from detectors.alerts import Alert
 
-WIDTH = 100
+WIDTH = 80
+"""Columns of the narrowest terminal."""
+
+MOST_ALERTS = 5
+"""Open alerts that are written out, the gravest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +60,38 @@ def report(ending: Ending) -> Iterator[str]:
 def _verdict(ending: Ending) -> Iterator[str]:
     wrong = sum(len(comparison.differences) for comparison in ending.comparisons)
     once = "Counted once" if ending.counted == ending.sent else "NOT counted once"
-    yield f"{once}: {ending.counted:,} of {ending.sent:,} events, although {ending.killed}."
-    yield f"They took {ending.counting_seconds:.1f} s, the kill and the recovery included."
-    by_source: dict[str, int] = {}
+    yield f"{once}: {ending.counted:,} of {ending.sent:,} events,"
+    yield f"although {ending.killed}."
+    yield f"It took {ending.counting_seconds:.1f} s from the start of the processes, the recovery included."
+    compared: dict[str, int] = {}
     for comparison in ending.comparisons:
-        by_source[comparison.source] = by_source.get(comparison.source, 0) + comparison.compared
-    compared = ", ".join(f"{count} with {source}" for source, count in by_source.items())
-    yield f"Numbers compared: {compared}. " + (f"{wrong} DIFFER." if wrong else "All are equal.")
+        compared[comparison.source] = compared.get(comparison.source, 0) + comparison.compared
+    yield "Numbers compared:"
+    for source, numbers in compared.items():
+        yield f"  {numbers:>5,} with {source}"
+    yield f"{wrong:,} DIFFER." if wrong else "All are equal."
 
 
 def _days(ending: Ending) -> Iterator[str]:
     receipts = {receipt.day: receipt for receipt in ending.receipts}
     wrong = {difference.day for it in ending.comparisons for difference in it.differences}
     yield (
-        f"{'day':<10}  {'sessions':>8}  {'purchases':>9}  {'revenue':>13}  {'conversion':>10}  {'direct':>7}  "
-        f"{'rejected':>8}  {'replays':>7}  {'status':<11}  checked"
+        f"{'day':<10} {'sessions':>8}  {'purchases':>9}  {'revenue':>11}  {'conv.':>6}  {'direct':>7}  "
+        f"{'status':<11}  check"
     )
     for day in ending.days:
-        checked = "DIFFERS" if day in wrong else "equal"
+        checked = "WRONG" if day in wrong else "equal"
         yield _row(receipts[day], checked) if day in receipts else f"{day}  has no receipt"
     for day in sorted(receipts.keys() - set(ending.days)):
-        yield f"{day} has only begun ({receipts[day].counts.events:,} events): that is what closed the day before it."
+        yield f"{day} has only begun ({receipts[day].counts.events:,} events), which closed the day before it."
 
 
 def _row(receipt: Receipt, checked: str) -> str:
-    metrics, counts = receipt.metrics, receipt.counts
+    metrics = receipt.metrics
     return (
-        f"{receipt.day:<10}  {_whole(metrics.sessions):>8}  {_whole(metrics.purchases):>9}  "
-        f"{_amount('revenue', metrics.revenue):>13}  {_amount('conversion_rate', metrics.conversion_rate):>10}  "
-        f"{_amount('direct_share', metrics.direct_share):>7}  {counts.rejected:>8,}  {counts.replays:>7,}  "
-        f"{STATUS[receipt.status]:<11}  {checked}"
+        f"{receipt.day:<10} {_whole(metrics.sessions):>8}  {_whole(metrics.purchases):>9}  "
+        f"{_amount('revenue', metrics.revenue):>11}  {_amount('conversion_rate', metrics.conversion_rate):>6}  "
+        f"{_amount('direct_share', metrics.direct_share):>7}  {STATUS[receipt.status]:<11}  {checked}"
     )
 
 
@@ -108,7 +114,9 @@ def _alerts(alerts: Collection[Alert]) -> Iterator[str]:
     still_open = sorted((a for a in alerts if a.state in LIVE), key=lambda a: (a.severity, a.opened_at))
     yield f"{many(len(alerts), 'alert', 'alerts')}, {len(still_open)} open:"
     for alert in still_open:
-        yield from _wrapped(f"  {alert.severity} {alert.kind}, {alert.day or 'no day'}: {alert.message}", "    ")
+        yield from _wrapped(
+            f"  {alert.severity} {alert.kind}, {alert.day or 'no day'}: {alert.message}", "    "
+        )
 
 
 def _wrapped(text: str, indent: str = "  ") -> list[str]:
@@ -119,14 +127,14 @@ def next_steps(out: Path) -> Iterator[str]:
     """Three commands for whoever has seen the demo to its end."""
     yield "Try next:"
     yield f"  cat {shlex.quote(str(out / 'report.md'))}"
-    yield "  sluice demo --keep          the same, then live traffic with /metrics until Ctrl-C"
-    yield "  sluice backfill --help      the numbers of your own files, without Kafka"
+    yield "  sluice demo --keep        the same, then live traffic and /metrics"
+    yield "  sluice backfill --help    the numbers of your own files, without Kafka"
 
 
 def while_it_lasts(addresses: Sequence[str], pid: int, config: Path) -> Iterator[str]:
     """Three commands for another terminal while the demo stays up."""
-    pages = "  and  ".join(f"http://{address}/metrics" for address in addresses)
-    yield f"The processes show their numbers at {pages}."
+    yield "The processes show their numbers at"
+    yield from (f"  http://{address}/metrics" for address in addresses)
     yield "Try in another terminal:"
     yield f"  curl -s http://{addresses[0]}/metrics | grep ^sluice_"
     yield f"  sluice rollup --date latest --out rolled-up --config {shlex.quote(str(config))}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 MOST_PER_TURN = 5_000
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.2
 
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's own name
