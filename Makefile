@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo test check bench docs lock clean
+.PHONY: help install demo test check campaign bench docs lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ check: $(VENV)/.dev ## Everything CI does: lint, types, import contracts, tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest
+
+campaign: $(VENV)/.dev ## Run the long fault campaigns (kills, zombies, lost answers) on a real Apache Kafka
+	@$(BIN)/python -m pytest -m campaign
 
 bench: $(VENV)/.dev ## Measure throughput beside the raw consumer's ceiling, memory and restore time
 	@$(BIN)/python -m tests.bench

@@ -62,6 +62,8 @@ def run_through(site, losses, sessions_per_day, slices=4):
         return verify(site)
 
 
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
 def test_answers_and_requests_lost_on_a_broken_connection_change_no_number(site):
     losses = Losses(1, every=12, fates=(Fate.LOSE_REQUEST, Fate.LOSE_ANSWER))
     run_through(site, losses, sessions_per_day=200)

@@ -68,7 +68,9 @@ def stopped_then_woken(site, records, api, nth):
     return zombie
 
 
-@pytest.mark.parametrize("api", [Api.TXN_OFFSET_COMMIT, Api.ADD_PARTITIONS_TO_TXN])
+@pytest.mark.parametrize(
+    "api", [Api.TXN_OFFSET_COMMIT, pytest.param(Api.ADD_PARTITIONS_TO_TXN, marks=pytest.mark.campaign)]
+)
 def test_a_woken_zombie_with_a_ready_batch_is_refused_and_rejoins(site, records, api):
     zombie = stopped_then_woken(site, records, api, nth=4)
     assert zombie.said("partitions given up")
@@ -94,6 +96,7 @@ def test_two_takeovers_within_one_transactions_time_out_lose_nothing(site, recor
     verify(site)
 
 
+@pytest.mark.campaign
 def test_a_third_member_that_joins_while_offsets_are_pending_sees_them_settled_first(site, records):
     first, second = halves(records)
     site.start(instance="one")
@@ -111,6 +114,7 @@ def test_a_third_member_that_joins_while_offsets_are_pending_sees_them_settled_f
         verify(site)
 
 
+@pytest.mark.campaign
 def test_who_commits_past_the_longest_pause_between_polls_finds_its_work_taken_and_settled(site, records):
     first, second = halves(records)
     send(site.servers, site.input, first)
