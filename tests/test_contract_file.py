@@ -61,7 +61,9 @@ def default():
 def test_the_default_is_valid_by_the_standards_own_schema():
     standard = files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
     validator = jsonschema.validators.validator_for(json.loads(standard))(json.loads(standard))
-    problems = [error.message for error in validator.iter_errors(yaml.safe_load(DEFAULT.read_text(encoding="utf-8")))]
+    problems = [
+        error.message for error in validator.iter_errors(yaml.safe_load(DEFAULT.read_text(encoding="utf-8")))
+    ]
     assert problems == []
 
 
