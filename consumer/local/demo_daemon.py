@@ -34,7 +34,7 @@ class Daemon:
         self._log = folder / f"process-{number}.log"
         self._read = 0
         self._starts = 0
-        self._last_words = "it said nothing"
+        self._last_words = "its log says nothing of it"
         # The stable name lets the process, started again, abort at once what it left open when it was killed.
         environment = {**clean_environment(), "SLUICE_INSTANCE": f"process-{number}"}
         self._kept = KeptProcess(self._log, held, environment, folder)
