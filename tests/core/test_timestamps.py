@@ -218,6 +218,16 @@ def test_the_minute_cache_knows_every_common_timestamp(at, whole_second):
     assert cached(minutes, text) == cached(minutes, text) == parse(text)
 
 
+@pytest.mark.parametrize(
+    "prefix", ["2025-02-23t12:00:", "2025-02-23 12:00:", "2025-02-23T12:00", "", "2025-02-29T12:00:"]
+)
+def test_only_canonical_prefixes_are_cached(prefix):
+    minutes = MinuteCache()
+    with pytest.raises(KeyError):
+        minutes[prefix]
+    assert not minutes
+
+
 def minute_prefixes(count):
     return [rfc3339(NOON + number * MINUTE_MS)[:17] for number in range(count)]
 
