@@ -9,14 +9,17 @@ import json
 import random
 from collections import Counter
 from copy import deepcopy
+from itertools import accumulate
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.core.facts import Facts
+from consumer.core.instant import rfc3339
 from consumer.core.record import StoredRecord
-from consumer.core.timestamps import parse
+from consumer.core.sessions import place
+from consumer.core.timestamps import MINUTE_MS, parse
 from consumer.core.wire import MOST_RECORD_BYTES, read_entry, read_facts
 from consumer.tasks.gate import GateTask
 from consumer.tasks.task import Moment
@@ -192,6 +195,51 @@ def test_entries_that_come_in_parts_restore_the_state_as_well():
         run.read(events(*({"client_id": f"{number} {n} " + "x" * 200} for n in range(4_500))))
     assert max(entry.parts for entry in run.journal()) > 1
     assert state_of(restored(run.journal())) == state_of(run.task)
+
+
+# -- sessions to the millisecond -----------------------------------------------------------------------------------
+
+GAP, MEMORY = 30 * MINUTE_MS, 90 * MINUTE_MS
+
+
+def at(ms, client="ann"):
+    event = {"timestamp": rfc3339(NOON + ms), "event_name": "page_viewed", "client_id": client}
+    return StoredRecord(json.dumps(event).encode(), timestamp_ms=NOON + ms)
+
+
+@pytest.mark.parametrize(("pause_ms", "sessions"), [(GAP - 1, 1), (GAP, 1), (GAP + 1, 2)])
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_gap_of_exactly_thirty_minutes_continues_the_session(pause_ms, sessions, backwards, apart):
+    run, pair = Run(), [at(0), at(pause_ms)]
+    pair = pair[::-1] if backwards else pair
+    for batch in [pair[:1], pair[1:]] if apart else [pair]:
+        run.read(batch)
+    assert sum(minute.sessions for minute in run.facts().minutes.values()) == sessions
+    assert len(run.task.sessions["ann"]) == 4 * sessions
+
+
+@pytest.mark.parametrize(("stream_ms", "sessions"), [(MEMORY, 1), (MEMORY + 1, 2)])
+def test_a_session_is_joined_for_exactly_gap_and_lateness_of_stream_time(stream_ms, sessions):
+    run = Run()
+    run.read([at(0), *(at(stream_ms, f"client {n}") for n in range(8)), at(GAP)])
+    assert run.task.stream_ms == NOON + stream_ms
+    assert sum(minute.sessions for minute in run.facts().minutes.values()) == sessions + 8
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, MINUTE_MS, GAP, GAP + 1, MEMORY, MEMORY + 1]), max_size=12), st.randoms()
+)
+@settings(deadline=None, max_examples=50)
+def test_the_short_way_of_an_ordinary_event_gives_what_placing_it_gives(steps, shuffled):
+    moments = list(accumulate(steps, initial=0))
+    if len(steps) % 2:
+        shuffled.shuffle(moments)
+    run, sessions = Run(), ()
+    for ms in moments:
+        run.read([at(ms)])
+        sessions, _ = place(sessions, NOON + ms, run.task.state.clock.now_ms, OPTIONS.sessions, lambda: True)
+        assert run.task.sessions["ann"] == sessions
 
 
 # -- nothing that events say makes the gate large ------------------------------------------------------------------
