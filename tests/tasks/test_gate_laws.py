@@ -228,14 +228,17 @@ def test_a_session_is_joined_for_exactly_gap_and_lateness_of_stream_time(stream_
 
 
 @given(
-    st.lists(st.sampled_from([0, 1, MINUTE_MS, GAP, GAP + 1, MEMORY, MEMORY + 1]), max_size=12), st.randoms()
+    st.lists(st.sampled_from([0, 1, MINUTE_MS, GAP, GAP + 1, MEMORY, MEMORY + 1]), max_size=12),
+    st.sampled_from([0, MINUTE_MS, 5 * MEMORY]),
+    st.randoms(),
 )
 @settings(deadline=None, max_examples=50)
-def test_the_short_way_of_an_ordinary_event_gives_what_placing_it_gives(steps, shuffled):
+def test_the_short_way_of_an_ordinary_event_gives_what_placing_it_gives(steps, ahead, shuffled):
     moments = list(accumulate(steps, initial=0))
     if len(steps) % 2:
         shuffled.shuffle(moments)
     run, sessions = Run(), ()
+    run.read([at(ahead, "bob")])
     for ms in moments:
         run.read([at(ms)])
         sessions, _ = place(sessions, NOON + ms, run.task.state.clock.now_ms, OPTIONS.sessions, lambda: True)
