@@ -106,11 +106,6 @@ class KafkaProxy:
         """Answers that were held come now."""
         self._released.set()
 
-    def seen(self, api: Api) -> int:
-        """How many requests of a kind there were."""
-        with self._lock:
-            return self._counts.get(api, 0)
-
     # ── threads: one that accepts, two a connection ─────────────────────────────────────────────────────────────
 
     def _accept(self) -> None:

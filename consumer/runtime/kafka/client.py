@@ -45,8 +45,16 @@ def journal_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> 
     return {**consumer_config(user, f"{group}-restore", log), "fetch.wait.max.ms": 10}
 
 
+MOST_BATCH_BYTES = 1_000_000
+"""librdkafka's own default."""
+
+
 def producer_config(
-    user: Mapping[str, Any], transactional_id: str, most_message_bytes: int, log: logging.Logger
+    user: Mapping[str, Any],
+    transactional_id: str,
+    most_message_bytes: int,
+    log: logging.Logger,
+    most_batch_bytes: int = MOST_BATCH_BYTES,
 ) -> Config:
     """The daemon's producer. `retry.backoff.ms`: at the default of 100 each of back-to-back transactions waits that
     long for the markers of the one before."""
@@ -56,6 +64,7 @@ def producer_config(
         "retry.backoff.ms": 5,
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 1_048_576,
+        "batch.size": min(MOST_BATCH_BYTES, most_batch_bytes),
         **user,
         "logger": log,
         "transactional.id": transactional_id,

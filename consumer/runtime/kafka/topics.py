@@ -87,7 +87,9 @@ def create_missing(
         if name not in known:
             new = NewTopic(name, partitions, replication_factor, config=config)
             _done(
-                admin.create_topics([new], operation_timeout=TIMEOUT_SECONDS)[name],
+                admin.create_topics(
+                    [new], operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS
+                )[name],
                 f"create the topic {name}",
             )
             created.append(Created(name, partitions))
@@ -99,19 +101,38 @@ def create_missing(
     if known.get(names.journal, topics[names.journal][0]) < topics[names.journal][0]:
         partitions = topics[names.journal][0]
         more = NewPartitions(names.journal, partitions)
-        _done(admin.create_partitions([more])[names.journal], f"add partitions to the topic {names.journal}")
+        _done(
+            admin.create_partitions([more], request_timeout=TIMEOUT_SECONDS)[names.journal],
+            f"add partitions to the topic {names.journal}",
+        )
         created.append(Created(names.journal, partitions))
     return created
 
 
 def most_message_bytes(admin: AdminClient, topic: str) -> int:
-    """A topic's `max.message.bytes`; Kafka's default where it may not be asked."""
+    """A topic's `max.message.bytes`; Kafka's default where it may not be asked. Raises Fenced(lost) without an answer."""
     resource = ConfigResource(ResourceType.TOPIC, topic)
+    asked = admin.describe_configs([resource], request_timeout=TIMEOUT_SECONDS)
     try:
-        config = admin.describe_configs([resource])[resource].result(timeout=TIMEOUT_SECONDS)
+        config = asked[resource].result(timeout=TIMEOUT_SECONDS + 5)
         return int(config["max.message.bytes"].value)
-    except (KafkaException, KeyError, ValueError, TypeError):
-        return DEFAULT_MOST_BYTES
+    except KafkaException as raised:
+        error = error_of(raised)
+        if _is_lost(error):
+            raise Fenced(
+                f"the settings of the topic {topic} cannot be asked: {error.str()}", outcome="lost"
+            ) from raised
+    except (KeyError, ValueError, TypeError) as ignored:
+        # an answer that leaves it out
+        del ignored
+    return DEFAULT_MOST_BYTES
+
+
+def most_batch_bytes(admin: AdminClient, names: Names) -> int:
+    """What every topic that Sluice writes takes at once: a limit for messages is one for batches, which the client does
+    not take apart when they are refused."""
+    written = [name for name in names if name and name != names.input]
+    return min(most_message_bytes(admin, name) for name in written)
 
 
 def _done(future: object, what: str) -> None:
@@ -121,6 +142,11 @@ def _done(future: object, what: str) -> None:
         error = error_of(raised)
         if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return
-        if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):  # noqa: SLF001
+        if _is_lost(error):
             raise Fenced(f"could not {what}: {error.str()}", outcome="lost") from raised
         raise Fatal(f"could not {what}: {error.str()}; create it by hand or grant the right") from raised
+
+
+def _is_lost(error: KafkaError) -> bool:
+    """Whether asking again may help."""
+    return error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)  # noqa: SLF001

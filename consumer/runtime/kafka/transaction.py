@@ -182,7 +182,7 @@ class TransactionalProducer:
     def _translate(self, error: KafkaError, raised: BaseException) -> None:
         """Raises what the loop must do about the error."""
         code, sentence = error.code(), f"{error.name()}: {error.str()}"
-        if code == _STATE:
+        if code == _STATE and not error.txn_requires_abort():  # with it, a delivery has failed meanwhile
             raise Fatal(f"the producer was used in the wrong order ({sentence})") from raised
         if error.fatal() or code in _FENCED:
             raise Fenced(sentence) from raised

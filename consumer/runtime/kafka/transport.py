@@ -77,7 +77,13 @@ class KafkaTransport:
         self._closing = False
         self._admin = AdminClient(admin_config(options.user, options.log))
         self._producer = TransactionalProducer(
-            producer_config(options.user, options.transactional_id, options.most_message_bytes, options.log),
+            producer_config(
+                options.user,
+                options.transactional_id,
+                options.most_message_bytes,
+                options.log,
+                topics.most_batch_bytes(self._admin, options.names),
+            ),
             options.names.journal,
         )
         self._consumer = Consumer(consumer_config(options.user, options.group, options.log))

@@ -1,4 +1,4 @@
-"""librdkafka can wait for ever for a group coordinator whose connection broke; the process does not wait with it."""
+"""The transactional producer amid faults of the line and of the client itself: it ends in time, in one of three ways."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import time
 from contextlib import suppress
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from consumer.core.record import Output
 from consumer.runtime.kafka import transaction
 from consumer.runtime.kafka.topics import Names
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
-from consumer.runtime.transport import Fenced, Partition, Transaction
+from consumer.runtime.transport import Fenced, Partition, Retry, Transaction
 from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
 from tests.topic_reader import create_topic, read_committed
 from tests.waiting import wait_until
@@ -79,3 +80,16 @@ def test_a_connection_that_breaks_between_two_transactions_never_hangs_the_secon
         transport.close()
     written = [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)]
     assert written in ([b"first", b"third"], [b"first", b"second", b"third"])
+
+
+def test_an_error_that_asks_for_an_abort_is_no_bug_of_ours_whatever_its_code(kafka, here):
+    """What librdkafka says when a delivery is refused while the offsets are sent: _STATE, and that it wants an abort."""
+    transport = member(kafka.bootstrap_servers, here)
+    producer = transport._producer
+    producer._producer.begin_transaction()
+    error = KafkaError(KafkaError._STATE, "Local: Erroneous state", txn_requires_abort=True)
+    with pytest.raises(Retry):
+        producer._translate(error, KafkaException(error))
+    transport.commit(Transaction([Output(here.topic, b"next")], positions={here: 1}))
+    transport.close()
+    assert [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)] == [b"next"]
