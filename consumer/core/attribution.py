@@ -30,7 +30,10 @@ def host_of(url: str | None) -> str | None:
     match = _ABSOLUTE.match(url) if url else None
     if match is None:
         return None
-    host = _PORT.sub("", match[1].rpartition("@")[2]).rstrip(".").lower()
+    host = match[1].rpartition("@")[2]
+    if ":" in host:
+        host = _PORT.sub("", host)
+    host = host.rstrip(".").lower()
     return host or None
 
 
@@ -51,7 +54,7 @@ class Attribution:
 
     def __init__(self, campaign_parameters: Iterable[str], own_domains: Iterable[str]) -> None:
         names = [re.escape(name.lower()).replace(r"\*", "[^=&]*") for name in campaign_parameters]
-        self._campaign = re.compile(rf"(?:^|&)(?:{'|'.join(names)})(?:=|&|\Z)" if names else r"(?!)")
+        self._campaign = re.compile(rf"&(?:{'|'.join(names)})(?:=|&|\Z)" if names else r"(?!)")
         own = [domain.lower().strip(".") for domain in own_domains]
         self._own = frozenset(own)
         self._below_own = tuple("." + domain for domain in own)
@@ -73,13 +76,13 @@ class Attribution:
             return False
         if "#" in page_url:
             query = page_url.partition("#")[0].partition("?")[2]
-        query = query.lower()
+        query = "&" + query.lower()
         if self._campaign.search(query) is not None:
             return True
         if "%" not in query:
             return False
         names = "&".join(quote(unquote_plus(p.partition("=")[0]), safe="*") for p in query.split("&"))
-        return self._campaign.search(names.lower()) is not None
+        return self._campaign.search("&" + names.lower()) is not None
 
     def is_external(self, referrer: str | None, page_url: str | None) -> bool:
         """Whether the referrer is another site: a host whose registrable domain is neither the page's nor our own."""

@@ -71,6 +71,8 @@ class Day(msgspec.Struct, omit_defaults=True):
         self.direct += facts.direct
         mine = (self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown)
         for table, more in zip(mine, facts.tables(), strict=True):
+            if not more:
+                continue
             for name, count in more.items():
                 kept = name if name in table or len(table) < MOST_NAMES else REST
                 table[kept] = table.get(kept, 0) + count

@@ -98,7 +98,8 @@ class WatchBatch:
         self._amended.clear()
         for minute, facts in report.facts.minutes.items():
             self._day(self._zone.day_of(minute)).add(facts)
-            self._note_invalid(minute, facts.rejected)
+            if facts.rejected:
+                self._note_invalid(minute, facts.rejected)
         for fact in report.facts.purchases:
             self._purchase(fact)
         progress = Progress(
