@@ -209,9 +209,10 @@ class WatchBatch:
         return reached
 
     def _obey(self, command: Command) -> None:
-        """An operator's command; one that does not fit (an unknown day or action) changes nothing."""
+        """An operator's command; one that does not fit (an unknown day or action, a day that is not quarantined)
+        changes nothing: nobody has looked at what quarantines a day later."""
         day = self._days.get(command.target)
-        if command.action == "release" and day is not None and day.closed_at_ms is not None:
+        if command.action == "release" and day is not None and day.status() == "quarantined":
             draft = self._day(command.target)
             draft.released = True
             draft.revise(self.clock.watermark_ms or command.wall_ms, command.reason, command.by)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.core.days import Receipt
-from consumer.core.facts import Facts, GateReport, MinuteFacts
+from consumer.core.facts import Command, Facts, GateReport, MinuteFacts
 from consumer.core.purchases import PurchaseFact
 from consumer.core.record import StoredRecord
 from consumer.core.timestamps import DAY_MS, MINUTE_MS, parse
@@ -184,6 +184,20 @@ def test_the_journal_from_the_beginning_of_the_last_whole_turn_restores_the_stat
     begins = max(n for n, entry in enumerate(entries[: completes + 1]) if entry.turn.begins)
     assert 0 < begins <= completes < len(entries) - 1
     assert restored(entries[begins:]).state == made.task.state
+
+
+# -- operators ---------------------------------------------------------------------------------------------------
+
+
+def test_a_release_of_a_day_that_is_not_quarantined_does_not_release_what_comes_later():
+    made, closing = Run(), START + DAY_MS + 60 * MINUTE_MS
+    first, second = (PurchaseFact("t1", START, content, AMOUNTS[content]) for content in "xy")
+    made.read(records_of([Facts({START // MINUTE_MS: MinuteFacts(1)}, [first])], stream_ms=lambda _: closing))
+    made.read([StoredRecord(to_json(Command("release", "2025-02-27", "ann", "in advance", WALL_MS)))])
+    assert made.receipts()["2025-02-27"].revision == 1
+    report = GateReport(0, 2, 1, "shop 1", WALL_MS, closing, facts=Facts({}, [second]))
+    made.read([StoredRecord(to_json(report))])
+    assert made.receipts()["2025-02-27"].status == "quarantined"
 
 
 # -- the ends of the calendar ------------------------------------------------------------------------------------
