@@ -98,7 +98,7 @@ class Shape:
     """What the contract says of all events with the same keys and value types.
 
     `identity` lists the keys that may hold the client's id, in order of preference; the other keys name where a role
-    is filled with a value of the right type (None = missing, `timestamp_absent` and so on say how). The tuples hold
+    is filled with a value of the right type (None = missing or of another type). The tuples hold
     names of contract fields (`unknown`: of keys that the contract does not know, cut to 64 characters, at most 20).
     """
 
