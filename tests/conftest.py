@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import hypothesis
 import pytest
 
 from consumer.local.kafka import EmbeddedKafka
@@ -16,6 +17,11 @@ class Broker:
     """A running Apache Kafka's address."""
 
     bootstrap_servers: str
+
+
+# A busy machine is slow without being wrong: no test asserts a time.
+hypothesis.settings.register_profile("sluice", deadline=None)
+hypothesis.settings.load_profile("sluice")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
