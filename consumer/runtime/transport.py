@@ -65,6 +65,12 @@ class Polled:
     at_end: set[Partition] = field(default_factory=set)
     behind: dict[Partition, int] = field(default_factory=dict)
 
+    def drop(self, partition: Partition) -> None:
+        """Forgets what came of a partition: it is not ours any more."""
+        self.records.pop(partition, None)
+        self.positions.pop(partition, None)
+        self.at_end.discard(partition)
+
 
 @dataclass(slots=True)
 class Transaction:

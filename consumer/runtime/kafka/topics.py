@@ -140,8 +140,8 @@ def _done(future: object, what: str) -> None:
         future.result(timeout=TIMEOUT_SECONDS + 5)  # type: ignore[attr-defined]  # a concurrent.futures.Future
     except KafkaException as raised:
         error = error_of(raised)
-        if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return
+        if error.code() in (KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.INVALID_PARTITIONS):
+            return  # another process was quicker
         if _is_lost(error):
             raise Fenced(f"could not {what}: {error.str()}", outcome="lost") from raised
         raise Fatal(f"could not {what}: {error.str()}; create it by hand or grant the right") from raised

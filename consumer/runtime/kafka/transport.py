@@ -72,6 +72,7 @@ class KafkaTransport:
         self._owner = owner
         self._failure: BaseException | None = None
         self._expected: dict[tuple[str, int], int] = {}
+        self._polled = Polled()
         self._partitions_at = -PARTITIONS_EVERY_SECONDS
         self._partitions = 0
         self._closing = False
@@ -104,7 +105,7 @@ class KafkaTransport:
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def poll(self, most_records: int, wait_seconds: float) -> Polled:
-        polled = Polled()
+        polled = self._polled = Polled()
         gathered, size, wait = 0, 0, wait_seconds
         while gathered < most_records and size < MOST_POLLED_BYTES:
             chunk = self._consume(min(CHUNK, most_records - gathered), wait)
@@ -252,6 +253,7 @@ class KafkaTransport:
         gone = [Partition(where.topic, where.partition) for where in revoked]
         for partition in gone:
             self._expected.pop(partition, None)
+            self._polled.drop(partition)  # it may come back within the same poll, and its records with it
         try:
             self._owner.revoked(gone)
         except BaseException as failure:  # noqa: BLE001 - raised again after the call
