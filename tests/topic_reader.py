@@ -16,6 +16,8 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
+from tests.waiting import wait_until
+
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
@@ -29,10 +31,13 @@ def admin(servers: str) -> AdminClient:
 
 
 def create_topic(servers: str, topic: str, partitions: int = 1, **config: str) -> None:
-    """A new topic; `max_message_bytes` stands for `max.message.bytes` and so on."""
+    """A new topic, seen by clients when this is back; `max_message_bytes` stands for `max.message.bytes` and so on."""
     settings = {name.replace("_", "."): value for name, value in config.items()}
     new = NewTopic(topic, partitions, 1, config=settings)
     admin(servers).create_topics([new])[topic].result(ANSWER_SECONDS)
+    wait_until(
+        lambda: topic in admin(servers).list_topics(timeout=ANSWER_SECONDS).topics, ANSWER_SECONDS, topic
+    )
 
 
 def partitions(servers: str, topic: str) -> list[int]:

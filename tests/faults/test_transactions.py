@@ -7,13 +7,15 @@ import time
 from contextlib import suppress
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumer.core.record import Output
 from consumer.runtime.kafka import transaction
+from consumer.runtime.kafka import transport as transport_module
 from consumer.runtime.kafka.topics import Names
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.transport import Fenced, Partition, Retry, Transaction
+from tests.faults.feed import Sent, send
 from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
 from tests.topic_reader import create_topic, read_committed
 from tests.waiting import wait_until
@@ -93,3 +95,27 @@ def test_an_error_that_asks_for_an_abort_is_no_bug_of_ours_whatever_its_code(kaf
     transport.commit(Transaction([Output(here.topic, b"next")], positions={here: 1}))
     transport.close()
     assert [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)] == [b"next"]
+
+
+def test_a_partition_that_goes_and_comes_back_within_one_poll_is_read_once(kafka, here, monkeypatch):
+    transport = member(kafka.bootstrap_servers, here)
+    send(kafka.bootstrap_servers, here.topic, [Sent(b"%d" % number) for number in range(5)])
+    monkeypatch.setattr(transport_module, "CHUNK", 1)
+    consume, where = transport._consume, [TopicPartition(*here)]
+    gathered = []
+
+    def rebalance_then_consume(most, wait_seconds):
+        if len(gathered) == 2:
+            transport._on_revoke(transport._consumer, where)
+            transport._consumer.incremental_unassign(where)
+            transport._on_assign(transport._consumer, where)
+        chunk = consume(most, 1.0)
+        gathered.extend(message for message in chunk if message.error() is None)
+        return chunk
+
+    monkeypatch.setattr(transport, "_consume", rebalance_then_consume)
+    polled = wait_until(lambda: (found := transport.poll(100, 1.0)).records and found, 30, "five records")
+    transport.close()
+    assert len(gathered) == 7
+    assert [message.offset() for message in polled.records[here]] == [0, 1, 2, 3, 4]
+    assert polled.positions == {here: 5}

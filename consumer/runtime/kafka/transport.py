@@ -115,6 +115,7 @@ class KafkaTransport:
             gathered += len(chunk)
             wait = 0.0
         self._note_places(polled)
+        self._polled = Polled()
         return polled
 
     def _consume(self, most: int, wait_seconds: float) -> list[Any]:

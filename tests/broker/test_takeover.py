@@ -1,0 +1,108 @@
+"""Processes that come and go under load: the work moves, the numbers do not."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from confluent_kafka.admin import NewPartitions
+
+from consumer.runtime.kafka import topics
+from tests.faults.feed import Sent, page_view, send, troubled_shop
+from tests.faults.verifier import receipts, verify
+from tests.processes import PATIENCE_SECONDS, Site
+from tests.topic_reader import admin, create_topic
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.broker
+
+SMALL_BATCHES = {"batch": {"max_events": 100, "max_wait_seconds": 0.05}}
+ENOUGH_SECONDS = 8.0
+"""In which a process ends that was asked to, on a busy machine, too."""
+
+
+@pytest.fixture
+def site(broker, topic_prefix, tmp_path):
+    with Site(broker.bootstrap_servers, topic_prefix, tmp_path, sections=SMALL_BATCHES) as site:
+        yield site
+
+
+def assigned(process):
+    return process.metric("sluice_assigned_partitions")
+
+
+def wait_for_work(*processes):
+    """Waits until every one of them works on something."""
+    for process in processes:
+        wait_until(lambda p=process: assigned(p), PATIENCE_SECONDS, f"work for {process.told()}")
+
+
+def stop_in_time(process):
+    started = time.monotonic()
+    assert process.stop() == 0, process.told()
+    assert time.monotonic() - started < ENOUGH_SECONDS
+    assert process.said("ended in order")
+
+
+def test_a_third_process_that_joins_and_leaves_under_load_changes_no_number(site):
+    create_topic(site.servers, site.input, 4)
+    records = troubled_shop(21, sessions_per_day=200)
+    third = len(records) // 3
+    one, two = site.start(), site.start()
+    send(site.servers, site.input, records[:third])
+    site.wait_until_done(third // 2)
+    guest = site.start()
+    send(site.servers, site.input, records[third : 2 * third])
+    wait_for_work(one, two, guest)
+    site.wait_until_done(third + third // 2)
+    send(site.servers, site.input, records[2 * third :])
+    stop_in_time(guest)
+    site.wait_until_caught_up()
+    wait_until(lambda: assigned(one) + assigned(two) == 5, PATIENCE_SECONDS, "all partitions at work")
+    verify(site)
+
+
+def test_roles_in_processes_of_their_own_give_the_same_numbers(site):
+    create_topic(site.servers, site.input, 4)
+    records = troubled_shop(22)
+    send(site.servers, site.input, records[: len(records) // 2])
+    counting = site.start("--roles", "watch,deliver")
+    gates = [site.start("--roles", "gate") for _ in range(2)]
+    wait_for_work(counting, *gates)
+    send(site.servers, site.input, records[len(records) // 2 :])
+    site.wait_until_caught_up()
+    assert counting.metric("sluice_assigned_partitions", role="watch") == 1
+    assert sum(gate.metric("sluice_assigned_partitions", role="gate") for gate in gates) == 4
+    verify(site)
+
+
+def test_input_partitions_that_are_added_are_taken_up_by_everyone(site):
+    site.kafka = {"topic.metadata.refresh.interval.ms": "500"}
+    create_topic(site.servers, site.input, 2)
+    visits = [
+        Sent(page_view(f"c{n}", f"2025-03-01T12:{n // 60:02d}:{n % 60:02d}.000Z"), b"c%d" % n)
+        for n in range(400)
+    ]
+    one, two = site.start(), site.start()
+    send(site.servers, site.input, visits[:200])
+    wait_for_work(one, two)
+    site.wait_until_caught_up()
+    admin(site.servers).create_partitions([NewPartitions(site.input, 6)])[site.input].result(30)
+    wait_until(lambda: assigned(one) + assigned(two) == 7, PATIENCE_SECONDS, f"{one.told()} {two.told()}")
+    send(site.servers, site.input, visits[200:])
+    site.wait_until_caught_up()
+    site.stop()
+    assert receipts(site)["2025-03-01"].metrics.sessions == 400
+
+
+def test_two_processes_that_add_the_same_journal_partitions_at_once_both_go_on(site):
+    names = topics.Names(
+        *(site.topic(name) for name in ("input", "dlq", "valid", "facts", "journal", "d", "a"))
+    )
+    create_topic(site.servers, names.input, 4)
+    create_topic(site.servers, names.journal, 2)
+    client = admin(site.servers)
+    known = topics.existing(client)
+    for _ in range(2):
+        topics.create_missing(client, names, known, -1)
+    wait_until(lambda: topics.existing(client)[names.journal] == 5, PATIENCE_SECONDS, "five partitions")
