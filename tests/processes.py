@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.topic_reader import GroupOffsets, log_ends
+from tests.topic_reader import GroupOffsets, log_ends, stable_ends
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -138,9 +138,14 @@ class Process:
     def metric(self, name: str, **labels: str) -> float:
         """A metric's value now, summed over all label sets that have these labels."""
         families = text_string_to_metric_families(self.get("/metrics")[1])
-        samples = [sample for family in families for sample in family.samples if sample.name == name]
-        assert samples, f"no metric {name}"
-        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+        values = [
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        assert values, f"no metric {name} {labels}"
+        return sum(values)
 
     def wait_until_ready(self) -> None:
         """Waits for `/readyz` to turn true."""
@@ -239,9 +244,13 @@ class Site:
 
     def wait_until_caught_up(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until the gates have read all of the input as of now, and the watch all that they said of it."""
-        for topic in (self.input, self.topic("facts")):
-            ends = {(topic, number): end for number, end in log_ends(self.servers, topic).items()}
-            self._wait(partial(self._has_reached, ends), seconds, f"the group reaches {ends}")
+        ends = {(self.input, number): end for number, end in log_ends(self.servers, self.input).items()}
+        self._wait(partial(self._has_reached, ends), seconds, f"the group reaches {ends}")
+        facts = self.topic("facts")
+        told = lambda: log_ends(self.servers, facts)  # noqa: E731 - asked again and again
+        self._wait(lambda: stable_ends(self.servers, facts) == told(), seconds, "no transaction is open")
+        last = {(facts, 0): told()[0] - 1}  # behind the last record stands its transaction's marker
+        self._wait(partial(self._has_reached, last), seconds, f"the group reaches {last}")
 
     def _has_reached(self, ends: dict[tuple[str, int], int]) -> bool:
         committed = self.committed()

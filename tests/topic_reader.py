@@ -51,16 +51,22 @@ def log_ends(servers: str, topic: str) -> dict[int, int]:
     return _offsets(servers, topic, OffsetSpec.latest())
 
 
+def stable_ends(servers: str, topic: str) -> dict[int, int]:
+    """The offset of every partition below which no transaction is open."""
+    return _offsets(servers, topic, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+
+
 def log_starts(servers: str, topic: str) -> dict[int, int]:
     """The first offset of every partition that has not been deleted."""
     return _offsets(servers, topic, OffsetSpec.earliest())
 
 
-def _offsets(servers: str, topic: str, which: OffsetSpec) -> dict[int, int]:
+def _offsets(
+    servers: str, topic: str, which: OffsetSpec, level: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+) -> dict[int, int]:
     asked = {TopicPartition(topic, number): which for number in partitions(servers, topic)}
     if not asked:
         return {}
-    level = IsolationLevel.READ_UNCOMMITTED
     futures = admin(servers).list_offsets(asked, isolation_level=level, request_timeout=ANSWER_SECONDS)
     return {where.partition: futures[where].result(ANSWER_SECONDS).offset for where in asked}
 

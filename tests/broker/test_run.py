@@ -2,23 +2,101 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
-from tests.faults.feed import send, troubled_shop
-from tests.faults.verifier import verify
-from tests.processes import Site
-from tests.topic_reader import create_topic
+from tests.faults.feed import send, send_in_transactions, troubled_shop
+from tests.faults.verifier import rows, verify
+from tests.processes import PATIENCE_SECONDS, Site
+from tests.topic_reader import create_topic, log_starts
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
 
+ENOUGH_SECONDS = 8.0
+"""In which a process ends that was asked to, on a busy machine, too."""
 
-def test_two_processes_give_the_oracles_numbers_and_every_dead_letter_once(broker, topic_prefix, tmp_path):
+
+@pytest.fixture
+def site(broker, topic_prefix, tmp_path):
     with Site(broker.bootstrap_servers, topic_prefix, tmp_path) as site:
-        create_topic(site.servers, site.input, 4)
-        first, second = site.start(), site.start()
-        send(site.servers, site.input, troubled_shop(1))
-        first.wait_until_ready()
-        second.wait_until_ready()
-        site.wait_until_caught_up()
-        truth = verify(site)
-        assert len(truth.reasons) >= 6
+        yield site
+
+
+def stop_in_time(process):
+    started = time.monotonic()
+    assert process.stop() == 0, process.told()
+    assert time.monotonic() - started < ENOUGH_SECONDS
+    assert process.said("ended in order")
+    assert not process.words, process.told()
+
+
+def test_two_processes_give_the_oracles_numbers_and_every_dead_letter_once(site):
+    create_topic(site.servers, site.input, 4)
+    first, second = site.start(), site.start()
+    records = troubled_shop(1)
+    send(site.servers, site.input, records[:800])
+    send_in_transactions(site.servers, site.input, records[800:], size=300)
+    for process in (first, second):
+        process.wait_until_ready()
+    site.wait_until_caught_up()
+    truth = verify(site)
+    assert len(truth.inputs) == len(records)  # what was taken back is nobody's
+    assert len(truth.reasons) >= 6
+
+
+def test_a_life_ready_then_asked_to_end_then_carried_on_by_another(site):
+    create_topic(site.servers, site.input, 2)
+    records = troubled_shop(2)
+    half = len(records) // 2
+    first = site.start()
+    send(site.servers, site.input, records[:half])
+    first.wait_until_ready()
+    site.wait_until_caught_up()
+    assert first.get("/healthz") == (200, '{"alive": true, "reasons": []}\n')
+    assert json.loads(first.get("/readyz")[1]) == {"ready": True, "reasons": []}
+    assert first.metric("sluice_records_total", role="gate") == half
+    assert first.get("/nothing")[0] == 404
+    stop_in_time(first)
+    stood = site.committed()
+    second = site.start()
+    for (topic, number), offset in stood.items():
+        second.wait_to_say("partition restored", partition=f"{topic}[{number}]", offset=offset)
+    third = site.start()
+    third.wait_until_ready()
+    send(site.servers, site.input, records[half:])
+    site.wait_until_caught_up()
+    stop_in_time(second)
+    for number in range(2):
+        third.wait_to_say("partition restored", partition=f"{site.input}[{number}]")
+    third.wait_until_ready()
+    verify(site)
+
+
+def test_the_journal_is_trimmed_while_running_and_what_is_left_restores_the_same(site):
+    site.sections = {"batch": {"max_events": 300}}
+    create_topic(site.servers, site.input)
+    records = troubled_shop(4, sessions_per_day=450)
+    most = len(records) * 9 // 10
+    first = site.start(instance="one")
+    send(site.servers, site.input, records[:most])
+    gate = 1
+    journal = site.topic("journal")
+    wait_until(
+        lambda: log_starts(site.servers, journal).get(gate), PATIENCE_SECONDS, "the journal is trimmed"
+    )
+    site.wait_until_caught_up()
+    stop_in_time(first)
+    heir = site.start(instance="one")
+    restored = heir.wait_to_say("partition restored", partition=f"{site.input}[0]")
+    assert restored["entries"] < most // 300
+    send(site.servers, site.input, records[most:])
+    site.wait_until_caught_up()
+    for topic, number in ((journal, 0), (site.topic("facts"), 0)):
+        wait_until(
+            lambda t=topic, n=number: log_starts(site.servers, t)[n] > 0, PATIENCE_SECONDS, f"{topic} trimmed"
+        )
+    verify(site)
+    assert len(rows(site)) == 3
