@@ -213,11 +213,18 @@ class Site:
         return path
 
     def start(
-        self, *arguments: str, instance: str = "", servers: str = "", kafka: dict[str, object] | None = None
+        self,
+        *arguments: str,
+        instance: str = "",
+        servers: str = "",
+        kafka: dict[str, object] | None = None,
+        **variables: str,
     ) -> Process:
-        """A new `sluice run` with these arguments."""
+        """A new `sluice run` with these arguments, and `SLUICE_` variables."""
         config = str(self.settings(servers, **(kafka or {})))
-        environment = {"SLUICE_INSTANCE": instance} if instance else {}
+        if instance:
+            variables["INSTANCE"] = instance
+        environment = {f"SLUICE_{name}": value for name, value in variables.items()}
         process = Process(["run", "--config", config, *arguments], environment, self.folder)
         self.processes.append(process)
         return process

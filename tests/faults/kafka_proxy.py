@@ -112,12 +112,12 @@ class KafkaProxy:
         while True:
             try:
                 client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
                 broker = socket.create_connection((LOOPBACK, self._broker_port))
             except OSError:
-                if self._listener.fileno() < 0:
-                    return
-                with suppress(UnboundLocalError):
-                    client.close()
+                client.close()
                 continue
             _Connection(self, client, broker).start()
 

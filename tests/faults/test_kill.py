@@ -64,7 +64,7 @@ def chaos(site, kafka, seed, kills, broker_restarts, sessions_per_day):
 
 
 def test_five_kills_and_a_broker_restart_change_no_number(site, kafka):
-    chaos(site, kafka, 5, kills=5, broker_restarts=1, sessions_per_day=200)
+    chaos(site, kafka, 5, kills=5, broker_restarts=1, sessions_per_day=100)
 
 
 @pytest.mark.campaign

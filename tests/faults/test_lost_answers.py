@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from random import Random
 
@@ -62,12 +63,24 @@ def run_through(site, losses, sessions_per_day, slices=4):
         return verify(site)
 
 
-@pytest.mark.campaign
-@pytest.mark.timeout(300)
-def test_answers_and_requests_lost_on_a_broken_connection_change_no_number(site):
-    losses = Losses(1, every=12, fates=(Fate.LOSE_REQUEST, Fate.LOSE_ANSWER))
-    run_through(site, losses, sessions_per_day=200)
-    assert {(Api.END_TXN, Fate.LOSE_ANSWER), (Api.TXN_OFFSET_COMMIT, Fate.LOSE_ANSWER)} <= set(losses.lost)
+class EveryNth:
+    """Loses every so manieth request of a kind, and its answer every other time."""
+
+    def __init__(self, **every):
+        self._every = {Api[name.upper()]: number for name, number in every.items()}
+        self.lost = Counter()
+
+    def __call__(self, request):
+        if request.nth % self._every.get(request.api, request.nth + 1):
+            return Fate.PASS
+        self.lost[request.api] += 1
+        return Fate.LOSE_ANSWER if self.lost[request.api] % 2 else Fate.LOSE_REQUEST
+
+
+def test_steps_of_transactions_lost_with_their_connections_change_no_number(site):
+    losses = EveryNth(end_txn=5, txn_offset_commit=7, add_partitions_to_txn=9)
+    run_through(site, losses, sessions_per_day=100, slices=2)
+    assert losses.lost.keys() == {Api.END_TXN, Api.TXN_OFFSET_COMMIT, Api.ADD_PARTITIONS_TO_TXN}
 
 
 @pytest.mark.campaign
