@@ -1,0 +1,114 @@
+"""A metric's day as running sums, and stretches of it: what came between two times, with and without its oddest hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+from detectors.totals import PARTS, STEP_MINUTES, Course, Totals
+from detectors.watched import Kind, Watched, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Steps = list[float]
+
+HOUR = 60 // STEP_MINUTES
+"""Steps of an hour."""
+
+
+class Stretch(NamedTuple):
+    """What a metric has between two times: its part, and the size that its noise depends on (the whole of a ratio, the
+    purchases behind an amount, a count itself)."""
+
+    part: float
+    size: float
+
+    def minus(self, other: Stretch) -> Stretch:
+        """Without a stretch that lies in it."""
+        return Stretch(self.part - other.part, self.size - other.size)
+
+    def value(self, watched: Watched) -> float | None:
+        """The metric's value; None for a share of nothing."""
+        if watched.whole is None:
+            return self.part
+        return self.part / self.size if self.size > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A metric's day as running sums: what has come by each step, so that any stretch is two look-ups."""
+
+    part: Steps
+    size: Steps
+
+    def stretch(self, start: int, end: int) -> Stretch:
+        """What lies between two steps.
+
+        >>> line_of([1, 2, 4], [1, 1, 1]).stretch(1, 3)
+        Stretch(part=6, size=2)
+        """
+        return Stretch(self.part[end] - self.part[start], self.size[end] - self.size[start])
+
+    def without(self, start: int, end: int, hour: int) -> Stretch:
+        """What lies between two steps, except for the hour from a step.
+
+        >>> line_of([1] * 12, [2] * 12).without(0, 12, 3)
+        Stretch(part=6, size=12)
+        """
+        part, size, until = self.part, self.size, hour + HOUR
+        return Stretch(
+            part[end] - part[until] + part[hour] - part[start],
+            size[end] - size[until] + size[hour] - size[start],
+        )
+
+
+class Seen:
+    """A day's running sums when it is looked at, by part."""
+
+    def __init__(self, course: Course) -> None:
+        self._lines = {part: [0, *accumulate(course.of(part))] for part in PARTS}
+
+    def totals(self, start: int, end: int) -> Totals:
+        """The sums between two steps."""
+        return Totals(*(line[end] - line[start] for line in self._lines.values()))
+
+    def line(self, watched: Watched) -> Line:
+        """One metric's day."""
+        return Line(self._lines[watched.part], self._lines[size_of(watched)])
+
+
+def line_of(part: Sequence[float], size: Sequence[float]) -> Line:
+    """The running sums of two lists of steps."""
+    return Line([0, *accumulate(part)], [0, *accumulate(size)])
+
+
+def excesses(watched: Watched, own: Line, usual: Line, span: range, m: float) -> list[float]:
+    """For each step of a span, how much the hour from it has beyond what is normal: beyond m times the usual for a sum,
+    beyond the share m for a ratio."""
+    part, line = own.part, usual.part if watched.whole is None else own.size
+    return [part[step + HOUR] - part[step] - m * (line[step + HOUR] - line[step]) for step in span]
+
+
+def without_burst(own: Line, usual: Line, start: int, end: int, hour: int) -> tuple[Stretch, Stretch]:
+    """What lies between two steps, and what usually does, without the hour from `hour`: half an hour of a crawler is no
+    change of level."""
+    return own.without(start, end, hour), usual.without(start, end, hour)
+
+
+def relative_variance(watched: Watched, expected: Stretch, cv: float) -> float:
+    """The variance of a metric by chance alone, as a share of its squared value: Poisson for a count (1 / n), binomial
+    for a share ((1 - p) / (p n)), compound Poisson for a sum of orders ((1 + cv^2) / n), cv^2 / n for their mean.
+
+    >>> from detectors.watched import WATCHED
+    >>> relative_variance(WATCHED[0], Stretch(100, 100), 1.0), relative_variance(WATCHED[4], Stretch(50, 100), 1.0)
+    (0.01, 0.01)
+    """
+    size = max(expected.size, 1e-9)
+    if watched.kind is Kind.VOLUME:
+        return 1 / size
+    if watched.kind is Kind.RATIO:
+        share = min(max(expected.part / size, 1e-9), 1.0)
+        return (1 - share) / (share * size)
+    return (cv * cv + (watched.whole is None)) / size

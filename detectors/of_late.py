@@ -1,0 +1,214 @@
+"""The last hours beside what the day's own level until then makes them: finds what begins at noon, before the morning
+has hidden it, and hardly depends on how much days differ from each other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from detectors.answer import Answer, Reason
+from detectors.band import Band, judge, unevenness
+from detectors.line import HOUR, Stretch, excesses, relative_variance, without_burst
+from detectors.so_far import SPIKE
+from detectors.totals import STEP_MINUTES, STEPS
+from detectors.watched import EVENTS, Kind, Limits
+
+if TYPE_CHECKING:
+    from detectors.line import Seen
+    from detectors.typical import Typical
+
+
+@dataclass(frozen=True, slots=True)
+class LateRules:
+    """`hours`: the windows. `level_hours`: how many hours must lie before one to tell the day's own level (their oddest is
+    left out). `z`: what they need, more than a whole day does, for there are many of them. `fewest`: how
+    many sessions, purchases or events a window must expect (a share: of what it counts, and of the rest). `day_share`:
+    by what part of a typical day a volume must be off. `spike`, `spike_day_share`: by what share of the expected, and
+    of a typical day, events or sessions must rise; half an hour of a crawler is no spike. `back_hours`, `back_z`: over which windows, and within how many scales, a
+    metric must be to be back."""
+
+    hours: tuple[int, ...] = (1, 2, 4, 8)
+    level_hours: int = 4
+    z: float = 4.5
+    fewest: float = 20
+    day_share: float = 0.03
+    spike: float = 1.0
+    spike_day_share: float = 0.25
+    back_hours: tuple[int, ...] = (2, 4, 8)
+    back_z: float = 2.0
+
+
+class Level(NamedTuple):
+    """How the day stands beside a typical one until a window begins, and the variance of that (relative)."""
+
+    factor: float
+    variance: float
+
+
+class Window(NamedTuple):
+    """What lies between two steps beside what should: value, normal value, scale, and the level taken for it."""
+
+    start: int
+    end: int
+    level: Level
+    x: float = 0.0
+    m: float = 0.0
+    scale: float = 0.0
+
+    @property
+    def strength(self) -> float:
+        """How far it is off, on a scale on which a rise is as unlikely as a fall."""
+        return abs(self.x - self.m) / self.scale / unevenness(self.x, self.m)
+
+    def enough(self, limits: Limits) -> bool:
+        """Whether its change is large enough to matter."""
+        change = abs(self.x - self.m)
+        return change >= limits.relative * self.m and change >= limits.absolute
+
+
+class Late:
+    """The last hours of one metric when a day's first `step` steps are known."""
+
+    def __init__(self, typical: Typical, seen: Seen, step: int, limits: Limits, rules: LateRules) -> None:
+        self._typical = typical
+        self._seen = seen
+        self._line = seen.line(typical.watched)
+        self._step = step
+        self._by_hour: list[float] | None = None
+        self._limits = limits
+        self._rules = rules
+
+    def answer(self, since: int | None = None) -> Answer:
+        """What the last hours say: the answer of the strongest window that fires, else of the strongest.
+
+        `since` is the step at which the metric went off, if it has; its level is taken from before that.
+        """
+        starts = [self._step - hours * HOUR for hours in self._rules.hours if self._looked_at(hours)]
+        windows = [w for start in starts if (w := self.window(start, self._step, since)) is not None]
+        if not windows:
+            return Answer(self._typical.watched.rule, self._typical.watched.metric, Reason.BELOW_MIN_ABS)
+        windows.sort(key=lambda window: window.strength, reverse=True)
+        strong = (self.judged(window) for window in windows if window.strength >= self._rules.z)
+        return next((answer for answer in strong if answer.fired), None) or self.judged(windows[0])
+
+    def recovery(self, since: int) -> Answer:
+        """Whether a metric that went off at a step is back, beside its level from before: `within_band` if the last two
+        hours (four, eight, where two are too little to tell) are within 2 scales or half of what mattered; `fired` if
+        not; `below_min_abs` while less time has passed."""
+        watched, rules = self._typical.watched, self._rules
+        for hours in rules.back_hours:
+            start = self._step - hours * HOUR
+            window = self.window(start, self._step, since) if start >= max(since, 0) else None
+            if window is None:
+                continue
+            limits = replace(
+                self._limits, relative=self._limits.relative / 2, absolute=self._limits.absolute / 2
+            )
+            if watched.kind is not Kind.RATIO:
+                limits = replace(limits, absolute=0.0)
+            band = Band(window.m, 0.0, window.scale, self._typical.days, "hours")
+            totals = self._seen.totals(start, self._step)
+            answer = judge(watched, totals, band, limits, rules.back_z)
+            return msgspec.structs.replace(
+                answer, severity=None, baseline_mad=None, since_minute=start * STEP_MINUTES
+            )
+        return Answer(watched.rule, watched.metric, Reason.BELOW_MIN_ABS)
+
+    def _looked_at(self, hours: int) -> bool:
+        """Whether a window fits into the day so far and is due: the longer, the slower it changes, so four hours are
+        looked at every 20 minutes and eight every 40. A share has none of one hour, which may be a single burst."""
+        too_short = hours == 1 and self._typical.watched.whole is not None
+        return hours * HOUR <= self._step and self._step % max(hours // 2, 1) == 0 and not too_short
+
+    def window(self, start: int, end: int, since: int | None = None) -> Window | None:
+        """What lies between two steps beside what should; None where that is too little to tell."""
+        level = self.level(start if since is None else min(start, since))
+        window = Window(start, end, level)
+        return self._beside(self._line.stretch(start, end), self._typical.line.stretch(start, end), window)
+
+    def level(self, end: int) -> Level:
+        """How the day stands beside a typical one by a step, as far as its sums tell that apart from how days differ
+        (the mean of a Gaussian prior and a Gaussian observation)."""
+        typical, watched = self._typical, self._typical.watched
+        days = typical.day_variance
+        if end < self._rules.level_hours * HOUR:
+            return Level(1.0, days)
+        burst = self._strongest(end)
+        seen, expected = without_burst(self._line, typical.line, 0, end, burst)
+        x, m = seen.value(watched), expected.value(watched) or 0.0
+        if m <= 0 or x is None or expected.size < self._rules.fewest:
+            return Level(1.0, days)
+        chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
+        own = typical.noise(HOUR) ** 2 * chance
+        weight = days / (days + own)
+        return Level(max(1 + weight * (x / m - 1), 0.05), weight * own)
+
+    def _strongest(self, end: int) -> int:
+        """Where the hour begins, between midnight and a step, that is most off."""
+        if self._by_hour is None:
+            watched, usual = self._typical.watched, self._typical.line
+            m = 1.0 if watched.whole is None else usual.stretch(0, STEPS).value(watched) or 0.0
+            span = range(self._step - HOUR + 1)
+            self._by_hour = [abs(excess) for excess in excesses(watched, self._line, usual, span, m)]
+        until = self._by_hour[: end - HOUR + 1]
+        return until.index(max(until))
+
+    def judged(self, window: Window) -> Answer:
+        """The answer of one window."""
+        watched, limits, z = self._typical.watched, self._needed(window), self._rules.z
+        band = Band(window.m, 0.0, window.scale, self._typical.days, "hours")
+        answer = judge(watched, self._seen.totals(window.start, window.end), band, limits, z)
+        if answer.fired and self._one_burst(window, limits):
+            answer = msgspec.structs.replace(answer, reason=Reason.WITHIN_BAND, severity=None)
+        return msgspec.structs.replace(
+            answer,
+            rule=SPIKE if watched is EVENTS and window.x > window.m else watched.rule,
+            baseline_mad=None,
+            since_minute=window.start * STEP_MINUTES,
+            evidence={**answer.evidence, "level": window.level.factor},
+        )
+
+    def _beside(self, own: Stretch, expected: Stretch, window: Window) -> Window | None:
+        typical, watched = self._typical, self._typical.watched
+        usual, x = expected.value(watched), own.value(watched)
+        if not usual or x is None:
+            return None
+        m = usual * window.level.factor
+        size = expected.size if watched.whole is None else own.size
+        fewest = size if watched.kind is not Kind.RATIO else size * min(m, 1 - m)
+        if fewest < self._rules.fewest:
+            return None
+        chance = relative_variance(watched, Stretch(m * size, size), typical.cv) + typical.hourly**2
+        variance = typical.noise(window.end - window.start) ** 2 * chance + window.level.variance
+        return window._replace(x=x, m=m, scale=m * math.sqrt(variance))
+
+    def _needed(self, window: Window) -> Limits:
+        """What a window's change must be to matter: of a volume, a part of a whole day, and more if it is a rise."""
+        limits, rules, watched = self._limits, self._rules, self._typical.watched
+        if watched.kind is not Kind.VOLUME:
+            return limits
+        day = self._typical.line.part[STEPS]
+        if window.x > window.m and watched.part != "purchases":
+            return replace(
+                limits, relative=rules.spike, absolute=max(limits.absolute, rules.spike_day_share * day)
+            )
+        return replace(limits, absolute=max(limits.absolute, rules.day_share * day))
+
+    def _one_burst(self, window: Window, limits: Limits) -> bool:
+        """Whether a change that a burst can make is the doing of a single hour: without its strongest hour the window
+        is not off. A fall of a volume is no burst, for nothing can be less than nothing."""
+        watched, usual = self._typical.watched, self._typical.line
+        side = 1 if window.x > window.m else -1
+        if watched.whole is None and side < 0:
+            return False
+        m = window.level.factor if watched.whole is None else window.m
+        span = range(window.start, window.end - HOUR + 1)
+        by_hour = excesses(watched, self._line, usual, span, m)
+        hour = max(span, key=lambda step: side * by_hour[step - window.start])
+        rest = self._beside(*without_burst(self._line, usual, window.start, window.end, hour), window)
+        if rest is None or (rest.x > rest.m) != (window.x > window.m) or rest.strength < self._rules.z:
+            return True
+        return not rest.enough(limits if watched.whole else replace(limits, absolute=0.0))

@@ -1,0 +1,89 @@
+"""What the watch counts, addable: the sums of a day or of a part of it, and a day's course in steps of ten minutes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Part = Literal["events", "sessions", "direct", "purchases", "revenue", "revenue_squares"]
+
+PARTS: tuple[Part, ...] = ("events", "sessions", "direct", "purchases", "revenue", "revenue_squares")
+
+STEP_MINUTES = 10
+STEPS = 24 * 60 // STEP_MINUTES
+"""Steps of a day. On a day of 25 hours the last step takes what comes after it."""
+
+
+class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Sums of a stretch of time. `direct` are direct sessions, `revenue_squares` the sum of squared order amounts,
+    which says how much the orders vary and how much of the revenue is one large order.
+
+    >>> Totals(sessions=3, purchases=1, revenue=10.0) + Totals(sessions=2)
+    Totals(events=0, sessions=5, direct=0, purchases=1, revenue=10.0, revenue_squares=0.0)
+    """
+
+    events: float = 0
+    sessions: float = 0
+    direct: float = 0
+    purchases: float = 0
+    revenue: float = 0.0
+    revenue_squares: float = 0.0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(*(getattr(self, part) + getattr(other, part) for part in PARTS))
+
+
+class Course(msgspec.Struct, omit_defaults=True):
+    """A day step by step: for each part, what each ten minutes of the day added to it. Counts of sessions may be
+    taken back later, so a step may be negative."""
+
+    events: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
+    sessions: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
+    direct: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
+    purchases: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
+    revenue: list[float] = msgspec.field(default_factory=lambda: [0.0] * STEPS)
+    revenue_squares: list[float] = msgspec.field(default_factory=lambda: [0.0] * STEPS)
+
+    def count(self, minute: int, *, events: int = 0, sessions: int = 0, direct: int = 0) -> None:
+        """Adds what happened in a minute of the day (0-1439)."""
+        step = step_of(minute)
+        self.events[step] += events
+        self.sessions[step] += sessions
+        self.direct[step] += direct
+
+    def purchase(self, minute: int, amount: float, times: int = 1) -> None:
+        """Adds a purchase of this amount in a minute of the day; `times` = -1 takes it back."""
+        step = step_of(minute)
+        self.purchases[step] += times
+        self.revenue[step] += times * amount
+        self.revenue_squares[step] += times * amount * amount
+
+    def of(self, part: Part) -> list[float]:
+        """One part's steps."""
+        steps: list[float] = getattr(self, part)
+        return steps
+
+    def totals(self, start: int = 0, end: int = STEPS) -> Totals:
+        """The sums of the steps from `start` to before `end`.
+
+        >>> course = Course()
+        >>> course.purchase(75, 20.0)
+        >>> course.totals(7, 8).revenue, course.totals(8).revenue
+        (20.0, 0.0)
+        """
+        return Totals(*(sum(self.of(part)[start:end]) for part in PARTS))
+
+    def hours(self, part: Part) -> list[float]:
+        """One part by hour of the day."""
+        steps, hour = self.of(part), 60 // STEP_MINUTES
+        return [sum(steps[start : start + hour]) for start in range(0, STEPS, hour)]
+
+
+def step_of(minute: int) -> int:
+    """The step that a minute of the day lies in.
+
+    >>> step_of(0), step_of(19), step_of(1439), step_of(1499)
+    (0, 1, 143, 143)
+    """
+    return min(max(minute, 0) // STEP_MINUTES, STEPS - 1)

@@ -1,0 +1,175 @@
+"""The typical course of a day for one metric: what prior trusted days had by each time of day, and how uneven their
+hours were. Made once a day; the judgements of the day only read it."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+from detectors.band import MAD_TO_SIGMA, centre_variance, few_days, mad, robust_sigma
+from detectors.line import HOUR, Line, Steps, Stretch, excesses, line_of, relative_variance
+from detectors.totals import STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detectors.watched import Watched
+
+_NORMAL_90 = 1.6449
+"""90 % of standard normal values are smaller than this in size."""
+
+
+def typical_steps(days: Sequence[Sequence[float]]) -> Steps:
+    """The mean day, step by step, each value cut at three robust standard deviations (or Poisson ones, if wider) above
+    the median: a burst on one day is no part of what is typical.
+
+    >>> [round(x, 2) for x in typical_steps([[20.0], [22.0], [18.0], [400.0]])]
+    [23.69]
+    """
+    return [_cut_mean(values) for values in zip(*days, strict=True)]
+
+
+def _cut_mean(values: Sequence[float]) -> float:
+    middle = median(values)
+    most = middle + 3 * max(MAD_TO_SIGMA * mad(values, middle), math.sqrt(max(middle, 1)))
+    return fmean(min(x, most) for x in values)
+
+
+class Typical:
+    """A metric's typical day, from its prior trusted days (oldest first), each brought to the judged day's weekday.
+
+    `cv` is how much order amounts vary, `hourly` and `daily` how much hours and days vary beyond chance at least, all as
+    shares. `day_variance` is the relative variance of a day about the typical one.
+    `shape_days`: how many of the last days give the typical course and the hours' noise.
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        days: Sequence[tuple[Steps, Steps]],
+        *,
+        cv: float,
+        hourly: float,
+        daily: float,
+        shape_days: int,
+    ) -> None:
+        self.watched = watched
+        self.cv = cv
+        self.hourly = hourly
+        self.days = len(days)
+        lines = [line_of(part, size) for part, size in days]
+        self._parts = list(zip(*(line.part for line in lines), strict=True))
+        self._sizes = list(zip(*(line.size for line in lines), strict=True))
+        lately = days[-shape_days:]
+        size = typical_steps([size for _, size in lately])
+        part = typical_steps([part for part, _ in lately])
+        if watched.part == "revenue":
+            part = [_order_value(lately) * orders for orders in size]
+        self.line = line_of(part, size)
+        self.day_spread = spread(self.values(STEPS))
+        sigma = max(self.day_spread, daily * few_days(len(days)))
+        self.day_variance = sigma**2 * centre_variance(len(days))
+        self._lately = [without_oddest_hour(watched, line, self.line) for line in lines[-shape_days:]]
+        self._noise: dict[int, float] = {}
+
+    def values(self, step: int) -> list[float]:
+        """What the metric was on the prior days from midnight to this step."""
+        if self.watched.whole is None:
+            return list(self._parts[step])
+        return [
+            part / size for part, size in zip(self._parts[step], self._sizes[step], strict=True) if size > 0
+        ]
+
+    def information(self, step: int) -> float:
+        """How much of a typical day is known by this step, as a share of its sessions, purchases or events."""
+        whole = self.line.size[STEPS]
+        return self.line.size[step] / whole if whole > 0 else 0.0
+
+    def noise(self, steps: int) -> float:
+        """By how much stretches of this length vary more than `relative_variance` and `hourly` say: the factor that
+        makes the middle half, and nine in ten, of the prior days' own stretches look Gaussian; never below 1.
+
+        Each stretch is compared with the days other than its own, and with the level of its own day's rest. A day's oddest
+        hour is left out: a crawler at night makes no hour less sure.
+        """
+        if steps not in self._noise:
+            scores = [abs(z) for day in range(len(self._lately)) for z in self._own_scores(day, steps)]
+            self._noise[steps] = max(1.0, *_widths(sorted(scores)))
+        return self._noise[steps]
+
+    def _own_scores(self, day: int, steps: int) -> list[float]:
+        line, others = self._lately[day], len(self._lately) - 1
+        found: list[float] = []
+        if others < 1:
+            return found
+        whole = line.stretch(0, STEPS)
+        for start in range(0, STEPS - steps + 1, steps):
+            own = line.stretch(start, start + steps)
+            expected = self._without(line, start, start + steps)
+            rest, rest_expected = whole.minus(own), self._without(line, 0, STEPS).minus(expected)
+            z = self._score(own, expected, rest, rest_expected)
+            if z is not None:
+                found.append(z)
+        return found
+
+    def _without(self, line: Line, start: int, end: int) -> Stretch:
+        """What the other days make typical: the mean day, less this one's part in it."""
+        days = len(self._lately)
+        mean, own = self.line.stretch(start, end), line.stretch(start, end)
+        rest = ((days * m - o) / (days - 1) for m, o in zip(mean, own, strict=True))
+        return Stretch(*(max(x, 0.0) for x in rest))
+
+    def _score(self, own: Stretch, expected: Stretch, rest: Stretch, rest_expected: Stretch) -> float | None:
+        normal, usual, level = (s.value(self.watched) for s in (expected, rest_expected, rest))
+        x = own.value(self.watched)
+        if not normal or not usual or not level or x is None or expected.size < FEWEST_TO_LEARN:
+            return None
+        relative = x / (normal * level / usual) - 1
+        return relative / math.sqrt(relative_variance(self.watched, expected, self.cv) + self.hourly**2)
+
+
+def spread(values: Sequence[float]) -> float:
+    """How much values differ, as a share of their median.
+
+    >>> round(spread([90.0, 100.0, 110.0]), 5), spread([])
+    (0.14826, 0.0)
+    """
+    middle = abs(median(values)) if values else 0.0
+    return robust_sigma(values)[0] / middle if middle > 0 else 0.0
+
+
+def without_oddest_hour(watched: Watched, own: Line, usual: Line) -> Line:
+    """A day whose hour that is most off is as usual, at the level of the rest of the day."""
+    whole = usual.stretch(0, STEPS)
+    m = 1.0 if watched.whole is None else whole.value(watched) or 0.0
+    off = [abs(excess) for excess in excesses(watched, own, usual, range(STEPS - HOUR + 1), m)]
+    hour = off.index(max(off))
+    rest, expected = own.without(0, STEPS, hour), usual.without(0, STEPS, hour)
+    part = _replaced(own.part, usual.part, hour, rest.part / expected.part if expected.part > 0 else 1.0)
+    size = _replaced(own.size, usual.size, hour, rest.size / expected.size if expected.size > 0 else 1.0)
+    return Line(part, size)
+
+
+def _replaced(own: Steps, usual: Steps, hour: int, level: float) -> Steps:
+    """Running sums with the usual hour at this level in the place of their own."""
+    hours = [own[hour] + level * (x - usual[hour]) for x in usual[hour : hour + HOUR + 1]]
+    shift = hours[-1] - own[hour + HOUR]
+    return [*own[:hour], *hours, *(x + shift for x in own[hour + HOUR + 1 :])]
+
+
+FEWEST_TO_LEARN = 5
+"""A stretch with fewer sessions, purchases or events expected says nothing about noise beyond chance."""
+
+
+def _widths(scores: list[float]) -> tuple[float, float]:
+    """Two robust standard deviations of scores given by size: from their median, and from the smallest nine tenths."""
+    if not scores:
+        return 1.0, 1.0
+    return MAD_TO_SIGMA * median(scores), scores[int(0.9 * (len(scores) - 1))] / _NORMAL_90
+
+
+def _order_value(days: Sequence[tuple[Steps, Steps]]) -> float:
+    """The mean order of a typical day: the median of the days' means."""
+    means = [sum(part) / orders for part, size in days if (orders := sum(size)) > 0]
+    return median(means) if means else 0.0
