@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from detectors.totals import PARTS, STEP_MINUTES, Course, Totals
 from detectors.watched import Kind, Watched, size_of
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Steps = list[float]
+Steps = Sequence[float]
 
 HOUR = 60 // STEP_MINUTES
 """Steps of an hour."""

@@ -142,7 +142,7 @@ class Late:
         if m <= 0 or x is None or expected.size < self._rules.fewest:
             return Level(1.0, days)
         chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
-        own = typical.noise(HOUR) ** 2 * chance
+        own = max(typical.noise(HOUR)) ** 2 * chance
         weight = days / (days + own)
         return Level(max(1 + weight * (x / m - 1), 0.05), weight * own)
 
@@ -182,7 +182,8 @@ class Late:
         if fewest < self._rules.fewest:
             return None
         chance = relative_variance(watched, Stretch(m * size, size), typical.cv) + typical.hourly**2
-        variance = typical.noise(window.end - window.start) ** 2 * chance + window.level.variance
+        noise = typical.noise(window.end - window.start)[x > m]
+        variance = noise**2 * chance + window.level.variance
         return window._replace(x=x, m=m, scale=m * math.sqrt(variance))
 
     def _needed(self, window: Window) -> Limits:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Part = Literal["events", "sessions", "direct", "purchases", "revenue", "revenue_squares"]
 
@@ -36,14 +39,15 @@ class Totals(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Course(msgspec.Struct, omit_defaults=True):
     """A day step by step: for each part, what each ten minutes of the day added to it. Counts of sessions may be
-    taken back later, so a step may be negative."""
+    taken back later, so a step may be negative. Amounts are kept in whole cents, and their squares in whole squared cents
+    (exact below 2^53), so that the order in which purchases come changes no digit."""
 
     events: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
     sessions: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
     direct: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
     purchases: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
-    revenue: list[float] = msgspec.field(default_factory=lambda: [0.0] * STEPS)
-    revenue_squares: list[float] = msgspec.field(default_factory=lambda: [0.0] * STEPS)
+    cents: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
+    cents_squared: list[float] = msgspec.field(default_factory=lambda: [0.0] * STEPS)
 
     def count(self, minute: int, *, events: int = 0, sessions: int = 0, direct: int = 0) -> None:
         """Adds what happened in a minute of the day (0-1439)."""
@@ -54,15 +58,19 @@ class Course(msgspec.Struct, omit_defaults=True):
 
     def purchase(self, minute: int, amount: float, times: int = 1) -> None:
         """Adds a purchase of this amount in a minute of the day; `times` = -1 takes it back."""
-        step = step_of(minute)
+        step, cents = step_of(minute), round(100 * amount)
         self.purchases[step] += times
-        self.revenue[step] += times * amount
-        self.revenue_squares[step] += times * amount * amount
+        self.cents[step] += times * cents
+        self.cents_squared[step] += float(times * cents * cents)
 
-    def of(self, part: Part) -> list[float]:
-        """One part's steps."""
-        steps: list[float] = getattr(self, part)
-        return steps
+    def of(self, part: Part) -> Sequence[float]:
+        """One part's steps, amounts in the currency's unit."""
+        if part == "revenue":
+            return [cents / 100 for cents in self.cents]
+        if part == "revenue_squares":
+            return [squares / 10_000 for squares in self.cents_squared]
+        counts: list[int] = getattr(self, part)
+        return counts
 
     def totals(self, start: int = 0, end: int = STEPS) -> Totals:
         """The sums of the steps from `start` to before `end`.

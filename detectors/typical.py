@@ -71,7 +71,7 @@ class Typical:
         sigma = max(self.day_spread, daily * few_days(len(days)))
         self.day_variance = sigma**2 * centre_variance(len(days))
         self._lately = [without_oddest_hour(watched, line, self.line) for line in lines[-shape_days:]]
-        self._noise: dict[int, float] = {}
+        self._noise: dict[int, tuple[float, float]] = {}
 
     def values(self, step: int) -> list[float]:
         """What the metric was on the prior days from midnight to this step."""
@@ -86,16 +86,18 @@ class Typical:
         whole = self.line.size[STEPS]
         return self.line.size[step] / whole if whole > 0 else 0.0
 
-    def noise(self, steps: int) -> float:
-        """By how much stretches of this length vary more than `relative_variance` and `hourly` say: the factor that
-        makes the middle half, and nine in ten, of the prior days' own stretches look Gaussian; never below 1.
+    def noise(self, steps: int) -> tuple[float, float]:
+        """By how much stretches of this length fall below, and rise above, what `relative_variance` and `hourly` say: the
+        factors that make the middle half, and nine in ten, of the prior days' own stretches look Gaussian on that side;
+        never below 1. Busy hours are many times the usual, quiet ones a part of it, so each side has its own.
 
         Each stretch is compared with the days other than its own, and with the level of its own day's rest. A day's oddest
         hour is left out: a crawler at night makes no hour less sure.
         """
         if steps not in self._noise:
-            scores = [abs(z) for day in range(len(self._lately)) for z in self._own_scores(day, steps)]
-            self._noise[steps] = max(1.0, *_widths(sorted(scores)))
+            scores = [z for day in range(len(self._lately)) for z in self._own_scores(day, steps)]
+            below, above = sorted(-z for z in scores if z < 0), sorted(z for z in scores if z > 0)
+            self._noise[steps] = (max(1.0, *_widths(below)), max(1.0, *_widths(above)))
         return self._noise[steps]
 
     def _own_scores(self, day: int, steps: int) -> list[float]:
