@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from detectors.answer import Answer, Reason
-from detectors.watched import Kind, Limits, Watched, severity, value, without_largest
+from detectors.watched import Kind, Limits, Watched, severity, size_of, value, without_largest
 from detectors.weekdays import NO_EFFECT, weekday
 
 if TYPE_CHECKING:
@@ -48,13 +48,17 @@ class Band(msgspec.Struct, frozen=True, omit_defaults=True):
         >>> Band(10.0, 1.0, 2.0, 7, "mad").z(4.0), Band(10.0, 0.0, 0.0, 7, "mad").z(10.0)
         (-3.0, 0.0)
         """
-        if x == self.median:
-            return 0.0
-        return (x - self.median) / self.scale if self.scale > 0 else math.copysign(MOST_Z, x - self.median)
+        off = x - self.median
+        if abs(off) >= MOST_Z * self.scale:
+            return math.copysign(MOST_Z, off) if off else 0.0
+        return off / self.scale
 
 
 MOST_Z = 1e6
-"""The z of a value outside a band without width: the value differs, and nothing says that it may."""
+"""No z is larger; that of any value outside a band without width."""
+
+NOTHING = 1e-9
+"""A median that is smaller is nothing, to which no change can be relative."""
 
 
 def mad(values: Sequence[float], centre: float | None = None) -> float:
@@ -108,7 +112,7 @@ def sampling_floor(watched: Watched, m: float, size: float, cv: float) -> float:
 
 def few_days(days: int) -> float:
     """By how much `spread` is widened while few days are known: their own MAD cannot be trusted yet to be as wide as it
-    should. Falls from 2.2 with three days to 1 with 28.
+    should. Falls from 3 with three days to 1 with 28.
 
     >>> [round(few_days(n), 2) for n in (3, 7, 14, 28, 40)]
     [3.06, 2.0, 1.41, 1.0, 1.0]
@@ -119,18 +123,23 @@ def few_days(days: int) -> float:
 def judge(watched: Watched, totals: Totals, band: Band, limits: Limits, z: float) -> Answer:
     """What totals say of a metric beside a band: a change must reach z, the relative and the absolute minimum.
 
-    A rise of an amount must do so without the largest order as well, unless it is a breakage even of a whole day.
+    A rise of an amount must do so without the largest order as well.
     """
     x = value(watched, totals)
     if x is None or not math.isfinite(x):
         return Answer(watched.rule, watched.metric, Reason.UNMEASURABLE)
     z *= unevenness(x, band.median) * math.sqrt(centre_variance(band.days) / centre_variance(CENTRE_DAYS))
-    answer = _measured(watched, x, band, limits, z)
+    answer = _measured(watched, x, band, limits, z, round(getattr(totals, size_of(watched))))
     if answer.fired and x > band.median:
         rest = without_largest(watched, totals)
         reason = Reason.WITHIN_BAND if rest is None else _measured(watched, rest, band, limits, z).reason
         if reason is not Reason.FIRED:
-            return msgspec.structs.replace(answer, reason=reason, severity=None, evidence={"one_order": 1})
+            return msgspec.structs.replace(
+                answer,
+                reason=reason,
+                severity=None,
+                evidence=answer.evidence | {"without_largest_order": rest or 0.0},
+            )
     return answer
 
 
@@ -166,9 +175,11 @@ def unevenness(x: float, m: float) -> float:
     return max((1 + math.sqrt(max(x, 0.0) / m)) / 2, 0.75)
 
 
-def _measured(watched: Watched, x: float, band: Band, limits: Limits, z: float) -> Answer:
+def _measured(
+    watched: Watched, x: float, band: Band, limits: Limits, z: float, count: int | None = None
+) -> Answer:
     change = x - band.median
-    relative = change / abs(band.median) if band.median else None
+    relative = change / abs(band.median) if abs(band.median) > NOTHING else None
     score = band.z(x)
     reason = _reason(score, change, relative, limits, z)
     return Answer(
@@ -183,6 +194,7 @@ def _measured(watched: Watched, x: float, band: Band, limits: Limits, z: float) 
         robust_z=score,
         absolute_change=change,
         relative_change=relative,
+        count=count,
         evidence={"days": band.days, "scale_from": band.floor, "needed_z": z},
     )
 

@@ -174,7 +174,7 @@ class Late:
     def _beside(self, own: Stretch, expected: Stretch, window: Window) -> Window | None:
         typical, watched = self._typical, self._typical.watched
         usual, x = expected.value(watched), own.value(watched)
-        if not usual or x is None:
+        if usual is None or usual <= 0 or x is None:
             return None
         m = usual * window.level.factor
         size = expected.size if watched.whole is None else own.size

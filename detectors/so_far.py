@@ -50,9 +50,10 @@ def judge_so_far(
     if breakage is not None:
         return breakage
     band = band_at(typical, seen, step, limits, rules)
-    if band is None:
+    known = typical.information(step)
+    if band is None or known <= 0:
         return Answer(watched.rule, watched.metric, Reason.BELOW_MIN_ABS)
-    z /= math.sqrt(typical.information(step))
+    z /= math.sqrt(known)
     rise = (value(watched, totals) or 0) > band.median
     if watched is EVENTS and rise:
         spike = judge(watched, totals, band, replace(limits, relative=rules.spike), z)
@@ -108,7 +109,7 @@ def band_at(typical: Typical, seen: Seen, step: int, limits: Limits, rules: SoFa
     values = typical.values(step)
     normal = usual.value(watched)
     counted = usual.size if watched.kind is not Kind.RATIO else min(usual.part, usual.size - usual.part)
-    if not values or not normal or counted < rules.fewest:
+    if not values or normal is None or normal <= 0 or counted < rules.fewest:
         return None
     m = median(values[-CENTRE_DAYS:]) if counted >= rules.median_from else normal
     size = seen.line(watched).size[step] if watched.whole else typical.line.size[step]

@@ -84,7 +84,7 @@ class Typical:
     def information(self, step: int) -> float:
         """How much of a typical day is known by this step, as a share of its sessions, purchases or events."""
         whole = self.line.size[STEPS]
-        return self.line.size[step] / whole if whole > 0 else 0.0
+        return min(max(self.line.size[step], 0.0) / whole, 1.0) if whole > 0 else 0.0
 
     def noise(self, steps: int) -> tuple[float, float]:
         """By how much stretches of this length fall below, and rise above, what `relative_variance` and `hourly` say: the
@@ -123,9 +123,9 @@ class Typical:
         return Stretch(*(max(x, 0.0) for x in rest))
 
     def _score(self, own: Stretch, expected: Stretch, rest: Stretch, rest_expected: Stretch) -> float | None:
-        normal, usual, level = (s.value(self.watched) for s in (expected, rest_expected, rest))
+        normal, usual, level = (s.value(self.watched) or 0.0 for s in (expected, rest_expected, rest))
         x = own.value(self.watched)
-        if not normal or not usual or not level or x is None or expected.size < FEWEST_TO_LEARN:
+        if min(normal, usual, level) <= 0 or x is None or expected.size < FEWEST_TO_LEARN:
             return None
         relative = x / (normal * level / usual) - 1
         return relative / math.sqrt(relative_variance(self.watched, expected, self.cv) + self.hourly**2)
