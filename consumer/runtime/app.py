@@ -138,7 +138,10 @@ class App:
         for created in topics.create_missing(admin, self._names, known, settings.topics.replication_factor):
             self._parts.log.info("topic created", topic=created.topic, partitions=created.partitions)
         self._most_dead_letter_bytes = topics.most_message_bytes(admin, self._names.dead_letters)
-        return KafkaTransport(self._kafka_options(), owner)
+        try:
+            return KafkaTransport(self._kafka_options(), owner)
+        except KafkaException as raised:  # some properties are refused by consumers or producers alone
+            raise _refused(raised) from raised
 
     def _kafka_options(self) -> KafkaOptions:
         settings, roles = self._parts.settings, self._parts.roles
@@ -183,6 +186,8 @@ def new_admin(kafka: dict[str, str], log: logging.Logger) -> AdminClient:
     try:
         return AdminClient(admin_config(kafka, log))
     except KafkaException as raised:
-        raise Fatal(
-            f"a property in [kafka] is wrong: {error_of(raised).str()}; see `sluice check`"
-        ) from raised
+        raise _refused(raised) from raised
+
+
+def _refused(raised: KafkaException) -> Fatal:
+    return Fatal(f"a property in [kafka] is wrong: {error_of(raised).str().strip()}; see `sluice check`")

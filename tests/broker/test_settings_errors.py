@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 
 from consumer.cli.exits import ExitCode
 from tests.faults.feed import Sent, send, troubled_shop
@@ -162,8 +162,32 @@ def test_events_that_retention_took_before_they_were_read_are_the_end(site):
     ends_with(site.start(), f"the next offset of {site.input}[0] is gone", "retention deleted")
 
 
-def test_settings_that_no_client_and_no_contract_can_be_made_of_are_the_end(site):
-    ends_with(site.start(kafka={"bootstrap.server": "typo"}), "bootstrap.server")
+@pytest.mark.parametrize(
+    ("properties", "word"),
+    [
+        ({"bootstrap.server": "typo"}, "bootstrap.server"),  # no client takes it
+        ({"linger.ms": "-5"}, "outside allowed range"),
+        ({"max.poll.interval.ms": "5000"}, "`session.timeout.ms`"),  # refused by consumers alone
+        ({"linger.ms": "60000"}, "`message.timeout.ms` must be greater"),  # by producers alone
+    ],
+)
+def test_a_property_that_librdkafka_refuses_is_the_end(site, properties, word):
+    create_topic(site.servers, site.input)
+    ends_with(site.start("--roles", "gate", kafka=properties), "a property in [kafka] is wrong", word)
+
+
+def test_a_group_that_another_program_uses_is_the_end(site):
+    create_topic(site.servers, site.input)
+    other = Consumer({"bootstrap.servers": site.servers, "group.id": site.group, "log_level": 0})
+    other.subscribe([site.input])
+    wait_until(lambda: other.poll(0.1) or other.assignment(), PATIENCE_SECONDS, "the other program at work")
+    ends_with(
+        site.start("--roles", "gate"), f"the group {site.group} cannot be joined", "another program uses it"
+    )
+    other.close()
+
+
+def test_a_contract_that_is_not_there_is_the_end(site):
     process = site.start(CONTRACT_PATH="nowhere.yaml")
     assert process.exit_code() == ExitCode.NOT_POSSIBLE
     assert len(process.words) == 1

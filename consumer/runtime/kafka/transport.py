@@ -162,6 +162,11 @@ class KafkaTransport:
             )
         elif error.code() in (_E.TOPIC_AUTHORIZATION_FAILED, _E.GROUP_AUTHORIZATION_FAILED):
             raise Fatal(f"reading is refused: {error.str()}; grant the right to read")
+        elif error.code() in (_E.INCONSISTENT_GROUP_PROTOCOL, _E.INVALID_SESSION_TIMEOUT):
+            raise Fatal(
+                f"the group {self._options.group} cannot be joined: {error.str()}; another program uses it (name another "
+                "in the setting group), or session.timeout.ms in [kafka] is not what the brokers allow"
+            )
         elif error.fatal():
             raise Fenced(f"reading failed: {error.str()}")
 
