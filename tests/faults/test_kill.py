@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from random import Random
 
 import pytest
 
 from tests.faults.feed import send, troubled_shop
+from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
 from tests.faults.verifier import verify
+from tests.processes import PATIENCE_SECONDS
 from tests.topic_reader import create_topic
 
 pytestmark = pytest.mark.broker
@@ -72,3 +75,35 @@ def test_five_kills_and_a_broker_restart_change_no_number(site, kafka):
 @pytest.mark.parametrize("seed", range(3))
 def test_twenty_kills_and_three_broker_restarts_change_no_number(site, kafka, seed):
     chaos(site, kafka, seed, kills=20, broker_restarts=3, sessions_per_day=600)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_a_broker_that_dies_at_a_step_of_a_transaction_changes_no_number(site, kafka):
+    create_topic(site.servers, site.input, 2)
+    records = troubled_shop(17, sessions_per_day=200)
+    steps = [
+        Api.ADD_PARTITIONS_TO_TXN,
+        Api.PRODUCE,
+        Api.ADD_OFFSETS_TO_TXN,
+        Api.TXN_OFFSET_COMMIT,
+        Api.END_TXN,
+    ]
+    size = len(records) // len(steps) + 1
+    asked = {}
+
+    def judge(request):
+        if request.api in asked:
+            asked.pop(request.api).set()
+        return Fate.PASS
+
+    with KafkaProxy(site.servers, judge) as proxy:
+        site.start(servers=proxy.address)
+        for number, step in enumerate(steps):
+            reached = asked[step] = threading.Event()
+            send(site.servers, site.input, records[number * size : (number + 1) * size])
+            assert reached.wait(PATIENCE_SECONDS), step
+            kafka.kill()
+            kafka.restart()
+            site.wait_until_caught_up(120)
+        verify(site)

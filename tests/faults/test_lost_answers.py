@@ -110,3 +110,27 @@ def test_an_answer_that_never_comes_is_settled_by_connecting_anew(site, api):
         site.wait_until_caught_up(200)
         verify(site)
     assert lost
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "api", [Api.CREATE_TOPICS, Api.DESCRIBE_CONFIGS, Api.LIST_OFFSETS, Api.INIT_PRODUCER_ID]
+)
+def test_a_first_question_that_is_never_answered_is_asked_again(site, api):
+    create_topic(site.servers, site.input, 2)
+    lost = []
+
+    def judge(request):
+        if request == (api, 1):
+            lost.append(request)
+            return Fate.SWALLOW_ANSWER
+        return Fate.PASS
+
+    with KafkaProxy(site.servers, judge) as proxy:
+        site.start("--roles", "gate,watch", servers=proxy.address)
+        site.start("--roles", "deliver")
+        send(site.servers, site.input, troubled_shop(13, sessions_per_day=100))
+        site.wait_until_caught_up(200)
+        verify(site)
+    assert lost

@@ -119,3 +119,13 @@ def test_a_partition_that_goes_and_comes_back_within_one_poll_is_read_once(kafka
     assert len(gathered) == 7
     assert [message.offset() for message in polled.records[here]] == [0, 1, 2, 3, 4]
     assert polled.positions == {here: 5}
+
+
+def test_a_producer_that_was_fenced_amid_its_records_closes_without_a_word(kafka, here):
+    records = [Output(here.topic, b"%d" % number, partition=0) for number in range(1_000)]
+    older = member(kafka.bootstrap_servers, here)
+    older.commit(Transaction([], positions={here: 0}))
+    KafkaTransport(older._options, Owner()).close()  # a second process with the same name
+    with pytest.raises(Fenced):
+        older.commit(Transaction(records, positions={here: 0}))
+    older.close()

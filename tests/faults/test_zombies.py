@@ -6,11 +6,13 @@ import threading
 
 import pytest
 
+from consumer.cli.exits import ExitCode
 from tests.faults.feed import send, troubled_shop
 from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
 from tests.faults.verifier import verify
 from tests.processes import PATIENCE_SECONDS
 from tests.topic_reader import create_topic
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
 
@@ -120,3 +122,27 @@ def test_who_commits_past_the_longest_pause_between_polls_finds_its_work_taken_a
         slow.wait_until_ready()
         site.wait_until_caught_up()
         verify(site)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("sessions_per_day", [100, 300])
+def test_two_processes_with_one_name_fence_each_other_and_count_nothing_twice(site, sessions_per_day):
+    create_topic(site.servers, site.input, 4)
+    records = troubled_shop(5, sessions_per_day=sessions_per_day)
+    twins = [site.start(instance="twin") for _ in range(2)]
+    for start in range(0, len(records), 300):
+        send(site.servers, site.input, records[start : start + 300])
+        wait_until(
+            lambda until=start: site.events_done() >= until or not any(twin.running() for twin in twins),
+            2 * PATIENCE_SECONDS,
+            "progress, or the end of both",
+        )
+    for twin in twins:
+        if not twin.running():
+            assert twin.exit_code() == ExitCode.NOT_POSSIBLE, twin.told()
+            (line,) = twin.said("stopped")
+            assert "another process uses the same instance name" in line["reason"]
+    site.start()
+    site.wait_until_caught_up(120)
+    verify(site)

@@ -199,6 +199,7 @@ class TransactionalProducer:
             return
         try:
             self._producer.close()
-        except (*RAISED, RuntimeError) as ignored:
-            # the broker aborts it by itself after the transaction time-out
+        except (*RAISED, RuntimeError, SystemError) as ignored:
+            # the broker aborts it by itself after the transaction time-out; SystemError is the client's own slip when
+            # it is told of being fenced just while it closes
             del ignored

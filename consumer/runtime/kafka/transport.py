@@ -303,6 +303,6 @@ class KafkaTransport:
         self._producer.close()
         try:
             self._consumer.close()
-        except (*RAISED, RuntimeError) as ignored:
+        except (*RAISED, RuntimeError, SystemError) as ignored:
             # the group finds out by itself after the session time-out
             del ignored
