@@ -26,7 +26,7 @@ check: $(VENV)/.dev ## Everything CI does: lint, types, import contracts, tests
 	@$(BIN)/python -m pytest
 
 campaign: $(VENV)/.dev ## Run the long fault campaigns (kills, zombies, lost answers) on a real Apache Kafka
-	@$(BIN)/python -m pytest -m campaign
+	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -m campaign -n 0
 
 bench: $(VENV)/.dev ## Measure throughput beside the raw consumer's ceiling, memory and restore time
 	@$(BIN)/python -m tests.bench

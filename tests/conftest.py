@@ -19,9 +19,12 @@ class Broker:
     bootstrap_servers: str
 
 
-# A busy machine is slow without being wrong: no test asserts a time.
-hypothesis.settings.register_profile("sluice", deadline=None)
-hypothesis.settings.load_profile("sluice")
+# A busy machine is slow without being wrong: no test asserts a time. A commit's tests draw the same examples every time,
+# so that what fails fails again; the campaigns draw new ones (HYPOTHESIS_PROFILE=random).
+_PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("sluice", _PATIENT, derandomize=True)
+hypothesis.settings.register_profile("random", _PATIENT, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "sluice"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-QUICK = {"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"}
-"""A dead member's partitions move after three seconds instead of ten."""
+QUICK = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "300"}
+"""A dead member's partitions move after two seconds instead of ten."""
 
 SMALL_BATCHES = {"batch": {"max_events": 60, "max_wait_seconds": 0.01}}
 """Many transactions, so that faults hit many of their steps."""
