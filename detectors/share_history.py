@@ -1,0 +1,53 @@
+"""A share's past: hits and trials by the hour, of hours that may be trusted, and how much they vary."""
+
+from __future__ import annotations
+
+import msgspec
+
+from detectors.share_dispersion import Dispersion
+from detectors.share_profile import KEPT_DAYS, Profile, fit, logit_of, share_of, slot_of
+
+Counts = dict[int, tuple[int, int]]
+"""Hits and trials by hour number."""
+
+
+class History(msgspec.Struct):
+    """At most `KEPT_DAYS` of hours."""
+
+    cells: Counts = {}
+    dispersion: Dispersion = msgspec.field(default_factory=Dispersion)
+
+    def add(self, hour: int, hits: int, trials: int) -> None:
+        """Adds counts to an hour."""
+        add_to(self.cells, hour, hits, trials)
+
+    def oldest(self, otherwise: int) -> int:
+        """The first hour that is known."""
+        return min(self.cells, default=otherwise)
+
+    def profile(self, hour: int, lag: int, cluster: float) -> Profile:
+        """The profile at this hour, from the hours at least `lag` before it; forgets what is too old."""
+        oldest = hour - 24 * KEPT_DAYS
+        self.cells = {cell: counts for cell, counts in self.cells.items() if cell >= oldest}
+        cells = {cell: counts for cell, counts in self.cells.items() if cell <= hour - lag}
+        return fit(cells, hour, self.dispersion.noise(cluster))
+
+    def cut_from(self, hour: int) -> Counts:
+        """Takes the hours from this one on out, with what they told about the noise, and returns them."""
+        later = {cell: counts for cell, counts in self.cells.items() if cell >= hour}
+        self.cells = {cell: counts for cell, counts in self.cells.items() if cell < hour}
+        self.dispersion.drop()
+        return later
+
+    def move(self, profile: Profile, logit: float) -> None:
+        """Turns the past into what it would have been on another level, so that hours and noise stay known."""
+        for hour, (hits, trials) in self.cells.items():
+            before = profile.levels[slot_of(hour)].share
+            moved = hits + trials * (share_of(logit_of(before) + logit) - before)
+            self.cells[hour] = (min(max(round(moved), 0), trials), trials)
+
+
+def add_to(cells: Counts, hour: int, hits: int, trials: int) -> None:
+    """Adds counts to an hour of some."""
+    old_hits, old_trials = cells.get(hour, (0, 0))
+    cells[hour] = (old_hits + hits, old_trials + trials)
