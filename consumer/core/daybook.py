@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -14,11 +14,13 @@ from consumer.core.facts import REST
 from consumer.core.instant import rfc3339
 from consumer.core.rejection import PURCHASE_INVALID
 from detectors.purchases import judge_collisions, judge_invalid, judge_replays
-from detectors.verdict import Check, worst
+from detectors.verdict import Check, Verdict, worst
 
 if TYPE_CHECKING:
     from consumer.core.facts import MinuteFacts
     from consumer.core.purchases import DayChange
+
+V = TypeVar("V")
 
 MOST_NAMES = 200
 """Different names that a day keeps of each kind; the rest is counted under `REST`."""
@@ -29,7 +31,11 @@ _INVALID = frozenset(reason.value for reason in PURCHASE_INVALID)
 
 
 class Day(msgspec.Struct, omit_defaults=True):
-    """One day's sums, and how far its life has come. The tables count events by name, as in `MinuteFacts`."""
+    """One day's sums, and how far its life has come. The tables count events by name, as in `MinuteFacts`.
+
+    `purchases` are those that count; `purchase_events` are all that could be read, and with `items` what the paths
+    inside of purchases in the tables are shares of.
+    """
 
     events: int = 0
     identity_missing: int = 0
@@ -47,10 +53,20 @@ class Day(msgspec.Struct, omit_defaults=True):
     retyped: dict[str, int] = {}
     aliased: dict[str, int] = {}
     unknown: dict[str, int] = {}
+    kinds: dict[str, int] = {}
+    purchase_events: int = 0
+    items: int = 0
+    robots: int = 0
+    repeated: int = 0
+    stale: int = 0
+    ahead: int = 0
     revision: int = 0
     closed_at_ms: int | None = None
     released: bool = False
     history: list[HistoryEntry] = []
+    flags: dict[str, Check] = {}
+    answers: list[Check] = []
+    unmeasurable: dict[str, str] = {}
 
     def copy(self) -> Day:
         """A day of its own, to change while a batch is decided."""
@@ -69,7 +85,15 @@ class Day(msgspec.Struct, omit_defaults=True):
         self.identity_missing += facts.identity_missing
         self.sessions += facts.sessions
         self.direct += facts.direct
-        mine = (self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown)
+        self.purchase_events += facts.purchases
+        self.items += facts.items
+        self.robots += facts.robots
+        self.repeated += facts.repeated
+        self.stale += facts.stale
+        self.ahead += facts.ahead
+        mine = (
+            self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown, self.kinds,
+        )  # fmt: skip
         for table, more in zip(mine, facts.tables(), strict=True):
             if not more:
                 continue
@@ -90,18 +114,30 @@ class Day(msgspec.Struct, omit_defaults=True):
         return sum(count for reason, count in self.rejected.items() if reason in _INVALID)
 
     def checks(self) -> list[Check]:
-        """What the rules say of the day so far."""
+        """What the rules say of the day so far: of its purchases, the incidents that touch it, and once it is closed
+        of each metric."""
         return [
             judge_invalid(self.purchase_invalid),
             judge_collisions(self.collisions),
             judge_replays(self.replays),
+            *(self.flags[name] for name in sorted(self.flags)),
+            *(answer for answer in self.answers if answer.rule not in self.flagged),
         ]
+
+    @property
+    def flagged(self) -> set[str]:
+        """The rules of which an incident touches the day."""
+        return {flag.rule for flag in self.flags.values()}
+
+    def verdict(self) -> Verdict:
+        """The worst of what the rules say."""
+        return worst(self.checks())
 
     def status(self) -> Status:
         """What a reader acts on."""
         if self.closed_at_ms is None:
             return "open"
-        verdict = worst(self.checks())
+        verdict = self.verdict()
         return "released" if self.released and verdict == "quarantined" else verdict
 
     def revise(self, at_ms: int, reason: str = "", by: str = "") -> None:
@@ -117,17 +153,25 @@ def receipt(day: str, sums: Day, contract: str, zone: str, watermark_ms: int | N
     """The receipt of a day: everything that others read, derived from its sums."""
     rejected, invalid = sum(sums.rejected.values()), sums.purchase_invalid
     checks = sums.checks()
+    not_measurable = dict(sums.unmeasurable)
+    if not sums.sessions:
+        for metric in ("conversion_rate", "direct_share"):
+            not_measurable.setdefault(metric, "there was no session")
+
+    def measured(metric: str, value: V) -> V | None:
+        return None if metric in not_measurable else value
+
     return Receipt(
         day=day,
         revision=sums.revision,
         status=sums.status(),
         verdict=worst(checks),
         metrics=Metrics(
-            sessions=sums.sessions,
-            purchases=sums.purchases,
-            revenue=f"{sums.revenue:f}",
-            conversion_rate=rate(sums.purchases, sums.sessions),
-            direct_share=rate(sums.direct, sums.sessions),
+            sessions=measured("sessions", sums.sessions),
+            purchases=measured("purchases", sums.purchases),
+            revenue=measured("revenue", f"{sums.revenue:f}"),
+            conversion_rate=measured("conversion_rate", rate(sums.purchases, sums.sessions)),
+            direct_share=measured("direct_share", rate(sums.direct, sums.sessions)),
         ),
         counts=Counts(
             events=sums.events,
@@ -147,8 +191,6 @@ def receipt(day: str, sums: Day, contract: str, zone: str, watermark_ms: int | N
         time_zone=zone,
         watermark=None if watermark_ms is None else rfc3339(watermark_ms),
         closed_at=None if sums.closed_at_ms is None else rfc3339(sums.closed_at_ms),
-        not_measurable={}
-        if sums.sessions
-        else dict.fromkeys(("conversion_rate", "direct_share"), "there was no session"),
+        not_measurable=not_measurable,
         history=sums.history,
     )

@@ -104,7 +104,7 @@ class Shape:
 
     __slots__ = (
         "absent", "aliased", "event_data", "event_name", "id", "identity", "notes", "null", "page_url", "referrer",
-        "retyped", "timestamp", "unknown",
+        "retyped", "timestamp", "unknown", "user_agent",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -115,6 +115,7 @@ class Shape:
         self.page_url: str | None = None
         self.referrer: str | None = None
         self.event_data: str | None = None
+        self.user_agent: str | None = None
         self.null: tuple[str, ...] = ()
         self.absent: tuple[str, ...] = ()
         self.retyped: tuple[str, ...] = ()
@@ -133,6 +134,9 @@ _JSON_TYPES: dict[type, frozenset[JsonType]] = {
     list: frozenset({"array"}),
 }
 
+USER_AGENT = "user_agent"
+"""The contract field in which a client names itself, if it has one of this name."""
+
 MOST_UNKNOWN = 20
 MOST_NAME = 64
 _MOST_SHAPES = 16_384
@@ -144,7 +148,7 @@ class Shapes:
 
     def __init__(self, contract: Contract) -> None:
         self._fields = contract.fields
-        self._known = {name for field in contract.fields for name in (field.name, *field.aliases)}
+        self._known = known_names(contract.fields)
         self._roles: dict[Role, Field] = {f.role: f for f in contract.fields if f.role is not None}
         self.by_signature: dict[tuple[Any, ...], Shape] = {}
         self.by_id: list[Shape] = []
@@ -172,7 +176,7 @@ class Shapes:
         usable: dict[str, list[str]] = {}
         for field in self._fields:
             present = [name for name in (field.name, *field.aliases) if name in event]
-            usable[field.name] = right = [n for n in present if _fits(event[n], field)]
+            usable[field.name] = right = [n for n in present if fits(event[n], field)]
             aliased += [name for name in present if name != field.name]
             if right:
                 continue
@@ -182,14 +186,15 @@ class Shapes:
                 null.append(field.name)
             else:
                 retyped.append(field.name)
-        unknown = sorted({key[:MOST_NAME] for key in event if key not in self._known})[:MOST_UNKNOWN]
+        unknown = unknown_names(event, self._known)
         keys = {role: tuple(usable[field.name]) for role, field in self._roles.items()}
-        alike = (tuple(keys.items()), *map(tuple, (null, absent, retyped, unknown, aliased)))
+        user_agent = next(iter(usable.get(USER_AGENT, ())), None)
+        alike = (tuple(keys.items()), user_agent, *map(tuple, (null, absent, retyped, unknown, aliased)))
         shape = self._alike.get(alike)
         if shape is None:
             shape = self._alike[alike] = Shape(len(self.by_id))
             self.by_id.append(shape)
-            shape.identity = keys.get(Role.IDENTITY, ())
+            shape.identity, shape.user_agent = keys.get(Role.IDENTITY, ()), user_agent
             for role in (Role.TIMESTAMP, Role.EVENT_NAME, Role.PAGE_URL, Role.REFERRER, Role.EVENT_DATA):
                 setattr(shape, role.value, next(iter(keys.get(role, ())), None))
             shape.null, shape.absent, shape.retyped = tuple(null), tuple(absent), tuple(retyped)
@@ -199,5 +204,16 @@ class Shapes:
         return shape
 
 
-def _fits(value: object, field: Field) -> bool:
+def known_names(fields: tuple[Field, ...]) -> frozenset[str]:
+    """All names under which the fields may stand."""
+    return frozenset(name for field in fields for name in (field.name, *field.aliases))
+
+
+def unknown_names(value: dict[str, Any], known: frozenset[str]) -> list[str]:
+    """The keys that are not among the known ones, in order, cut to 64 characters, at most 20."""
+    return sorted({key[:MOST_NAME] for key in value if key not in known})[:MOST_UNKNOWN]
+
+
+def fits(value: object, field: Field) -> bool:
+    """Whether the value has one of the field's types; null has none."""
     return not field.types.isdisjoint(_JSON_TYPES.get(type(value), frozenset()))

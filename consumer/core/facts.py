@@ -7,6 +7,7 @@ negative: an event that joins two sessions, or moves a session's beginning, take
 from __future__ import annotations
 
 from typing import Any, Literal
+from zlib import crc32
 
 import msgspec
 
@@ -17,13 +18,31 @@ Counts = dict[str, int]
 MOST_NOTED = 50
 """Different names that a minute keeps of each kind of note; contracts are smaller, only hostile input has more."""
 
+MOST_KINDS = 40
+"""Different keys with kinds that a minute keeps."""
+
+MOST_CLIENTS = 50
+"""Clients that a batch takes into the sample."""
+
+OF = "\x1f"
+"""Stands between a key and its values' kind in `kinds`; the last one in a name, since keys are anyone's text."""
+
 REST = "…"
 """Where the names beyond a limit are counted."""
 
 
 class MinuteFacts(msgspec.Struct, omit_defaults=True):
     """One event-minute. `rejected` counts dead letters by reason; `null`, `absent`, `retyped` count events by contract
-    field, `aliased` by alias used, `unknown` by key that the contract does not know, `names` by event name."""
+    field, `aliased` by alias used, `unknown` by key that the contract does not know, `names` by event name.
+
+    The same tables hold what is inside purchases, by path: `event_data.revenue` is counted a purchase,
+    `event_data.items[].item_id` an item; `purchases` and `items` are how many of them could be read, valid or not.
+    `kinds` counts a sample of values by key and kind (`kinds.py`).
+
+    `robots`: sessions that a self-declared robot opened (never taken back). `repeated`: events at a time that their
+    client had lived through before. Two are counted at the stream's minute instead of the event's own: `stale`, events
+    far behind it when they came, and `ahead`, events of clocks that were found to run far ahead of it.
+    """
 
     events: int = 0
     identity_missing: int = 0
@@ -36,6 +55,19 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True):
     retyped: Counts = {}
     aliased: Counts = {}
     unknown: Counts = {}
+    kinds: Counts = {}
+    purchases: int = 0
+    items: int = 0
+    robots: int = 0
+    repeated: int = 0
+    stale: int = 0
+    ahead: int = 0
+
+    def note(self, table: str, name: str, most: int = MOST_NOTED) -> None:
+        """Counts one more of a name in one of the tables; beyond `most` different ones under `REST`."""
+        counts: Counts = getattr(self, table)
+        kept = name if name in counts or len(counts) < most else REST
+        counts[kept] = counts.get(kept, 0) + 1
 
     def add(self, other: MinuteFacts) -> None:
         """Takes the other's counts in."""
@@ -43,21 +75,34 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True):
         self.identity_missing += other.identity_missing
         self.sessions += other.sessions
         self.direct += other.direct
+        self.purchases += other.purchases
+        self.items += other.items
+        self.robots += other.robots
+        self.repeated += other.repeated
+        self.stale += other.stale
+        self.ahead += other.ahead
         for mine, theirs in zip(self.tables(), other.tables(), strict=True):
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
 
     def tables(self) -> tuple[Counts, ...]:
         """The counts by name, always in the same order."""
-        return (self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown)
+        return (
+            self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown, self.kinds,
+        )  # fmt: skip
 
 
 class Facts(msgspec.Struct, omit_defaults=True):
-    """The addable part: minutes and purchases, and how many clocks were heard and found far ahead."""
+    """The addable part: minutes and purchases, and how many clocks were heard and found far ahead.
+
+    `clients` is a sample of the clients that opened a session, by `sampled`: whoever reads several partitions' facts
+    can see in it whether one client is in more than one.
+    """
 
     minutes: dict[int, MinuteFacts] = {}
     purchases: list[PurchaseFact] = []
     voices_ahead: int = 0
+    clients: list[int] = []
 
     def minute(self, minute: int) -> MinuteFacts:
         """The facts of a minute, to add to."""
@@ -72,6 +117,7 @@ class Facts(msgspec.Struct, omit_defaults=True):
             self.minute(minute).add(facts)
         self.purchases.extend(other.purchases)
         self.voices_ahead += other.voices_ahead
+        self.clients.extend(other.clients)
 
     def halves(self) -> tuple[Facts, Facts] | None:
         """The same facts in two that add up to them; None when there is nothing to divide."""
@@ -79,8 +125,21 @@ class Facts(msgspec.Struct, omit_defaults=True):
         if len(minutes) + len(self.purchases) < 2:  # noqa: PLR2004 - two halves
             return None
         at, purchases_at = (len(minutes) + 1) // 2, len(self.purchases) // 2
-        first = Facts(dict(minutes[:at]), self.purchases[:purchases_at], self.voices_ahead)
+        first = Facts(dict(minutes[:at]), self.purchases[:purchases_at], self.voices_ahead, self.clients)
         return first, Facts(dict(minutes[at:]), self.purchases[purchases_at:])
+
+
+_ONE_IN = 16
+
+
+def sampled(client: str) -> int | None:
+    """The client's number in the sample: the CRC-32 of its id; None for fifteen out of sixteen clients.
+
+    >>> sampled("client 35"), sampled("client 1")
+    (444502768, None)
+    """
+    number = crc32(client.encode())
+    return None if number % _ONE_IN else number
 
 
 class GateReport(msgspec.Struct, tag="gate", tag_field="kind", omit_defaults=True):

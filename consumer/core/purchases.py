@@ -46,13 +46,25 @@ class PurchaseReader:
         self._revenue = names[PurchaseRole.REVENUE]
         self._items = names[PurchaseRole.ITEMS]
 
+    @staticmethod
+    def open(data: object) -> dict[str, Any] | Rejection:
+        """The purchase's data, an object or the JSON text of one; or why it is neither."""
+        fields = decode(data) if isinstance(data, str) else data
+        if isinstance(fields, dict):
+            return fields
+        message = fields.message if isinstance(fields, Rejection) else "event_data holds no object"
+        return Rejection(Reason.PURCHASE_DATA, message, "$.event_data", "type")
+
+    def items(self, fields: dict[str, Any]) -> list[Any]:
+        """What was bought, as it stands there; nothing if it is no array."""
+        items = _first(fields, self._items)
+        return items if isinstance(items, list) else []
+
     def read(self, data: object, at_ms: int) -> tuple[PurchaseFact | None, Rejection | None]:
         """The purchase (if it has an id that others can repeat) and why it cannot be counted (if it cannot)."""
-        fields = decode(data) if isinstance(data, str) else data
+        fields = self.open(data)
         if isinstance(fields, Rejection):
-            return None, Rejection(Reason.PURCHASE_DATA, fields.message, "$.event_data", "type")
-        if not isinstance(fields, dict):
-            return None, Rejection(Reason.PURCHASE_DATA, "event_data holds no object", "$.event_data", "type")
+            return None, fields
         try:
             content = fingerprint({k: v for k, v in fields.items() if k not in self._id})
         except RecursionError:

@@ -52,6 +52,24 @@ def gone(sessions: Sessions, now_ms: int, rules: SessionRules) -> bool:
     )
 
 
+_OUT_OF_ORDER_MS = 2 * MINUTE_MS
+"""A client's events may overtake each other on their way by this much; what comes later than that comes again."""
+
+
+def lived_through(sessions: Sessions, at_ms: int) -> bool:
+    """Whether the client was already beyond this time within a session: at its last event's very instant, or more than
+    two minutes before it. So it is when a stretch of events is sent again.
+
+    >>> [lived_through((0, 600_000, 1, 0), at_ms) for at_ms in (-1, 0, 479_999, 480_000, 600_000, 600_001)]
+    [False, True, True, False, True, False]
+    """
+    for i in range(0, len(sessions), WIDTH):
+        first, last = sessions[i], sessions[i + 1]
+        if first <= at_ms and (at_ms == last or at_ms < last - _OUT_OF_ORDER_MS):
+            return True
+    return False
+
+
 Delta = tuple[int, int, int]
 """(epoch minute of a session's first event, change of sessions, change of direct sessions)"""
 

@@ -37,13 +37,14 @@ class ClockRules:
 
 
 class ClockState(msgspec.Struct):
-    """What a stream's clock remembers; part of the journal."""
+    """What a stream's clock remembers; part of the journal. `jumps`: events of a voice that were not believed."""
 
     now_ms: int = UNKNOWN
     median_ms: int = UNKNOWN
     heard: int = 0
     voices: dict[str, int] = {}
     limit_ms: int = NO_LOG
+    jumps: dict[str, int] = {}
 
 
 class StreamClock:
@@ -58,9 +59,12 @@ class StreamClock:
         self.voices = dict(state.voices)
         self.ahead = 0
         """Voices that left while still far ahead of everybody else: clocks that run ahead."""
+        self.events_ahead: dict[int, int] = {}
+        """Those voices' events that were not believed, by the stream's minute at which they were found out."""
         self._median_ms = state.median_ms
         self._heard = state.heard
         self._limit_ms = state.limit_ms
+        self._jumps = dict(state.jumps)
         self._rules = rules
         self.ceiling_ms = self._median_ms + rules.trust_ms
 
@@ -70,9 +74,16 @@ class StreamClock:
         self._heard += 1
         self.voices[client if client is not None else f"\0{self._heard}"] = at_ms
         if len(self.voices) > VOICES:
-            gone = self.voices.pop(next(iter(self.voices)))
-            self.ahead += gone > self.ceiling_ms
+            self._leave(next(iter(self.voices)))
         self._take_the_median()
+
+    def _leave(self, voice: str) -> None:
+        """The oldest voice leaves; if its clock is still far ahead of everybody else's, it was wrong."""
+        jumps = self._jumps.pop(voice, 1)
+        if self.voices.pop(voice) > self.ceiling_ms:
+            minute = self.now_ms // MINUTE_MS
+            self.ahead += 1
+            self.events_ahead[minute] = self.events_ahead.get(minute, 0) + jumps
 
     def _take_the_median(self) -> None:
         first = self._median_ms == UNKNOWN
@@ -101,11 +112,13 @@ class StreamClock:
             self.now_ms = max(self.now_ms, min(at_ms, limit))
         elif log_ms - self._rules.live_ms <= at_ms <= limit:
             self.now_ms = at_ms
-        elif client is not None and self.voices[client] < at_ms:
-            self._limit_ms = limit
-            self._heard += 1
-            self.voices[client] = at_ms
-            self._take_the_median()
+        elif client is not None:
+            self._jumps[client] = self._jumps.get(client, 0) + 1
+            if self.voices[client] < at_ms:
+                self._limit_ms = limit
+                self._heard += 1
+                self.voices[client] = at_ms
+                self._take_the_median()
 
     def best_guess_ms(self) -> int | None:
         """Stream time, or while it is not known the median of the voices so far; None without any."""
@@ -115,7 +128,7 @@ class StreamClock:
 
     def state(self) -> ClockState:
         """What to remember."""
-        return ClockState(self.now_ms, self._median_ms, self._heard, self.voices, self._limit_ms)
+        return ClockState(self.now_ms, self._median_ms, self._heard, self.voices, self._limit_ms, self._jumps)
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -15,12 +15,14 @@ from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, Shapes,
 from consumer.core.facts import MOST_NOTED, REST, Facts
 from consumer.core.identifier import MOST_ID, shortened
 from consumer.core.instant import rfc3339
+from consumer.core.purchase_notes import PurchaseNotes
 from consumer.core.purchases import PurchaseReader
 from consumer.core.record import NO_TIMESTAMP, Output
 from consumer.core.rejection import Reason, Rejection, cut_to_fit, dead_letter
-from consumer.core.sessions import WIDTH, Sessions, place
+from consumer.core.sessions import WIDTH, Sessions, lived_through, place
 from consumer.core.timestamps import FRACTIONS, MINUTE_MS, SECONDS, MinuteCache, parse
 from consumer.core.watermark import NO_LOG, UNKNOWN, StreamClock
+from consumer.tasks.gate_notes import Notes
 from consumer.tasks.task import Tally
 
 if TYPE_CHECKING:
@@ -39,7 +41,12 @@ class Compiled:
         self.shapes = Shapes(options.contract)
         self.attribution = Attribution(options.contract.campaign_parameters, options.contract.own_domains)
         self.purchases = PurchaseReader(options.contract)
+        self.purchase_notes = PurchaseNotes(options.contract)
         self.minutes = MinuteCache()
+
+
+STALE_MS = 10 * MINUTE_MS
+"""An event further behind its stream is `stale`: far more than one is late on its way."""
 
 
 @dataclass(slots=True)
@@ -83,7 +90,9 @@ class Batch:
         self._opened: dict[int, int] = {}
         self._direct: dict[int, int] = {}
         self._names = Names()
+        self._stale: dict[int, int] = {}
         self._facts = Facts()
+        self._notes = Notes(compiled.options.contract, compiled.purchase_notes, self._facts)
         compiled.shapes.forget_if_many()
 
     def read(self, records: Sequence[Record]) -> None:
@@ -92,6 +101,7 @@ class Batch:
         shapes, learn = compiled.shapes.by_signature, compiled.shapes.learn
         minutes, seen, anonymous = compiled.minutes, self._seen, self._anonymous
         opened, directly, is_direct = self._opened, self._direct, compiled.attribution.is_direct
+        stale, notes = self._stale, self._notes
         names, voices, now_ms, ceiling_ms = self._names.numbers, clock.voices, clock.now_ms, clock.ceiling_ms
         sessions, changed = self._sessions, self.changed
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
@@ -148,13 +158,20 @@ class Batch:
                 else:
                     clock.believe(client, at_ms, log_ms)
                     now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
+            elif now_ms - at_ms > STALE_MS:
+                stale[now_ms // MINUTE_MS] = stale.get(now_ms // MINUTE_MS, 0) + 1
 
             number = names.get(name)
             if number is None:
                 number = self._names.number(name)
             minute = at_ms // MINUTE_MS
             cell = (minute << 40) | (shape.id << 16) | number
-            seen[cell] = seen.get(cell, 0) + 1
+            count = seen.get(cell)
+            if count is None:
+                seen[cell] = 1
+                notes.first_of_its_kind(event, shape, minute)
+            else:
+                seen[cell] = count + 1
             events += 1
 
             if client is None:
@@ -171,9 +188,10 @@ class Batch:
                     opened[minute] = opened.get(minute, 0) + 1
                     if direct:
                         directly[minute] = directly.get(minute, 0) + 1
+                    notes.opened(client, event, shape, minute)
                 elif (
                     len(known) == WIDTH
-                    and known[1] <= at_ms <= known[1] + gap_ms
+                    and known[1] < at_ms <= known[1] + gap_ms
                     and known[1] + known[3] * MINUTE_MS >= now_ms - memory_ms
                 ):
                     lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
@@ -255,17 +273,22 @@ class Batch:
         counts[reason] = counts.get(reason, 0) + 1
 
     def _place(self, client: str, known: Sessions, at_ms: int, event: dict[str, Any], shape: Shape) -> None:
-        """The less common ways of an event with its client's sessions: open, join, prolong backwards."""
+        """The less common ways of an event with its client's sessions: open, join, prolong backwards, come again."""
 
         def is_direct() -> bool:
             page_url = None if shape.page_url is None else event[shape.page_url]
             referrer = None if shape.referrer is None else event[shape.referrer]
             return self._compiled.attribution.is_direct(page_url, referrer)
 
+        minute = at_ms // MINUTE_MS
+        if lived_through(known, at_ms):
+            self._facts.minute(minute).repeated += 1
         placed, deltas = place(known, at_ms, self.clock.now_ms, self._options.sessions, is_direct)
         self.changed[client] = placed
-        for minute, sessions, direct in deltas:
-            facts = self._facts.minute(minute)
+        if len(deltas) == 1:
+            self._notes.opened(client, event, shape, minute)
+        for of_minute, sessions, direct in deltas:
+            facts = self._facts.minute(of_minute)
             facts.sessions += sessions
             facts.direct += direct
             self.tally.sessions_opened += sessions
@@ -273,7 +296,13 @@ class Batch:
     def _purchase(self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int) -> bool:
         """Tells the purchase; whether it was invalid and its record a dead letter."""
         data = None if shape.event_data is None else event[shape.event_data]
-        fact, rejection = self._compiled.purchases.read(data, at_ms)
+        fields = self._compiled.purchases.open(data)
+        fact, rejection = None, None
+        if isinstance(fields, Rejection):
+            rejection = fields
+        else:
+            self._notes.purchase(fields, at_ms // MINUTE_MS)
+            fact, rejection = self._compiled.purchases.read(fields, at_ms)
         if fact is not None:
             self._facts.purchases.append(fact)
         if rejection is None:
@@ -316,6 +345,10 @@ class Batch:
             facts.minute(at).sessions += count
         for at, count in self._direct.items():
             facts.minute(at).direct += count
+        for at, count in self._stale.items():
+            facts.minute(at).stale += count
+        for at, count in self.clock.events_ahead.items():
+            facts.minute(at).ahead += count
         self.tally.sessions_opened += sum(self._opened.values())
         guess = self.clock.best_guess_ms()
         if self.undated and guess is not None:

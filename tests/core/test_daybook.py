@@ -18,7 +18,8 @@ from consumer.core.rejection import PURCHASE_INVALID, Reason
 CLOSED = 1_740_358_800_000
 """2025-02-24T01:00:00Z, when 23 February closes."""
 INVALID = {"purchase_revenue": 1}
-TABLES = ("rejected", "names", "null", "absent", "retyped", "aliased", "unknown")
+TABLES = ("rejected", "names", "null", "absent", "retyped", "aliased", "unknown", "kinds")
+COUNTS = ("purchase_events", "items", "robots", "repeated", "stale", "ahead")
 
 MINUTES = st.builds(
     lambda events, sessions, table, name: MinuteFacts(events, 1, sessions, -1, **{table: {name: 2}}),
@@ -52,10 +53,12 @@ def written(sums, **fields):
 
 
 def test_every_count_of_a_minute_arrives_in_its_day():
-    minute = MinuteFacts(1, 2, 3, 4, *({"a": n} for n in range(5, 12)))
+    minute = MinuteFacts(1, 2, 3, 4, *({"a": n} for n in range(5, 13)), *range(13, 19))
     sums = day(minute, minute)
     assert (sums.events, sums.identity_missing, sums.sessions, sums.direct) == (2, 4, 6, 8)
-    assert [getattr(sums, table) for table in TABLES] == [{"a": 2 * n} for n in range(5, 12)]
+    assert [getattr(sums, table) for table in TABLES] == [{"a": 2 * n} for n in range(5, 13)]
+    assert [getattr(sums, name) for name in COUNTS] == [2 * n for n in range(13, 19)]
+    assert sums.purchases == 0
 
 
 @given(st.lists(MINUTES, max_size=4), st.randoms())

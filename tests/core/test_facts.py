@@ -1,18 +1,19 @@
 """Facts add up: a zero, a `+`, no order; divided in two they are still the same."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.core.facts import Facts, MinuteFacts
+from consumer.core.facts import MOST_KINDS, MOST_NOTED, REST, Facts, MinuteFacts, sampled
 from consumer.core.purchases import PurchaseFact
 
 FIELDS = MinuteFacts.__struct_fields__
 
 
-def told(counts, purchases, voices_ahead):
-    """Facts out of single counts (minute, field, name, count), transaction ids and voices."""
-    facts = Facts(voices_ahead=voices_ahead)
+def told(counts, purchases, voices_ahead, clients):
+    """Facts out of single counts (minute, field, name, count), transaction ids, voices and sampled clients."""
+    facts = Facts(voices_ahead=voices_ahead, clients=clients)
     facts.purchases += [PurchaseFact(name, number, "", None) for number, name in enumerate(purchases)]
     for at, field, name, count in counts:
         minute = facts.minute(at)
@@ -28,7 +29,11 @@ COUNTS = st.tuples(
     st.sampled_from([-1, 0, 1]), st.sampled_from(FIELDS), st.sampled_from("ab…"), st.integers(-3, 9)
 )
 FACTS = st.builds(
-    told, st.lists(COUNTS, max_size=12), st.lists(st.sampled_from("tuv"), max_size=3), st.integers(0, 3)
+    told,
+    st.lists(COUNTS, max_size=12),
+    st.lists(st.sampled_from("tuv"), max_size=3),
+    st.integers(0, 3),
+    st.lists(st.integers(0, 2**32 - 1), max_size=2),
 )
 
 
@@ -45,7 +50,8 @@ def added(*several):
 
 def content(facts):
     """What the facts say, without the order of anything."""
-    return facts.minutes, sorted((p.id, p.at_ms) for p in facts.purchases), facts.voices_ahead
+    purchases = sorted((p.id, p.at_ms) for p in facts.purchases)
+    return facts.minutes, purchases, facts.voices_ahead, sorted(facts.clients)
 
 
 @given(FACTS)
@@ -78,10 +84,11 @@ def test_adding_leaves_what_is_added_as_it_was_and_shares_nothing_with_it(one, o
 
 
 def test_every_field_of_a_minute_adds_up():
-    one = MinuteFacts(1, 2, 3, 4, *({"a": n, "b": 1} for n in range(5, 12)))
-    two = MinuteFacts(10, 20, -30, -40, *({"a": n, "c": 2} for n in range(50, 57)))
+    one = MinuteFacts(1, 2, 3, 4, *({"a": n, "b": 1} for n in range(5, 13)), *range(13, 19))
+    two = MinuteFacts(10, 20, -30, -40, *({"a": n, "c": 2} for n in range(50, 58)), *range(130, 190, 10))
     one.add(two)
-    assert one == MinuteFacts(11, 22, -27, -36, *({"a": n + n + 45, "b": 1, "c": 2} for n in range(5, 12)))
+    tables = ({"a": n + n + 45, "b": 1, "c": 2} for n in range(5, 13))
+    assert one == MinuteFacts(11, 22, -27, -36, *tables, *range(143, 209, 11))
 
 
 def test_every_table_of_a_minute_is_among_its_tables():
@@ -121,3 +128,25 @@ def test_purchases_keep_the_order_in_which_they_came_when_divided(facts):
     halves = facts.halves()
     if halves is not None:
         assert halves[0].purchases + halves[1].purchases == facts.purchases
+
+
+@pytest.mark.parametrize(("table", "most"), [("null", MOST_NOTED), ("kinds", MOST_KINDS)])
+def test_a_minute_keeps_so_many_names_and_counts_the_rest_together(table, most):
+    minute = MinuteFacts()
+    for number in [*range(most + 10), 0]:
+        minute.note(table, f"{number}", most)
+    counts = getattr(minute, table)
+    assert (len(counts), counts["0"], counts[REST]) == (most + 1, 2, 10)
+
+
+def test_facts_of_yesterday_read_today_and_what_is_not_there_takes_no_room():
+    assert msgspec.json.encode(MinuteFacts(3, names={"a": 3})) == b'{"events":3,"names":{"a":3}}'
+    assert msgspec.json.decode(b'{"events":3}', type=MinuteFacts).kinds == {}
+    assert msgspec.json.decode(b'{"minutes":{}}', type=Facts).clients == []
+
+
+def test_one_client_in_sixteen_is_in_the_sample_and_always_by_the_same_number():
+    numbers = [sampled(f"client {n}") for n in range(16_000)]
+    told = [number for number in numbers if number is not None]
+    assert 900 < len(told) == len(set(told)) < 1100
+    assert numbers == [sampled(f"client {n}") for n in range(16_000)]

@@ -1,0 +1,80 @@
+"""Which of the contract's fields a purchase's data and its items have, lack, or have with another type.
+
+What `Shapes` is to events, but looked at one by one: purchases are few, and here an empty text counts as null.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from consumer.core.contract import PurchaseRole, Role
+from consumer.core.decode import fits, known_names, unknown_names
+from consumer.core.purchases import PurchaseReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consumer.core.contract import Contract, Field
+
+MOST_ITEMS = 200
+"""Items of a purchase that are looked at."""
+
+Note = tuple[str, str]
+"""(table of `MinuteFacts`, the name in it)"""
+
+
+class Part:
+    """One kind of object within a purchase: where it stands, and the fields that the contract gives it.
+
+    `path` is what stands before a field's name. Where the contract names no field, no key is unknown.
+    """
+
+    def __init__(
+        self, path: str, fields: tuple[Field, ...], also_known: frozenset[str] = frozenset()
+    ) -> None:
+        self.path = path
+        self.fields = fields
+        self._known = known_names(fields) | also_known
+
+    def notes(self, value: dict[str, Any]) -> Iterator[Note]:
+        """What is to be said of such an object."""
+        for field in self.fields:
+            present = [name for name in (field.name, *field.aliases) if name in value]
+            yield from (("aliased", self.path + name) for name in present if name != field.name)
+            table = _table(field, [value[name] for name in present])
+            if table is not None:
+                yield table, self.path + field.name
+        for name in self.unknown(value):
+            yield "unknown", self.path + name
+
+    def unknown(self, value: dict[str, Any]) -> list[str]:
+        """Its keys that the contract does not know, as `unknown_names` cuts them."""
+        return unknown_names(value, self._known) if self.fields else []
+
+
+def _table(field: Field, values: list[Any]) -> str | None:
+    """Where a field with these values (under all its names) is noted; nowhere if one of them is as it should be."""
+    if not values:
+        return "absent"
+    told = [
+        value for value in values if value is not None and not (isinstance(value, str) and not value.strip())
+    ]
+    if not told:
+        return "null"
+    return None if any(fits(value, field) for value in told) else "retyped"
+
+
+class PurchaseNotes:
+    """The parts of a purchase by the contract's names."""
+
+    def __init__(self, contract: Contract) -> None:
+        data = next((field.name for field in contract.fields if field.role is Role.EVENT_DATA), "event_data")
+        items = contract.purchase_names[PurchaseRole.ITEMS]
+        self.data = Part(f"{data}.", contract.purchase_fields, frozenset(contract.purchase_names.values()))
+        self.item = Part(f"{data}.{items}[].", contract.item_fields)
+        self._reader = PurchaseReader(contract)
+
+    def items(self, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The purchase's items that are objects."""
+        return (item for item in islice(self._reader.items(fields), MOST_ITEMS) if isinstance(item, dict))
