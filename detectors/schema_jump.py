@@ -1,0 +1,259 @@
+"""A share that is nearly constant jumps up: keys that go missing, values of another type, bad records.
+
+Page's CUSUM (1954) of the log likelihood ratio, one for each of a few levels to which the share may jump, against the
+level that is normal. `e^h` trials pass on average before noise reaches h (Lorden 1971), so h is the logarithm of the
+trials in `quiet_years`. Trials come in clusters that share their fate (a visit's events come from one page version):
+the sum is divided by their size, as if each cluster were one trial (quasi-likelihood, McCullagh and Nelder 1989, ch. 9).
+With a level of nearly 1 and a field that is always there it is the rule "a run of a dozen without it".
+
+Normal is the share of the last days, counted cautiously, and never less than what the worst hour of half the days had;
+what belongs to an incident is not learned. Limits: the share is taken as the same all day but for that worst hour, so
+of a field that many events lack anyway only the whole loss is seen.
+"""
+
+from __future__ import annotations
+
+from math import log
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+
+_MEMORY_DAYS = 14
+_LAG_HOURS = 2
+_HOUR_TRIALS = 50
+"""Fewer trials do not say how bad an hour was."""
+
+_WORST_TIMES = 1.3
+_PARTIAL_BELOW = 0.2
+_NEVER_ABOVE = 0.9
+_WHOLE = 0.9
+_BACK = 8.0
+"""Of the share's return the log likelihood ratio must be e^8 to one."""
+
+_BACK_MINUTES = 15
+
+
+class JumpOptions(msgspec.Struct, frozen=True):
+    """`cluster`: trials that share their fate. `levels`: to what the share may jump. A jump counts with at least
+    `least_hits` in `least_minutes` different minutes (twice as many, if not nearly all are hits), and from `least_share`
+    on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes."""
+
+    cluster: float = 4.0
+    levels: tuple[float, ...] = (0.06, 0.15, 0.4, 0.95)
+    least_hits: int = 12
+    least_minutes: int = 3
+    least_share: float = 0.02
+    quiet_years: float = 10.0
+    looks: int = 20
+    least_trials: int = 200
+
+
+class Day(msgspec.Struct, array_like=True):
+    """A day's counts, and the share of its worst hour."""
+
+    number: int
+    hits: int = 0
+    trials: int = 0
+    worst: float = 0.0
+
+
+class Climb(msgspec.Struct, array_like=True, frozen=True):
+    """A CUSUM on its way: its sum, and what came since it was last 0; `minutes` are those with hits."""
+
+    sum: float = 0.0
+    since: int = 0
+    hits: int = 0
+    trials: int = 0
+    minutes: int = 0
+
+
+class Open(msgspec.Struct):
+    """An incident: counts since it began, what was normal, and how far the share's return is shown."""
+
+    since: int
+    normal: float
+    level: float
+    hits: int
+    trials: int
+    told: int
+    back: Climb = Climb()
+
+
+class JumpState(msgspec.Struct, omit_defaults=True):
+    """All that is remembered of one share: at most 14 days, 3 hours, and as many sums as there are levels."""
+
+    first: int = -1
+    days: list[Day] = []
+    hours: list[tuple[int, int, int]] = []
+    climbs: list[Climb] = []
+    open: Open | None = None
+
+
+class Jump(NamedTuple):
+    """A share that is not normal: since when, how much of how many, and what was normal."""
+
+    since: int
+    hits: int
+    trials: int
+    normal: float
+
+    @property
+    def share(self) -> float:
+        """The level it jumped to."""
+        return self.hits / self.trials if self.trials else 0.0
+
+
+def totals(state: JumpState) -> tuple[int, int]:
+    """Hits and trials that say what is normal."""
+    return sum(day.hits for day in state.days), sum(day.trials for day in state.days)
+
+
+def normal(state: JumpState, options: JumpOptions) -> float | None:
+    """The share that chance may bring, cautiously; None without enough history.
+
+    >>> state = JumpState(days=[Day(0, 0, 3500)])
+    >>> round(normal(state, JumpOptions()), 5)
+    0.00057
+    """
+    hits, trials = totals(state)
+    if trials < options.least_trials:
+        return None
+    share = (hits + options.cluster / 2) / (trials + options.cluster)
+    worst = median(day.worst for day in state.days[:-1] or state.days)  # the last one may hold what is tested
+    return min(max(share, _WORST_TIMES * worst), 1 - 1e-9)
+
+
+def threshold(state: JumpState, options: JumpOptions) -> float:
+    """What a sum must reach."""
+    _, trials = totals(state)
+    a_day = max(trials / max(len(state.days), 1), 1.0)
+    return log(max(365 * options.quiet_years * options.looks * a_day / options.cluster, 2.0))
+
+
+def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials: int) -> Jump | None:
+    """Takes a minute in (in order; none twice); the jump, if there is one and no incident is open yet.
+
+    The jump comes again every minute until `begin` says that it is an incident, or it is over.
+
+    >>> state, options = JumpState(), JumpOptions()
+    >>> for at in range(600):
+    ...     assert step(state, options, at, 0, 3) is None
+    >>> [step(state, options, at, 3, 3) is not None for at in range(600, 610)].index(True)
+    3
+    """
+    hits, trials = sane(hits, trials)
+    if state.first < 0:
+        state.first = minute
+    _fold(state, minute)
+    if state.open is not None:
+        state.open.hits += hits
+        state.open.trials += trials
+        return None
+    share = normal(state, options)
+    _keep(state, minute // 60, hits, trials)
+    if share is None or share > _NEVER_ABOVE:
+        state.climbs = []
+        return None
+    if not hits and not state.climbs:
+        return None
+    levels = options.levels if share < _PARTIAL_BELOW else options.levels[-1:]
+    state.climbs = _climbed(state.climbs, levels, share, options, Climb(0, minute, hits, trials))
+    return _highest(state, share, options)
+
+
+def _climbed(
+    climbs: list[Climb], levels: tuple[float, ...], share: float, options: JumpOptions, now: Climb
+) -> list[Climb]:
+    """The sums after a minute; none if all of them are 0."""
+    before = climbs if len(climbs) == len(levels) else [Climb()] * len(levels)
+    after = []
+    for climb, level in zip(before, levels, strict=True):
+        target = level if level < _WHOLE else max(level, 1 - (1 - share) / 20)
+        gain = _ratio(now.hits, now.trials, share, target) / options.cluster if target > 2 * share else 0.0
+        if target > _WHOLE:
+            gain = _ratio(now.hits, now.trials, share, target) / options.cluster
+        after.append(advance(climb, gain, now))
+    return after if any(climb.sum for climb in after) else []
+
+
+def advance(climb: Climb, gain: float, now: Climb) -> Climb:
+    """A sum after a minute, which stands in `now`."""
+    if climb.sum + gain <= 0:
+        return Climb()
+    if not climb.sum:
+        return Climb(gain, now.since, now.hits, now.trials, int(now.hits > 0))
+    hits, trials = climb.hits + now.hits, climb.trials + now.trials
+    return Climb(climb.sum + gain, climb.since, hits, trials, climb.minutes + (now.hits > 0))
+
+
+def _ratio(hits: int, trials: int, before: float, after: float) -> float:
+    return hits * log(after / before) + (trials - hits) * log((1 - after) / (1 - before))
+
+
+def _highest(state: JumpState, share: float, options: JumpOptions) -> Jump | None:
+    needed = threshold(state, options)
+    found = [climb for climb in state.climbs if climb.sum >= needed and _counts(climb, options)]
+    if not found:
+        return None
+    best = max(found, key=lambda climb: climb.sum)
+    return Jump(best.since, best.hits, best.trials, share)
+
+
+def _counts(climb: Climb, options: JumpOptions) -> bool:
+    whole = climb.hits >= _WHOLE * climb.trials
+    minutes = options.least_minutes * (1 if whole else 2)
+    enough = climb.hits >= options.least_hits and climb.minutes >= minutes
+    return enough and climb.hits >= options.least_share * climb.trials
+
+
+def begin(state: JumpState, jump: Jump, minute: int) -> None:
+    """The jump is an incident: what came since it began teaches nothing."""
+    level = min(max(jump.share, 0.02), 0.98)
+    state.open = Open(jump.since, jump.normal, level, jump.hits, jump.trials, minute)
+    state.hours = [cell for cell in state.hours if cell[0] < jump.since // 60]
+    state.climbs = []
+
+
+def follow(state: JumpState, options: JumpOptions, minute: int, hits: int, trials: int) -> Jump | None:
+    """Takes a minute of an open incident into the search for its end; the whole incident if it is over, else None."""
+    incident = state.open
+    if incident is None:
+        return None
+    hits, trials = sane(hits, trials)
+    before = min(max(incident.normal, 1e-4), incident.level / 2)
+    gain = _ratio(hits, trials, incident.level, before) / options.cluster
+    back = incident.back = advance(incident.back, gain, Climb(0, minute, hits, trials))
+    needed = min(3 * options.least_hits, 36)
+    if back.sum < _BACK or back.trials < needed or minute + 1 - back.since < _BACK_MINUTES:
+        return None
+    state.open = None
+    return Jump(incident.since, incident.hits, incident.trials, incident.normal)
+
+
+def sane(hits: int, trials: int) -> tuple[int, int]:
+    """Counts that a share can be made of, whatever came."""
+    trials = max(trials, 0)
+    return min(max(hits, 0), trials), trials
+
+
+def _keep(state: JumpState, hour: int, hits: int, trials: int) -> None:
+    if not trials:
+        return
+    if state.hours and state.hours[-1][0] == hour:
+        _, old_hits, old_trials = state.hours.pop()
+        hits, trials = hits + old_hits, trials + old_trials
+    state.hours.append((hour, hits, trials))
+
+
+def _fold(state: JumpState, minute: int) -> None:
+    """Learns the hours that are long enough ago."""
+    while state.hours and state.hours[0][0] <= minute // 60 - _LAG_HOURS:
+        hour, hits, trials = state.hours.pop(0)
+        if not state.days or state.days[-1].number != hour // 24:
+            state.days = [*state.days, Day(hour // 24)][-_MEMORY_DAYS:]
+        day = state.days[-1]
+        day.hits += hits
+        day.trials += trials
+        if trials >= _HOUR_TRIALS:
+            day.worst = max(day.worst, hits / trials)

@@ -1,0 +1,227 @@
+"""What single records do wrong, in numbers: invalid purchases, replays, duplicates, unparseable records, timestamps.
+
+One such record is normal somewhere; more than chance is not (`schema_jump`). Two incidents may live beside each other
+under the same kind and subject: the note (`happened`, P2, from a number a day on) and the alert (`opened`, P1). A note
+never turns into an alert; whoever keeps incidents tells them apart by the severity.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from detectors.alerts import Severity
+from detectors.fields import BAD_PURCHASE, BAD_TIMESTAMP, UNPARSEABLE, FieldMinute
+from detectors.finding import Finding, Word
+from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, step
+from detectors.schema_words import amount
+from detectors.sentences import when
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INVALID, REPLAY, DUPLICATES = "purchase_invalid", "transaction_replay", "duplicate_events"
+UNPARSEABLES, TIMESTAMPS = "unparseable_events", "timestamp_errors"
+
+_DAY = 1440
+_TELL_MINUTES = 60
+
+
+class Tally(NamedTuple):
+    """One kind: what counts, of what, when it jumps, from how many a day it is a note (0: the note is made elsewhere),
+    and what is said."""
+
+    kind: str
+    counts: Callable[[FieldMinute], tuple[int, int]]
+    options: JumpOptions
+    note_from: int
+    what: str
+    of: str
+    look: str
+
+
+def _invalid(minute: FieldMinute) -> tuple[int, int]:
+    bad = minute.rejects(BAD_PURCHASE)
+    return bad, max(minute.purchases + minute.rejected.get("purchase_data", 0), bad)
+
+
+def _replays(minute: FieldMinute) -> tuple[int, int]:
+    return minute.replays, max(minute.purchases, minute.replays)
+
+
+def _duplicates(minute: FieldMinute) -> tuple[int, int]:
+    return minute.repeated, max(minute.events, minute.repeated)
+
+
+def _records(minute: FieldMinute) -> int:
+    return minute.events + sum(minute.rejected.values()) - minute.rejects(BAD_PURCHASE)
+
+
+def _unparseable(minute: FieldMinute) -> tuple[int, int]:
+    return minute.rejects(UNPARSEABLE), _records(minute)
+
+
+def _timestamps(minute: FieldMinute) -> tuple[int, int]:
+    """Without missing ones: those are the field's own matter (`schema_field_missing`)."""
+    bad = minute.rejects(BAD_TIMESTAMP) + minute.ahead
+    return bad, max(_records(minute), bad)
+
+
+_RECORDS = JumpOptions(
+    cluster=1.5,
+    levels=(0.03, 0.15, 0.6),
+    least_hits=3,
+    least_minutes=2,
+    least_share=0.01,
+    quiet_years=2.0,
+    looks=4,
+)
+
+TALLIES: tuple[Tally, ...] = (
+    Tally(
+        INVALID,
+        _invalid,
+        JumpOptions(
+            cluster=1.0,
+            levels=(0.15, 0.4, 0.75, 0.97),
+            least_hits=3,
+            least_minutes=1,
+            quiet_years=0.4,
+            looks=1,
+            least_trials=15,
+        ),
+        0,
+        "Purchases without an id, without items, or without revenue above 0 are more than chance",
+        "purchases",
+        "They are not counted; the checkout's tracking was probably changed. Look into the dead letters.",
+    ),
+    Tally(
+        REPLAY,
+        _replays,
+        JumpOptions(
+            cluster=2.0, levels=(0.2, 0.5, 0.95), least_hits=4, least_minutes=2, looks=2, least_trials=15
+        ),
+        1,
+        "Purchases came again with the same transaction id and content",
+        "purchases",
+        "Each is counted once. Something sends twice, or old events were sent again: look at the checkout page and at what "
+        "sends the events.",
+    ),
+    Tally(
+        DUPLICATES,
+        _duplicates,
+        JumpOptions(cluster=4.0, levels=(0.1, 0.3, 0.6, 0.95)),
+        3,
+        "Events came at a time that their client had lived through already",
+        "events",
+        "They were probably sent again: look whether old events are being replayed, or the tracking is on the page twice.",
+    ),
+    Tally(
+        UNPARSEABLES,
+        _unparseable,
+        _RECORDS,
+        3,
+        "Records could not be read as events",
+        "records",
+        "They are dead letters, unchanged: look at one of them to see who sends them.",
+    ),
+    Tally(
+        TIMESTAMPS,
+        _timestamps,
+        _RECORDS,
+        3,
+        "Events had a timestamp that is invalid, or far ahead of the stream",
+        "records",
+        "Look at the clocks and the time format of what sends them.",
+    ),
+)
+
+
+class TallyState(msgspec.Struct, omit_defaults=True):
+    """What is remembered of one kind: its share, and today's count."""
+
+    share: JumpState = msgspec.field(default_factory=JumpState)
+    day: int = -1
+    count: int = 0
+    first: int = -1
+    noted: int = -1
+
+
+def update_tally(tally: Tally, state: TallyState, minute: FieldMinute) -> list[Finding]:
+    """What is to be said of a kind after a minute."""
+    hits, trials = tally.counts(minute)
+    at, share = minute.minute, state.share
+    findings = _note(tally, state, hits, at)
+    was_open = share.open is not None
+    jump = step(share, tally.options, at, hits, trials)
+    if was_open:
+        return findings + _follow(tally, state, hits, trials, at)
+    if jump is None:
+        return findings
+    begin(share, jump, at)
+    return [*findings, _finding(tally, jump, "opened", at)]
+
+
+def _note(tally: Tally, state: TallyState, hits: int, at: int) -> list[Finding]:
+    """The note of today's number, again at most once an hour."""
+    if at // _DAY != state.day:
+        state.day, state.count, state.first, state.noted = at // _DAY, 0, -1, -1
+    if hits <= 0:
+        return []
+    state.count += hits
+    state.first = at if state.first < 0 else state.first
+    due = state.noted < 0 or at - state.noted >= _TELL_MINUTES
+    if not tally.note_from or state.count < tally.note_from or not due:
+        return []
+    state.noted = at
+    text = f"{tally.what}: {state.count:,} since {when(state.first)}. {tally.look}"
+    return [
+        Finding(
+            tally.kind,
+            "happened",
+            Severity.P2_NOTE,
+            "gate",
+            state.first,
+            at + 1,
+            count=state.count,
+            message=text,
+        )
+    ]
+
+
+def _follow(tally: Tally, state: TallyState, hits: int, trials: int, at: int) -> list[Finding]:
+    over = follow(state.share, tally.options, at, hits, trials)
+    if over is not None:
+        return [_finding(tally, over, "resolved", at)]
+    incident = state.share.open
+    if incident is None or at - incident.told < _TELL_MINUTES:
+        return []
+    incident.told = at
+    jump = Jump(incident.since, incident.hits, incident.trials, incident.normal)
+    return [_finding(tally, jump, "standing", at)]
+
+
+def _finding(tally: Tally, jump: Jump, word: Word, at: int) -> Finding:
+    over = f" This is over, seen at {when(at + 1)}." if word == "resolved" else f" {tally.look}"
+    return Finding(
+        tally.kind,
+        word,
+        Severity.P1_HIGH,
+        "gate",
+        jump.since,
+        at + 1,
+        value=jump.share,
+        baseline_median=jump.normal,
+        absolute_change=jump.share - jump.normal,
+        count=jump.hits,
+        message=f"{tally.what}: {amount(jump, tally.of)}.{over}",
+        evidence={"hits": jump.hits, "trials": jump.trials},
+    )
+
+
+def standing_of(tally: Tally, state: TallyState) -> str:
+    """Why no alert was opened, or that it was."""
+    if state.share.open is not None:
+        return "open"
+    return "insufficient_history" if normal(state.share, tally.options) is None else "within_band"

@@ -1,0 +1,138 @@
+"""Sessions of robots: a note from a tenth of the last day's on, an alert when an hour is mostly theirs and never was."""
+
+from __future__ import annotations
+
+import msgspec
+
+from detectors.alerts import Severity
+from detectors.finding import Finding, Word
+from detectors.schema_jump import sane
+from detectors.sentences import percent, when
+
+BOTS = "bot_traffic"
+
+_HOUR, _DAY = 60, 24
+_NOTE_SESSIONS, _NOTE_SHARE = 10, 0.1
+_ALERT_SESSIONS, _ALERT_SHARE = 30, 0.5
+_FAR_MORE = 3.0
+_MEMORY_HOURS = 14 * 24
+_LEAST_HOURS = 48
+_END_SHARE = 0.25
+_TELL_MINUTES = 60
+
+
+class RobotState(msgspec.Struct, omit_defaults=True):
+    """The last hour by the minute (minute, robots, sessions), the last 14 days by the hour."""
+
+    minutes: list[tuple[int, int, int]] = []
+    hours: list[tuple[int, int, int]] = []
+    since: int = -1
+    worst: float = 0.0
+    count: int = 0
+    told: int = -1
+    noted: int = -1
+
+
+def update_robots(state: RobotState, minute: int, robots: int, sessions: int) -> list[Finding]:
+    """What is to be said of robots after a minute.
+
+    >>> state = RobotState()
+    >>> [f.severity.value for at in range(120) for f in update_robots(state, at, at < 20, 1)]
+    ['P2_NOTE']
+    """
+    robots, sessions = sane(robots, max(sessions, robots))
+    if sessions:
+        _take(state, minute, robots, sessions)
+    _forget(state, minute)
+    hour_robots, hour_sessions = _sum(state.minutes)
+    if state.since >= 0:
+        state.count += robots
+        return _note(state, minute, robots) + _follow(state, minute, hour_robots, hour_sessions)
+    findings = _note(state, minute, robots)
+    past = _past(state, minute)
+    if hour_robots < _ALERT_SESSIONS or hour_robots <= _ALERT_SHARE * hour_sessions or past is None:
+        return findings
+    if hour_robots < _FAR_MORE * past:
+        return findings
+    state.since = next(at for at, some, _ in state.minutes if some)
+    state.told, state.count = minute, hour_robots
+    state.worst = hour_robots / hour_sessions
+    return [*findings, _finding(state, "opened", minute, past)]
+
+
+def _take(state: RobotState, minute: int, robots: int, sessions: int) -> None:
+    state.minutes.append((minute, robots, sessions))
+    if state.hours and state.hours[-1][0] == minute // _HOUR:
+        _, old_robots, old_sessions = state.hours.pop()
+        robots, sessions = robots + old_robots, sessions + old_sessions
+    state.hours.append((minute // _HOUR, robots, sessions))
+
+
+def _forget(state: RobotState, minute: int) -> None:
+    while state.minutes and state.minutes[0][0] <= minute - _HOUR:
+        del state.minutes[0]
+    while state.hours and state.hours[0][0] <= minute // _HOUR - _MEMORY_HOURS:
+        del state.hours[0]
+
+
+def _sum(cells: list[tuple[int, int, int]]) -> tuple[int, int]:
+    return sum(cell[1] for cell in cells), sum(cell[2] for cell in cells)
+
+
+def _past(state: RobotState, minute: int) -> float | None:
+    """The most robots in an hour before this one and the last; None with too short a history."""
+    past = [cell for cell in state.hours if cell[0] < minute // _HOUR - 1]
+    if not past or minute // _HOUR - past[0][0] < _LEAST_HOURS:
+        return None
+    return float(max(cell[1] for cell in past))
+
+
+def _note(state: RobotState, minute: int, robots: int) -> list[Finding]:
+    due = state.noted < 0 or minute - state.noted >= _TELL_MINUTES
+    if not robots or not due:
+        return []
+    day = [cell for cell in state.hours if cell[0] > minute // _HOUR - _DAY]
+    some, all_of_them = _sum(day)
+    if some < _NOTE_SESSIONS or some < _NOTE_SHARE * all_of_them:
+        return []
+    state.noted = minute
+    text = (
+        f"{some:,} of {all_of_them:,} sessions of the last 24 hours ({percent(some / all_of_them)}) are robots', by their "
+        "own word or because they saw one page. They count as sessions: conversion looks lower than it is."
+    )
+    since = next(cell[0] for cell in day if cell[1]) * _HOUR
+    return [Finding(BOTS, "happened", Severity.P2_NOTE, "watch", since, minute + 1, count=some, message=text)]
+
+
+def _follow(state: RobotState, minute: int, robots: int, sessions: int) -> list[Finding]:
+    share = robots / sessions if sessions else 0.0
+    if minute - state.told >= _TELL_MINUTES or share < _END_SHARE:
+        word: Word = "standing" if share >= _END_SHARE else "resolved"
+        state.told = minute
+        finding = _finding(state, word, minute, None)
+        if word == "resolved":
+            state.since = -1
+        return [finding]
+    return []
+
+
+def _finding(state: RobotState, word: Word, minute: int, past: float | None) -> Finding:
+    usual = "" if past is None else f", where at most {past:.0f} in an hour is normal"
+    end = (
+        f"The flood is over, seen at {when(minute + 1)}."
+        if word == "resolved"
+        else "Look at the user agents and addresses, and keep these robots off the site or out of its tracking."
+    )
+    text = f"Robots flood the site: {state.count:,} sessions since {when(state.since)}{usual}. {end}"
+    return Finding(
+        BOTS,
+        word,
+        Severity.P1_HIGH,
+        "watch",
+        state.since,
+        minute + 1,
+        metric="sessions",
+        value=state.worst,
+        count=state.count,
+        message=text,
+    )
