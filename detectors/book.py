@@ -1,0 +1,296 @@
+"""The book of alerts: findings go in, minute by minute; alerts with their whole lives come out.
+
+How it is used, once for each batch that is decided:
+
+    book = Book(entries, fields)          # entries: the table of `Entry` by alert id as it will be (a Draft: get,
+                                          # [id] = entry, del [id], merged()); fields: `causes.Fields` of the contract
+    book.take(minute, findings)           # a judged minute (since the epoch), in order; also one without findings, so
+                                          # that what is due (expiry, the end of a silence) happens: cheap when nothing is
+    book.amend(finding)                   # late events changed what a finding said: numbers, never times or states
+    asked = book.obey(order)              # an operator's `Order`; None, or the `Acceptance` for the detectors
+    book.told                             # ids of the alerts that changed: write `entries.get(id).alert` of each
+    book.live()                           # the alerts whose incidents are not over, by `opened_at`
+    book.between(start_ms, end_ms)        # the alerts whose incidents touch this time (a day), live or over
+    unmeasurable(alerts, fields)          # detectors/unmeasurable.py: {metric: reason} of those
+
+What the words of a finding do:
+
+- `opened`: a new alert with an id made of kind, subject and the since minute; while one of the condition is live, an
+  update. With a higher `{"step": n}` in its evidence it opens a second one that names the first in `caused_by` and is
+  not held back by it.
+- `standing`: an update of the latest live alert of the condition; it opens nothing (an accepted level may still be
+  said to stand), but a loud one where only a note is live.
+- `resolved`: every live alert of the condition is over.
+- `happened`: more of the same joins: by transaction id for a collision, else by the finding's day. It expires a day of
+  event time after its last evidence.
+
+A note never turns into a page: the P0 or P1 of the same condition is a new alert, and explains the note. A P1 that
+becomes a P0 stays one alert, and is open again if it was acknowledged or silenced. Who explains whom is in
+`detectors/causes.py`. Two things it reads in evidence: `{"renamed_to": name}` of a `schema_field_renamed` (one of
+`Fields.aliases`: the numbers stay right), and `{"renamed_from": name}` of a `schema_unknown_event`.
+
+The same findings and orders give the same alerts, however they are cut into batches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from detectors import life
+from detectors.alerts import Alert, Severity, identity
+from detectors.causes import DEFAULT_FIELDS, Fields
+from detectors.inhibition import Inhibition
+from detectors.life import EXPIRES_MS, Entry
+from detectors.moment import DAY_MS, MINUTE_MS, text_of
+from detectors.orders import Acceptance, Order, day_of, until_of
+from detectors.purchases import COLLISION
+from detectors.shelf import Shelf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from detectors.finding import Finding
+
+FORGET_MS = 35 * DAY_MS
+"""An alert that has been over for so long leaves the table; in `sluice.alerts` it stays."""
+
+
+class Entries(Protocol):
+    """The table of entries by alert id, as it will be."""
+
+    def get(self, key: str, /) -> Entry | None:
+        """The entry; None if there is none."""
+
+    def __setitem__(self, key: str, value: Entry, /) -> None: ...
+
+    def __delitem__(self, key: str, /) -> None: ...
+
+    def merged(self) -> dict[str, Entry]:
+        """All of them."""
+        ...
+
+
+class Book:
+    """Alerts while a batch is decided. Raises nothing, whatever findings and orders say."""
+
+    def __init__(self, entries: Entries, fields: Fields = DEFAULT_FIELDS) -> None:
+        table = entries.merged()
+        self.told: set[str] = set()
+        self._entries = entries
+        self._shelf = Shelf(table)
+        self._causes = Inhibition(self._get, self._keep, self._shelf, fields)
+        for name, entry in sorted(table.items()):
+            self._remind(name, entry)
+
+    def take(self, minute: int, findings: Iterable[Finding] = ()) -> None:
+        """The findings of a judged minute; what is due by then happens before, and what they make due after."""
+        now_ms = minute * MINUTE_MS
+        self._turn(now_ms)
+        fresh = {name for finding in findings for name in self._hear(finding)}
+        if fresh:
+            self._causes.settle(fresh, now_ms)
+        self._turn(now_ms)
+
+    def amend(self, finding: Finding) -> None:
+        """Numbers and sentence of the condition's latest alert, live or over, of the finding's day if it has one."""
+        known = [
+            entry
+            for entry in self._of(finding.kind, finding.subject)
+            if finding.day is None or finding.day == entry.alert.day
+        ]
+        if known:
+            self._keep(life.amended(known[-1], finding))
+
+    def obey(self, order: Order) -> Acceptance | None:
+        """What an operator wants of a live alert; an order that does not fit changes nothing."""
+        entry = self._get(order.target)
+        if entry is None or not entry.live:
+            return None
+        match order.action:
+            case "acknowledge":
+                self._keep(life.acknowledged(entry, order.at_ms, order.reason, order.by))
+            case "silence":
+                until_ms = until_of(order)
+                if until_ms is not None:
+                    self._keep(life.silenced(entry, until_ms, order.at_ms, order.reason, order.by))
+            case "accept":
+                return self._accept(entry, order)
+        return None
+
+    def live(self) -> list[Alert]:
+        """The alerts whose incidents are not over, by `opened_at`."""
+        return _ordered(self._known(self._shelf.live()))
+
+    def between(self, start_ms: int, end_ms: int) -> list[Alert]:
+        """The alerts whose incidents touch this time, its end left out, by `opened_at`."""
+        known = self._known([*self._shelf.live(), *self._shelf.over()])
+        start, end = text_of(start_ms), text_of(end_ms)
+        return [
+            alert
+            for alert in _ordered(known)
+            if alert.first_seen < end and (alert.resolved_at is None or alert.resolved_at >= start)
+        ]
+
+    def _hear(self, finding: Finding) -> list[str]:
+        """One finding; the ids of the alerts that it opened."""
+        if finding.word == "happened":
+            return self._happened(finding)
+        live = [entry for entry in self._of(finding.kind, finding.subject) if entry.live and entry.lasting]
+        if finding.word == "resolved":
+            for entry in live:
+                at_ms = max(_known_ms(finding), entry.opened_ms)
+                self._keep(life.resolved(life.saying(entry, finding.message), at_ms))
+            return []
+        return self._stands(finding, live)
+
+    def _stands(self, finding: Finding, live: list[Entry]) -> list[str]:
+        latest = live[-1] if live else None
+        if latest is None:
+            return [self._open(finding)] if finding.word == "opened" else []
+        if finding.severity != Severity.P2_NOTE and not latest.loud:
+            return [self._open(finding)]
+        step = _step(finding)
+        if finding.word == "opened" and step > latest.step:
+            return [self._open(finding, step, latest.alert.id)]
+        self._keep(life.seen_again(latest, finding))
+        return []
+
+    def _open(self, finding: Finding, step: int = 0, caused_by: str | None = None) -> str:
+        since = text_of(min(finding.since_minute, finding.known_minute) * MINUTE_MS)
+        name, known = self._name(finding, since)
+        if known is not None:
+            self._again(known, finding)
+            return name
+        self._keep(life.caused(life.opened(name, finding, step), caused_by))
+        return name
+
+    def _again(self, known: Entry, finding: Finding) -> None:
+        """What was over goes on."""
+        self._causes.drop(known)
+        self._keep(life.again(life.seen_again(known, finding), _known_ms(finding)))
+
+    def _name(self, finding: Finding, since: str) -> tuple[str, Entry | None]:
+        """The id of a new incident, or of one that was over and goes on: the same condition since the same minute, as
+        loud as it was. Another one that has that id already gets the next."""
+        loud, number, text = finding.severity != Severity.P2_NOTE, 1, since
+        while True:
+            name = identity(finding.kind, finding.subject, text)
+            known = self._get(name)
+            if known is None or (
+                not known.live and known.loud == loud and known.lasting == (finding.word != "happened")
+            ):
+                return name, known
+            number += 1
+            text = f"{since} {number}"
+
+    def _happened(self, finding: Finding) -> list[str]:
+        since = "" if finding.kind == COLLISION else finding.day or ""
+        loud, number, text = finding.severity != Severity.P2_NOTE, 1, since
+        known = self._get(name := identity(finding.kind, finding.subject, text))
+        while known is not None and (known.lasting or known.loud != loud):
+            number += 1
+            text = f"{since} {number}"
+            known = self._get(name := identity(finding.kind, finding.subject, text))
+        if known is None:
+            self._keep(life.opened(name, finding))
+            return [name]
+        over_ms = known.over_ms
+        if over_ms is not None and _known_ms(finding) + EXPIRES_MS > over_ms:
+            self._again(known, finding)
+            return [name]
+        self._keep(life.seen_again(known, finding))
+        return []
+
+    def _accept(self, entry: Entry, order: Order) -> Acceptance | None:
+        """The level of a condition that lasts is normal from now on: every live alert of it is over."""
+        if not entry.lasting:
+            return None
+        day = day_of(order) or entry.alert.day or entry.alert.first_seen[:10]
+        for one in self._of(*entry.condition):
+            if one.live and one.lasting:
+                self._keep(life.accepted(one, day, order.at_ms, order.reason, order.by))
+        return Acceptance(
+            entry.alert.kind,
+            entry.alert.subject or "",
+            entry.alert.metric,
+            day,
+            life.clean(order.by, life.MOST_BY),
+            life.clean(order.reason),
+        )
+
+    def _turn(self, now_ms: int) -> None:
+        """Whatever is due by now happens, at the time at which it was due, the earliest first."""
+        while (name := self._shelf.due(now_ms)) is not None:
+            entry = self._get(name)
+            due_ms = None if entry is None else self._due(entry)
+            if entry is not None and due_ms is not None and due_ms <= now_ms:
+                self._happen(entry, due_ms)
+
+    def _due(self, entry: Entry) -> int | None:
+        """When something becomes of the alert by itself; None while nothing does."""
+        if not entry.live:
+            over_ms = entry.over_ms
+            return None if over_ms is None else over_ms + FORGET_MS
+        ends = None if entry.lasting else entry.last_ms + EXPIRES_MS
+        times = (ends, entry.until_ms, self._causes.free_at(entry))
+        return min((ms for ms in times if ms is not None), default=None)
+
+    def _happen(self, entry: Entry, at_ms: int) -> None:
+        if not entry.live:
+            self._forget(entry, at_ms)
+        elif not entry.lasting and entry.last_ms + EXPIRES_MS == at_ms:
+            self._keep(life.expired(entry))
+        elif entry.until_ms == at_ms:
+            self._keep(life.heard_again(entry))
+        else:
+            self._causes.release(entry, at_ms)
+
+    def _forget(self, entry: Entry, at_ms: int) -> None:
+        name = entry.alert.id
+        del self._entries[name]
+        self._shelf.forget(name, entry)
+        for symptom in self._causes.held_by(entry):
+            self._causes.release(symptom, at_ms)
+
+    def _keep(self, entry: Entry) -> None:
+        """The entry as it is now: in the table, in the index, among what is told, and in mind if something is due."""
+        name = entry.alert.id
+        was = self._get(name)
+        self._entries[name] = entry
+        self._shelf.see(name, entry)
+        self.told.add(name)
+        self._remind(name, entry)
+        if was is not None and was.live and not entry.live:
+            for symptom in self._causes.held_by(entry):
+                self._remind(symptom.alert.id, symptom)
+
+    def _remind(self, name: str, entry: Entry) -> None:
+        due_ms = self._due(entry)
+        if due_ms is not None:
+            self._shelf.remind(due_ms, name)
+
+    def _get(self, name: str) -> Entry | None:
+        return self._entries.get(name)
+
+    def _of(self, kind: str, subject: str) -> list[Entry]:
+        """A condition's alerts, the latest last."""
+        entries = [entry for name in self._shelf.about(kind, subject) if (entry := self._get(name))]
+        return sorted(
+            entries, key=lambda entry: (entry.alert.opened_at, entry.step, entry.loud, entry.alert.id)
+        )
+
+    def _known(self, names: list[str]) -> list[Alert]:
+        return [entry.alert for name in names if (entry := self._get(name))]
+
+
+def _ordered(alerts: list[Alert]) -> list[Alert]:
+    return sorted(alerts, key=lambda alert: (alert.opened_at, alert.id))
+
+
+def _known_ms(finding: Finding) -> int:
+    return finding.known_minute * MINUTE_MS
+
+
+def _step(finding: Finding) -> int:
+    step = finding.evidence.get("step")
+    return step if isinstance(step, int) else 0

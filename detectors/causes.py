@@ -1,0 +1,266 @@
+"""What explains what: the table by which one cause is one alert, and its symptoms are held back.
+
+A row says: alerts of these kinds, about such a field, explain alerts of those kinds. The first row that fits counts,
+and the rows stand from the most specific to the least; where two causes fit equally well, the earlier one is taken.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from detectors.alerts import Alert, Severity
+from detectors.moment import MINUTE_MS, ms_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Fields(NamedTuple):
+    """Which paths of the contract mean what; None where the contract has no such field. `aliases` are the other names
+    that it accepts."""
+
+    identity: str | None = "client_id"
+    timestamp: str | None = "timestamp"
+    event_name: str | None = "event_name"
+    page_url: str | None = "page_url"
+    referrer: str | None = "referrer"
+    event_data: str | None = "event_data"
+    purchase_event: str = "checkout_completed"
+    aliases: frozenset[str] = frozenset({"clientId"})
+
+
+DEFAULT_FIELDS = Fields()
+"""Those of the contract that Sluice comes with."""
+
+
+class About(StrEnum):
+    """What a field is to the numbers."""
+
+    IDENTITY = "identity"
+    EVENT = "event"
+    VISIT = "visit"
+    PURCHASE = "purchase"
+    OTHER = "other"
+
+
+def about(alert: Alert, fields: Fields) -> About:
+    """What the alert's subject is to the numbers: without it an event counts for nothing (timestamp, event name), opens
+    no session (identity), is direct or not (page URL, referrer), or is no purchase.
+
+    >>> from detectors.life import opened
+    >>> from detectors.finding import Finding
+    >>> found = Finding("field_coverage", "opened", Severity.P1_HIGH, "gate", 0, 1, "event_data.items[].item_id")
+    >>> about(opened("id", found).alert, Fields()).value
+    'purchase'
+    """
+    subject = alert.subject or ""
+    if alert.kind == "identity_coverage" or subject == fields.identity:
+        return About.IDENTITY
+    if alert.kind == "schema_unknown_event":
+        return About.PURCHASE if _was_purchase(alert, fields) else About.OTHER
+    if subject and subject in (fields.timestamp, fields.event_name):
+        return About.EVENT
+    if subject and subject in (fields.page_url, fields.referrer):
+        return About.VISIT
+    if subject and fields.event_data is not None and _below(subject, fields.event_data):
+        return About.PURCHASE
+    return About.OTHER
+
+
+def _was_purchase(alert: Alert, fields: Fields) -> bool:
+    """An unknown event that is the purchase event under another name."""
+    renamed = (alert.evidence or {}).get("renamed_from")
+    return alert.severity == Severity.P0_BLOCKER or renamed == fields.purchase_event
+
+
+def _below(path: str, above: str) -> bool:
+    """Whether a path is the other one, or lies in it."""
+    return path == above or path.startswith((f"{above}.", f"{above}["))
+
+
+_GONE = ("schema_field_missing", "schema_field_renamed", "schema_type_changed")
+_SHARE = ("field_coverage", "identity_coverage")
+_FLOOD = ("volume_spike", "bot_traffic", "duplicate_events", "identity_coverage")
+_UNREAD = ("unparseable_events", "timestamp_errors")
+_ORDERS = ("purchases_anomaly", "revenue_anomaly")
+_ALL_ORDERS = (*_ORDERS, "conversion_shift", "purchase_value_shift")
+_VISITS = ("sessions_anomaly", "conversion_shift", "direct_share_shift")
+
+SEVERAL_COLLISIONS = 3
+"""From so many live ones on, collisions explain that purchases are missing: none of them is counted."""
+
+_FLOODED_MINUTES = 60
+"""A flood explains that fields come empty only where both begin together."""
+
+
+class Row(NamedTuple):
+    """Causes and what they explain. `of` limits the cause's subject; `field`: the symptom must be about the same field,
+    or one within it; `side`: which way the symptom's number must have gone; `together`: both must begin within so many
+    minutes; `mutual`: each may explain the other, so the earlier one does."""
+
+    causes: tuple[str, ...]
+    symptoms: tuple[str, ...]
+    of: tuple[About, ...] = ()
+    field: bool = False
+    side: str = "either"
+    together: int | None = None
+    mutual: bool = False
+
+
+ROWS: tuple[Row, ...] = (
+    # A field that is gone comes empty, too, and so does everything within it.
+    Row(("schema_field_missing", "schema_field_renamed"), ("schema_type_changed",), field=True),
+    Row(_GONE, _SHARE, field=True),
+    # What the numbers are made of is gone, or comes empty.
+    Row(_GONE, ("timestamp_errors", "unparseable_events"), (About.EVENT,)),
+    Row(
+        _GONE,
+        (
+            "volume_silence",
+            "volume_drop",
+            "purchase_silence",
+            "sessions_anomaly",
+            "direct_share_shift",
+            *_ALL_ORDERS,
+        ),
+        (About.EVENT,),
+    ),
+    Row(
+        (*_GONE, *_SHARE),
+        ("purchase_invalid", "purchase_silence", *_ALL_ORDERS),
+        (About.PURCHASE,),
+    ),
+    Row(("schema_unknown_event",), ("purchase_silence", *_ALL_ORDERS), (About.PURCHASE,)),
+    Row((*_GONE, *_SHARE), ("bot_traffic", *_VISITS), (About.IDENTITY,)),
+    Row((*_GONE, *_SHARE), ("direct_share_shift",), (About.VISIT,)),
+    Row(("field_coverage",), ("field_coverage",), field=True),
+    # Events or purchases that cannot be used are missing elsewhere.
+    Row(("purchase_invalid",), ("purchase_silence", *_ALL_ORDERS), side="falls"),
+    Row(("transaction_collision",), (*_ORDERS, "conversion_shift"), side="falls"),
+    Row(
+        _UNREAD,
+        ("volume_silence", "volume_drop", "purchase_silence", "sessions_anomaly", *_ORDERS),
+        side="falls",
+    ),
+    # Nothing comes.
+    Row(
+        ("volume_silence",),
+        ("volume_drop", "purchase_silence", "sessions_anomaly", *_ORDERS),
+        side="falls",
+    ),
+    Row(("purchase_silence",), (*_ORDERS, "conversion_shift"), side="falls"),
+    Row(("volume_drop",), ("purchase_silence", "sessions_anomaly", *_ORDERS), side="falls"),
+    # Too much comes.
+    Row(_FLOOD, _FLOOD, mutual=True),
+    Row(_FLOOD, ("field_coverage",), together=_FLOODED_MINUTES),
+    Row(("duplicate_events", "volume_spike"), ("transaction_replay",)),
+    Row(("duplicate_events", "volume_spike"), ("sessions_anomaly", *_ORDERS), side="rises"),
+    Row(("bot_traffic",), ("sessions_anomaly",), side="rises"),
+    Row(_FLOOD, ("conversion_shift", "direct_share_shift")),
+    Row(("input_not_keyed",), _VISITS),
+    # One number follows from another.
+    Row(("purchases_anomaly",), ("revenue_anomaly", "conversion_shift")),
+    Row(("purchase_value_shift", "revenue_anomaly"), ("revenue_anomaly", "purchase_value_shift"), mutual=True),
+    Row(("sessions_anomaly",), ("conversion_shift", "direct_share_shift")),
+    Row(("sessions_anomaly",), _ORDERS),
+)  # fmt: skip
+
+CAUSES_OF: dict[str, tuple[str, ...]] = {
+    symptom: tuple(dict.fromkeys(cause for row in ROWS if symptom in row.symptoms for cause in row.causes))
+    for symptom in sorted({symptom for row in ROWS for symptom in row.symptoms})
+}
+"""The kinds that may explain a kind, whatever they are about."""
+
+_NEVER = frozenset({"transaction_collision"})
+"""Never held back: each is a question of its own about somebody's order."""
+
+LAG_MINUTES = 120
+"""How much later than its symptom a cause may seem to have begun: beginnings are estimates."""
+
+
+def rank(cause: Alert, symptom: Alert, fields: Fields) -> int | None:
+    """How specifically one alert explains another: the smaller, the more; None = it does not.
+
+    A note explains no more than notes: it reaches nobody, and what it explains would reach nobody either. Of the same
+    condition the alert explains the note. The times must fit: the cause had begun when the symptom was known, or began
+    soon after it, and was not over before the symptom began. A field that comes under a name that the contract knows
+    explains nothing but that the old one is not there.
+    """
+    if cause.id == symptom.id or symptom.kind in _NEVER or _is_note(cause) > _is_note(symptom):
+        return None
+    if not _in_time(cause, symptom):
+        return None
+    if cause.kind == symptom.kind and _is_note(symptom) > _is_note(cause):
+        return 0 if (cause.subject or "") in ("", symptom.subject or "") else None
+    if (cause.kind, cause.subject) == (symptom.kind, symptom.subject):
+        return None
+    return next((number for number, row in _rows(cause, symptom) if _fits(row, cause, symptom, fields)), None)
+
+
+def _rows(cause: Alert, symptom: Alert) -> Iterator[tuple[int, Row]]:
+    return (
+        (number, row)
+        for number, row in enumerate(ROWS, 1)
+        if cause.kind in row.causes and symptom.kind in row.symptoms
+    )
+
+
+def _fits(row: Row, cause: Alert, symptom: Alert, fields: Fields) -> bool:
+    if row.of and about(cause, fields) not in row.of:
+        return False
+    if row.field and not _about_same_field(cause, symptom, fields):
+        return False
+    if not row.field and is_harmless(cause, fields):
+        return False
+    if row.side != "either" and direction(symptom) not in (row.side, "unknown"):
+        return False
+    if row.together is not None and _apart(cause, symptom) > row.together * MINUTE_MS:
+        return False
+    return not row.mutual or _first(cause) < _first(symptom)
+
+
+def _about_same_field(cause: Alert, symptom: Alert, fields: Fields) -> bool:
+    above = cause.subject or ""
+    below = symptom.subject or (fields.identity if symptom.kind == "identity_coverage" else None) or ""
+    same_kind = cause.kind == symptom.kind
+    return bool(above) and _below(below, above) and not (same_kind and below == above)
+
+
+def is_harmless(alert: Alert, fields: Fields) -> bool:
+    """Whether a field merely comes under another name that the contract knows: every number stays right."""
+    name = (alert.evidence or {}).get("renamed_to")
+    return alert.kind == "schema_field_renamed" and isinstance(name, str) and name in fields.aliases
+
+
+def direction(alert: Alert) -> str:
+    """Which way the alert's number went: `falls`, `rises` or `unknown`; silence falls."""
+    if alert.kind in ("volume_silence", "purchase_silence", "volume_drop"):
+        return "falls"
+    for change in (alert.absolute_change, alert.relative_change, alert.robust_z):
+        try:
+            number = 0.0 if change is None else float(change)
+        except (ValueError, OverflowError):
+            continue
+        if number:
+            return "falls" if number < 0 else "rises"
+    return "unknown"
+
+
+def _is_note(alert: Alert) -> bool:
+    return alert.severity == Severity.P2_NOTE
+
+
+def _first(alert: Alert) -> tuple[str, str, str]:
+    return alert.opened_at, alert.first_seen, alert.id
+
+
+def _apart(one: Alert, other: Alert) -> int:
+    return abs(ms_of(one.first_seen) - ms_of(other.first_seen))
+
+
+def _in_time(cause: Alert, symptom: Alert) -> bool:
+    began, lag = ms_of(cause.first_seen), LAG_MINUTES * MINUTE_MS
+    if began > max(ms_of(symptom.first_seen) + lag, ms_of(symptom.opened_at)):
+        return False
+    return cause.resolved_at is None or cause.resolved_at >= symptom.first_seen
