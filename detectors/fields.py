@@ -13,6 +13,9 @@ Scope = Literal["event", "purchase", "item"]
 SEPARATOR = "\x1f"
 """Between key and kind of value in `FieldMinute.kinds`."""
 
+REST = "…"
+"""Where a minute counts the names beyond its limit."""
+
 UNPARSEABLE = frozenset(
     {"tombstone", "empty", "too_big", "not_utf8", "not_json", "too_deep", "not_an_object", "cut_short"}
 )

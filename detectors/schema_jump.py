@@ -150,12 +150,12 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
         state.open.hits += hits
         state.open.trials += trials
         return None
-    share = normal(state, options)
     _keep(state, minute // 60, hits, trials)
+    if not hits and not state.climbs:
+        return None
+    share = normal(state, options)
     if share is None or share > _NEVER_ABOVE:
         state.climbs = []
-        return None
-    if not hits and not state.climbs:
         return None
     levels = options.levels if share < _PARTIAL_BELOW else options.levels[-1:]
     state.climbs = _climbed(state.climbs, levels, share, options, Climb(0, minute, hits, trials))

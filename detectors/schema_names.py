@@ -15,6 +15,7 @@ import msgspec
 
 from detectors import schema_words as words
 from detectors.alerts import Severity
+from detectors.fields import REST
 from detectors.finding import Finding, Word
 from detectors.sentences import cut
 
@@ -25,8 +26,7 @@ UNKNOWN = "schema_unknown_event"
 
 LEAST = 3
 MOST_A_DAY = 20
-REST = "…"
-"""The subject under which all names beyond the first 20 of a day are told."""
+"""The names beyond these are told together, under the subject `REST`."""
 
 _DAY = 1440
 _HOLD_MINUTES = 10
@@ -93,7 +93,7 @@ def _turn(state: NameState, minute: int) -> None:
 def _see(state: NameState, text: str, count: int, minute: int) -> None:
     name = state.unknown.get(text)
     if name is None:
-        if len(state.unknown) >= _MOST_NAMES:
+        if text == REST or len(state.unknown) >= _MOST_NAMES:
             _see_rest(state, count, minute)
             return
         name = state.unknown[text] = Name(minute, minute)

@@ -30,7 +30,7 @@ _TELL_MINUTES = 60
 
 class Tally(NamedTuple):
     """One kind: what counts, of what, when it jumps, from how many a day it is a note (0: the note is made elsewhere),
-    and what is said."""
+    what is said, and what the note counts where that is less."""
 
     kind: str
     counts: Callable[[FieldMinute], tuple[int, int]]
@@ -39,6 +39,7 @@ class Tally(NamedTuple):
     what: str
     of: str
     look: str
+    noted: Callable[[FieldMinute], int] | None = None
 
 
 def _invalid(minute: FieldMinute) -> tuple[int, int]:
@@ -51,7 +52,12 @@ def _replays(minute: FieldMinute) -> tuple[int, int]:
 
 
 def _duplicates(minute: FieldMinute) -> tuple[int, int]:
-    return minute.repeated, max(minute.events, minute.repeated)
+    """With those far behind the stream: old events that are sent again lie in minutes that are judged already."""
+    return minute.repeated + minute.stale, max(minute.events, minute.repeated) + minute.stale
+
+
+def _repeated(minute: FieldMinute) -> int:
+    return minute.repeated
 
 
 def _records(minute: FieldMinute) -> int:
@@ -113,9 +119,10 @@ TALLIES: tuple[Tally, ...] = (
         _duplicates,
         JumpOptions(cluster=4.0, levels=(0.1, 0.3, 0.6, 0.95)),
         3,
-        "Events came at a time that their client had lived through already",
+        "Events came again, or long after their time",
         "events",
         "They were probably sent again: look whether old events are being replayed, or the tracking is on the page twice.",
+        _repeated,
     ),
     Tally(
         UNPARSEABLES,
@@ -152,7 +159,7 @@ def update_tally(tally: Tally, state: TallyState, minute: FieldMinute) -> list[F
     """What is to be said of a kind after a minute."""
     hits, trials = tally.counts(minute)
     at, share = minute.minute, state.share
-    findings = _note(tally, state, hits, at)
+    findings = _note(tally, state, hits if tally.noted is None else tally.noted(minute), at)
     was_open = share.open is not None
     jump = step(share, tally.options, at, hits, trials)
     if was_open:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from detectors.fields import SEPARATOR, Counts, FieldMinute, parent
+from detectors.fields import REST, SEPARATOR, Counts, FieldMinute, parent
 
 _MOST_KEYS = 200
 _MOST_KINDS = 16
@@ -20,11 +20,14 @@ _LIKE = (0.6, 1.5)
 """As often as the field was lost, give or take those that lie in a minute that is only half of the fault's."""
 
 _KIN = (
-    frozenset({"word", "text", "hex", "uuid", "email", "url"}),
-    frozenset({"number", "integer-text"}),
+    frozenset({"word", "text", "hex", "uuid", "integer-text"}),
+    frozenset({"number", "number-text", "integer-text"}),
     frozenset({"array", "object", "json"}),
 )
-"""Kinds between which one field's values move by themselves; word and integer-text do as well for ids."""
+"""Kinds between which one field's values move by themselves, as those of ids do."""
+
+_EMPTY = "empty"
+"""Says nothing about a field: most of its values may be null."""
 
 
 class Key(msgspec.Struct, array_like=True):
@@ -48,6 +51,8 @@ class Keys(msgspec.Struct, omit_defaults=True):
 def learn(keys: Keys, minute: FieldMinute, paths: frozenset[str]) -> None:
     """Takes a minute's keys in; `paths` are the contract's."""
     for name, count in minute.unknown.items():
+        if name == REST:
+            continue
         key = keys.unknown.get(name)
         if key is None or minute.minute - key.last > _FORGET_MINUTES:
             key = keys.unknown[name] = Key(minute.minute, minute.minute)
@@ -55,6 +60,8 @@ def learn(keys: Keys, minute: FieldMinute, paths: frozenset[str]) -> None:
         key.count += count
     for text, count in minute.kinds.items():
         name, _, kind = text.rpartition(SEPARATOR)
+        if kind == _EMPTY:
+            continue
         if name in keys.unknown:
             _count(keys.unknown[name].kinds, kind, count)
         elif name in paths:

@@ -64,9 +64,9 @@ def fix(key: str) -> str:
 def of_alias(path: str, alias: str, scope: str, jump: Jump) -> str:
     """A field that comes under an alias instead of its name."""
     return (
-        f"The field {cut(path)} was renamed to {cut(alias)}: {amount(jump, _SCOPES[scope])} use that name. The contract "
-        "accepts it as an alias, so the numbers stay right. Make sure that the change was meant, also for others who read "
-        "these events."
+        f"The field {cut(path)} was renamed to {cut(alias)} in {amount(jump, _SCOPES[scope])}. The contract accepts that "
+        "name as an alias, so the numbers stay right. Make sure that the change was meant, also for others who read these "
+        "events."
     )
 
 
