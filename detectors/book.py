@@ -27,7 +27,7 @@ What the words of a finding do:
 A note never turns into a page: the P0 or P1 of the same condition is a new alert, and explains the note. A P1 that
 becomes a P0 stays one alert, and is open again if it was acknowledged or silenced. Who explains whom is in
 `detectors/causes.py`. Two things it reads in evidence: `{"renamed_to": name}` of a `schema_field_renamed` (one of
-`Fields.aliases`: the numbers stay right), and `{"renamed_from": name}` of a `schema_unknown_event`.
+`Fields.aliases`: the numbers stay right), and `{"replaces": name}` of a `schema_unknown_event`.
 
 The same findings and orders give the same alerts, however they are cut into batches.
 """

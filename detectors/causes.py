@@ -70,8 +70,8 @@ def about(alert: Alert, fields: Fields) -> About:
 
 def _was_purchase(alert: Alert, fields: Fields) -> bool:
     """An unknown event that is the purchase event under another name."""
-    renamed = (alert.evidence or {}).get("renamed_from")
-    return alert.severity == Severity.P0_BLOCKER or renamed == fields.purchase_event
+    old = (alert.evidence or {}).get("replaces")
+    return alert.severity == Severity.P0_BLOCKER or old == fields.purchase_event
 
 
 def _below(path: str, above: str) -> bool:
