@@ -26,7 +26,13 @@ MISSING, RENAMED, RETYPED = "schema_field_missing", "schema_field_renamed", "sch
 OPTIONS: dict[Scope, JumpOptions] = {
     "event": JumpOptions(),
     "purchase": JumpOptions(
-        cluster=1.0, levels=(0.15, 0.5, 0.95), least_hits=3, least_minutes=2, least_trials=20
+        cluster=1.0,
+        levels=(0.15, 0.5, 0.95),
+        least_hits=3,
+        least_minutes=2,
+        quiet_years=5.0,
+        looks=5,
+        least_trials=20,
     ),
     "item": JumpOptions(cluster=3.0, least_hits=6, least_minutes=2, least_trials=40),
 }
@@ -91,7 +97,7 @@ def update_field(field: ExpectedField, state: FieldState, keys: Keys, minute: Fi
 
 def _open(sight: _Sight, state: FieldState, keys: Keys) -> Finding | None:
     field, share, at = sight.field, sight.share, sight.minute.minute
-    jump = step(share, _options(field), at, sight.hits, sight.trials)
+    jump = step(share, _options(field, sight.table), at, sight.hits, sight.trials)
     told = _name(sight, state, keys, jump) if jump is not None else None
     if jump is None and sight.table == "lost":
         jump = _never(field, state, at)
@@ -103,10 +109,14 @@ def _open(sight: _Sight, state: FieldState, keys: Keys) -> Finding | None:
     return _finding(sight, told, jump, "opened")
 
 
-def _options(field: ExpectedField) -> JumpOptions:
+def _options(field: ExpectedField, table: str) -> JumpOptions:
     options = OPTIONS[field.scope]
     if field.role == "timestamp":  # without it, event time stands still: all of them lie in one minute
         return msgspec.structs.replace(options, least_minutes=0)
+    if (
+        table == "retyped" and field.scope == "purchase"
+    ):  # an order sent twice lacks a key twice, but types are typed
+        return msgspec.structs.replace(options, least_hits=2)
     return options
 
 
@@ -149,8 +159,9 @@ def _follow(sight: _Sight, state: FieldState) -> Finding | None:
     """The end of an open incident, or once an hour how it stands."""
     field, share, at = sight.field, sight.share, sight.minute.minute
     told = state.told.get(sight.table) or Told(MISSING, Severity.P1_HIGH)
-    step(share, _options(field), at, sight.hits, sight.trials)
-    over = follow(share, _options(field), at, sight.hits, sight.trials)
+    options = _options(field, sight.table)
+    step(share, options, at, sight.hits, sight.trials)
+    over = follow(share, options, at, sight.hits, sight.trials)
     if over is not None:
         state.told.pop(sight.table, None)
         state.held_since = -1
@@ -209,7 +220,7 @@ def standing_of(field: ExpectedField, state: FieldState) -> dict[str, str]:
     kinds = {MISSING: state.lost, RETYPED: state.retyped} | (
         {RENAMED: state.aliased} if field.aliases else {}
     )
-    answer = {kind: _reason(share, _options(field)) for kind, share in kinds.items()}
+    answer = {kind: _reason(share, OPTIONS[field.scope]) for kind, share in kinds.items()}
     for told in state.told.values():
         answer[told.kind] = "open"
         if told.kind == RENAMED and answer[MISSING] == "open":

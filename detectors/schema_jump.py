@@ -37,7 +37,8 @@ _BACK_MINUTES = 15
 class JumpOptions(msgspec.Struct, frozen=True):
     """`cluster`: trials that share their fate. `levels`: to what the share may jump. A jump counts with at least
     `least_hits` in `least_minutes` different minutes (twice as many, if not nearly all are hits), and from `least_share`
-    on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes."""
+    on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes. `floor`: what
+    is never more than normal. `hourly`: whether normal is at least what half the days' worst hours had."""
 
     cluster: float = 4.0
     levels: tuple[float, ...] = (0.06, 0.15, 0.4, 0.95)
@@ -47,6 +48,8 @@ class JumpOptions(msgspec.Struct, frozen=True):
     quiet_years: float = 10.0
     looks: int = 20
     least_trials: int = 200
+    floor: float = 0.0
+    hourly: bool = True
 
 
 class Day(msgspec.Struct, array_like=True):
@@ -120,8 +123,9 @@ def normal(state: JumpState, options: JumpOptions) -> float | None:
     if trials < options.least_trials:
         return None
     share = (hits + options.cluster / 2) / (trials + options.cluster)
-    worst = median(day.worst for day in state.days[:-1] or state.days)  # the last one may hold what is tested
-    return min(max(share, _WORST_TIMES * worst), 1 - 1e-9)
+    days = state.days[:-1] or state.days  # the last one may hold what is tested
+    worst = _WORST_TIMES * median(day.worst for day in days) if options.hourly else 0.0
+    return min(max(share, worst, options.floor), 1 - 1e-9)
 
 
 def threshold(state: JumpState, options: JumpOptions) -> float:

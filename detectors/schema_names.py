@@ -1,9 +1,10 @@
 """Event names that the contract does not know, and which known one they replaced.
 
-An unknown name is told from its third event in a day on. A known one counts as renamed to it if it did not come once
-since the unknown one did, though enough were expected by its share of all events, and the unknown one came about as
-often: a Poisson count of 0 where λ events in clusters of c are expected has the chance e^(-λ/c). Names that look alike
-need less. Where a known name may be the one, the unknown is held back for ten minutes at most.
+An unknown name is told from its third event in a day on. It replaced a known one if that hardly came since (at most a
+fifth of what its share of all events says; page versions linger), though enough were expected, and the unknown one
+came about as often as the known one is short. The Poisson chance of at most 1 where 5 are expected is 4 %, and then a
+new name comes by as often at the same time; names that look alike need less. An unknown name is held back for five
+minutes, for ten while a known one may be what it replaced.
 """
 
 from __future__ import annotations
@@ -29,25 +30,27 @@ MOST_A_DAY = 20
 """The names beyond these are told together, under the subject `REST`."""
 
 _DAY = 1440
-_HOLD_MINUTES = 10
+_HOLD_MINUTES, _LONG_HOLD_MINUTES = 5, 10
+_LINGER = 0.2
 _TELL_MINUTES = 60
 _MOST_NAMES = 200
 _LEARN_EVENTS = 500
 _HALF_LIFE_EVENTS = 100_000
-_NEEDED, _NEEDED_ALIKE = 8.0, 2.5
+_NEEDED, _NEEDED_ALIKE = 5.0, 2.5
 _ALIKE = 0.6
 _AS_OFTEN = 3.0
 _BACK = 3
 
 
 class Name(msgspec.Struct, array_like=True):
-    """An unknown name: when it came first and last, how often, the known names' expected events since (all zero so
-    far), when it was told and last told again, under which subject, how loud, and as which one's new name."""
+    """An unknown name: when it came first and last, how often, how many events of the known names were expected and
+    came since, when it was told and last told again, under which subject, how loud, and as which one's new name."""
 
     first: int
     last: int
     count: int = 0
     expected: dict[str, float] = {}
+    came: dict[str, int] = {}
     told: int = -1
     subject: str = ""
     severity: Severity = Severity.P1_HIGH
@@ -110,21 +113,17 @@ def _see_rest(state: NameState, count: int, minute: int) -> None:
 
 
 def _expect(expect: Expectations, state: NameState, minute: FieldMinute) -> None:
-    """Counts what of each known name should have come since each unknown one did; one that came is out."""
+    """Counts what of each known name should have come since each unknown one did, and what came."""
     if state.events < _LEARN_EVENTS:
         return
     for name in state.unknown.values():
         if minute.minute - name.first > _DAY:
             continue
-        first = name.first == minute.minute
-        for known in sorted(expect.event_names):
-            came = minute.names.get(known, 0)
-            if first:
-                name.expected[known] = 0.0
-            if known in name.expected and not (came and not first):
-                name.expected[known] += minute.events * state.known.get(known, 0.0) / state.events
-            elif came:
-                name.expected.pop(known, None)
+        for known in expect.event_names:
+            usual = minute.events * state.known.get(known, 0.0) / state.events
+            name.expected[known] = name.expected.get(known, 0.0) + usual
+            if known in minute.names:
+                name.came[known] = name.came.get(known, 0) + minute.names[known]
 
 
 def _judge(
@@ -136,7 +135,7 @@ def _judge(
     if name.count < LEAST:
         return []
     old = _renamed(name, text)
-    if not old and _may_be_renamed(name) and at - name.first < _HOLD_MINUTES:
+    if not old and at - name.first < (_LONG_HOLD_MINUTES if _may_be_renamed(name) else _HOLD_MINUTES):
         return []
     if state.told_today >= MOST_A_DAY:
         _see_rest(state, name.count, at)
@@ -150,17 +149,18 @@ def _judge(
 
 def _renamed(name: Name, text: str) -> str:
     """The known name that this one replaced, or nothing."""
-    able = [
-        old
-        for old, expected in name.expected.items()
-        if expected >= (_NEEDED_ALIKE if _alike(old, text) else _NEEDED)
-        and expected / _AS_OFTEN <= name.count <= expected * _AS_OFTEN
-    ]
+    able = []
+    for old, expected in name.expected.items():
+        came = name.came.get(old, 0)
+        needed = _NEEDED_ALIKE if _alike(old, text) else _NEEDED
+        short = expected - came
+        if came <= _LINGER * expected and short >= needed * (1 - _LINGER):
+            able += [old] if short / _AS_OFTEN <= name.count <= short * _AS_OFTEN else []
     return max(able, key=lambda old: (_alike(old, text), name.expected[old], old), default="")
 
 
 def _may_be_renamed(name: Name) -> bool:
-    return any(expected >= 1 for expected in name.expected.values())
+    return any(e >= 1 and name.came.get(old, 0) <= e / 2 for old, e in name.expected.items())
 
 
 def _alike(one: str, two: str) -> bool:
@@ -226,12 +226,14 @@ def _of_rest(rest: Name, word: Word, at: int) -> Finding:
 
 
 def _finding(expect: Expectations, text: str, name: Name, word: Word, at: int) -> Finding:
-    expected = name.expected.get(name.old, 0.0)
+    expected, came = name.expected.get(name.old, 0.0), name.came.get(name.old, 0)
     if word == "resolved":
         message = words.of_event_gone(name.subject, at + 1)
     elif name.old:
         purchase = name.old == expect.purchase_event
-        message = words.of_renamed_event(name.old, text, name.count, name.first, expected, purchase=purchase)
+        message = words.of_renamed_event(
+            name.old, text, name.count, name.first, expected, came, purchase=purchase
+        )
     else:
         message = words.of_unknown_event(text, name.count, name.first)
     evidence = {"event_name": cut(text)} | ({"replaces": name.old} if name.old else {})

@@ -75,14 +75,17 @@ def _timestamps(minute: FieldMinute) -> tuple[int, int]:
 
 
 _RECORDS = JumpOptions(
-    cluster=1.5,
-    levels=(0.03, 0.15, 0.6),
+    cluster=1.0,
+    levels=(0.02, 0.06, 0.2, 0.6),
     least_hits=3,
     least_minutes=2,
     least_share=0.01,
-    quiet_years=2.0,
-    looks=4,
+    quiet_years=0.5,
+    looks=1,
+    floor=2e-4,
+    hourly=False,
 )
+"""Garbage comes alone, or many in a minute: those are one, so it takes two minutes of it (a partial jump, four)."""
 
 TALLIES: tuple[Tally, ...] = (
     Tally(

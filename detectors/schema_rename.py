@@ -11,7 +11,7 @@ from detectors.fields import REST, SEPARATOR, Counts, FieldMinute, parent
 
 _MOST_KEYS = 200
 _MOST_KINDS = 16
-_FORGET_MINUTES = 6 * 60
+_FORGET_MINUTES = 24 * 60
 """A key that did not come for so long is new again when it does."""
 
 _EARLY_MINUTES = 2

@@ -100,12 +100,15 @@ def of_unknown_events(names: int, since: int) -> str:
     )
 
 
-def of_renamed_event(old: str, new: str, count: int, since: int, expected: float, *, purchase: bool) -> str:
+def of_renamed_event(
+    old: str, new: str, count: int, since: int, expected: float, came: int, *, purchase: bool
+) -> str:
     """An event that comes under another name."""
+    seen = f"{came:,} times" if came > 1 else "once" if came else "not once"
     lost = " No purchase is counted until this is mended." if purchase else ""
     return (
         f"The event {cut(old)} was renamed to {cut(new)}: {cut(new)}, which is not in the contract, came {count:,} times "
-        f"since {when(since)}, and {cut(old)} not once, where about {expected:.0f} were expected.{lost} Have the site send "
+        f"since {when(since)}, and {cut(old)} {seen}, where about {expected:.0f} were expected.{lost} Have the site send "
         f"{cut(old)} again, or change the name in the contract file."
     )
 
