@@ -100,6 +100,7 @@ def _open(sight: _Sight, state: FieldState, keys: Keys) -> Finding | None:
     jump = step(share, _options(field, sight.table), at, sight.hits, sight.trials)
     told = _name(sight, state, keys, jump) if jump is not None else None
     if jump is None and sight.table == "lost":
+        state.held_since = -1
         jump = _never(field, state, at)
         told = Told(MISSING, Severity(field.severity), never=True) if jump is not None else None
     if jump is None or told is None:

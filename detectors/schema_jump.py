@@ -28,6 +28,10 @@ _WORST_TIMES = 1.3
 _PARTIAL_BELOW = 0.2
 _NEVER_ABOVE = 0.9
 _WHOLE = 0.9
+_STRONG = 0.6
+"""A sum for a low level goes on for long after a single hit; one for a higher level, and nearly as high, knows the
+beginning better."""
+
 _BACK = 8.0
 """Of the share's return the log likelihood ratio must be e^8 to one."""
 
@@ -200,8 +204,11 @@ def _highest(state: JumpState, share: float, options: JumpOptions) -> Jump | Non
     found = [climb for climb in state.climbs if climb.sum >= needed and _counts(climb, options)]
     if not found:
         return None
-    best = max(found, key=lambda climb: climb.sum)
-    return Jump(best.since, best.hits, best.trials, share)
+    strong = _STRONG * max(climb.sum for climb in found)
+    latest = max(
+        (c for c in state.climbs if c.sum >= strong and _counts(c, options)), key=lambda c: (c.since, c.sum)
+    )
+    return Jump(latest.since, latest.hits, latest.trials, share)
 
 
 def _counts(climb: Climb, options: JumpOptions) -> bool:
@@ -213,7 +220,9 @@ def _counts(climb: Climb, options: JumpOptions) -> bool:
 
 def begin(state: JumpState, jump: Jump, minute: int) -> None:
     """The jump is an incident: what came since it began teaches nothing."""
-    level = min(max(jump.share, 0.02), 0.98)
+    level = min(
+        max(jump.share * (0.8 if jump.share >= _WHOLE else 0.5), 0.01), 0.8
+    )  # a return is not a lucky hour
     state.open = Open(jump.since, jump.normal, level, jump.hits, jump.trials, minute)
     state.hours = [cell for cell in state.hours if cell[0] < jump.since // 60]
     state.climbs = []

@@ -34,6 +34,7 @@ _HOLD_MINUTES, _LONG_HOLD_MINUTES = 5, 10
 _LINGER = 0.2
 _TELL_MINUTES = 60
 _MOST_NAMES = 200
+_MOST_TEXT = 200
 _LEARN_EVENTS = 500
 _HALF_LIFE_EVENTS = 100_000
 _NEEDED, _NEEDED_ALIKE = 5.0, 2.5
@@ -74,7 +75,7 @@ def update_names(expect: Expectations, state: NameState, minute: FieldMinute) ->
     _turn(state, minute.minute)
     strangers = {n: c for n, c in minute.names.items() if n not in expect.event_names and c > 0}
     for name, count in sorted(strangers.items()):
-        _see(state, name, count, minute.minute)
+        _see(state, name[:_MOST_TEXT], count, minute.minute)
     _expect(expect, state, minute)
     findings = []
     for text, stranger in list(state.unknown.items()):
@@ -119,7 +120,7 @@ def _expect(expect: Expectations, state: NameState, minute: FieldMinute) -> None
     for name in state.unknown.values():
         if minute.minute - name.first > _DAY:
             continue
-        for known in expect.event_names:
+        for known in sorted(expect.event_names):
             usual = minute.events * state.known.get(known, 0.0) / state.events
             name.expected[known] = name.expected.get(known, 0.0) + usual
             if known in minute.names:
@@ -257,6 +258,6 @@ def _learn(expect: Expectations, state: NameState, minute: FieldMinute) -> None:
         state.events /= 2
         state.known = {name: count / 2 for name, count in state.known.items()}
     state.events += max(minute.events, 0)
-    for name, count in minute.names.items():
+    for name, count in sorted(minute.names.items()):
         if name in expect.event_names and count > 0:
             state.known[name] = state.known.get(name, 0.0) + count

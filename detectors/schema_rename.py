@@ -11,6 +11,7 @@ from detectors.fields import REST, SEPARATOR, Counts, FieldMinute, parent
 
 _MOST_KEYS = 200
 _MOST_KINDS = 16
+_MOST_TEXT = 200
 _FORGET_MINUTES = 24 * 60
 """A key that did not come for so long is new again when it does."""
 
@@ -50,15 +51,16 @@ class Keys(msgspec.Struct, omit_defaults=True):
 
 def learn(keys: Keys, minute: FieldMinute, paths: frozenset[str]) -> None:
     """Takes a minute's keys in; `paths` are the contract's."""
-    for name, count in minute.unknown.items():
-        if name == REST:
+    for text, count in sorted(minute.unknown.items()):
+        name = text[:_MOST_TEXT]
+        if name == REST or count <= 0:
             continue
         key = keys.unknown.get(name)
         if key is None or minute.minute - key.last > _FORGET_MINUTES:
             key = keys.unknown[name] = Key(minute.minute, minute.minute)
         key.last = minute.minute
         key.count += count
-    for text, count in minute.kinds.items():
+    for text, count in sorted(minute.kinds.items()):
         name, _, kind = text.rpartition(SEPARATOR)
         if kind == _EMPTY:
             continue
@@ -92,6 +94,9 @@ def find(keys: Keys, path: str, since: int, hits: int, taken: frozenset[str]) ->
     >>> find(keys, "client_id", 20, 12, frozenset()).word
     'none'
     """
+    again = [name for name, key in keys.unknown.items() if key.taken_by == path and key.last >= since]
+    if again:
+        return Match(max(again), "sure")
     near = [name for name, key in keys.unknown.items() if _near(keys, name, key, path, since, taken)]
     sure = [n for n in near if _LIKE[0] * hits <= keys.unknown[n].count <= _LIKE[1] * hits]
     if sure:
