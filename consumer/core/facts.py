@@ -6,12 +6,15 @@ negative: an event that joins two sessions, or moves a session's beginning, take
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zlib import crc32
 
 import msgspec
 
 from consumer.core.purchases import PurchaseFact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Counts = dict[str, int]
 
@@ -31,7 +34,7 @@ REST = "…"
 """Where the names beyond a limit are counted."""
 
 
-class MinuteFacts(msgspec.Struct, omit_defaults=True):
+class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     """One event-minute. `rejected` counts dead letters by reason; `null`, `absent`, `retyped` count events by contract
     field, `aliased` by alias used, `unknown` by key that the contract does not know, `names` by event name.
 
@@ -95,7 +98,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True):
 class Facts(msgspec.Struct, omit_defaults=True):
     """The addable part: minutes and purchases, and how many clocks were heard and found far ahead.
 
-    `clients` is a sample of the clients that opened a session, by `sampled`: whoever reads several partitions' facts
+    `clients` is a sample of the clients that opened a session (see `sample`): whoever reads several partitions' facts
     can see in it whether one client is in more than one.
     """
 
@@ -132,14 +135,20 @@ class Facts(msgspec.Struct, omit_defaults=True):
 _ONE_IN = 16
 
 
-def sampled(client: str) -> int | None:
-    """The client's number in the sample: the CRC-32 of its id; None for fifteen out of sixteen clients.
+def sample(clients: Iterable[str]) -> list[int]:
+    """The numbers (CRC-32 of the id) of the same sixteenth of all clients in every partition; at most 50 of them.
 
-    >>> sampled("client 35"), sampled("client 1")
-    (444502768, None)
+    >>> sample(["client 1", "client 35", "client 54", "client 35"])
+    [444502768, 992151008]
     """
-    number = crc32(client.encode())
-    return None if number % _ONE_IN else number
+    numbers: dict[int, None] = {}
+    for client in clients:
+        number = crc32(client.encode())
+        if number % _ONE_IN == 0:
+            numbers[number] = None
+            if len(numbers) == MOST_CLIENTS:
+                break
+    return list(numbers)
 
 
 class GateReport(msgspec.Struct, tag="gate", tag_field="kind", omit_defaults=True):

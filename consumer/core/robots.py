@@ -8,7 +8,6 @@ taken for a person names none of them anyway.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 _ROBOT = re.compile(
     r"(?<!cu)bot|crawl|spider|slurp|scrap[ey]|headless|phantomjs|selenium|puppeteer|playwright|lighthouse|monitor"
@@ -21,16 +20,22 @@ _ROBOT = re.compile(
 _LOOKED_AT = 512
 """Characters; browsers name themselves in less than 300."""
 
+_MOST = 4096
+"""User agents remembered; long ones are not."""
 
-def is_robot(user_agent: str) -> bool:
-    """Whether the user agent says that it is a robot.
 
-    >>> is_robot("Mozilla/5.0 (compatible; Googlebot/2.1)"), is_robot("Mozilla/5.0 (Linux; Android 12; CUBOT X50)")
+class Robots(dict[str, bool]):
+    """Whether a user agent says that it is a robot; a dict look-up for those seen lately.
+
+    >>> robots = Robots()
+    >>> robots["Mozilla/5.0 (compatible; Googlebot/2.1)"], robots["Mozilla/5.0 (Linux; Android 12; CUBOT X50)"]
     (True, False)
     """
-    return _is_robot(user_agent[:_LOOKED_AT])
 
-
-@lru_cache(maxsize=4096)
-def _is_robot(user_agent: str) -> bool:
-    return _ROBOT.search(user_agent) is not None
+    def __missing__(self, user_agent: str) -> bool:
+        found = _ROBOT.search(user_agent[:_LOOKED_AT]) is not None
+        if len(self) >= _MOST:
+            self.clear()
+        if len(user_agent) <= _LOOKED_AT:
+            self[user_agent] = found
+        return found

@@ -24,41 +24,35 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 
-SECONDS = {f"{second:02d}": second * 1000 for second in range(60)}
-"""Milliseconds by the two digits of the seconds."""
+SECONDS_OF_HOUR = {
+    f"{minute:02d}:{second:02d}": minute * MINUTE_MS + second * 1000
+    for minute in range(60)
+    for second in range(60)
+}
+"""Milliseconds by the digits of minutes and seconds."""
 
 FRACTIONS = {f".{ms:03d}Z": ms for ms in range(1000)} | {"Z": 0}
 """Milliseconds by all that follows the seconds, in the two forms that nearly every event has."""
 
-_MINUTES = {f"{minute:02d}:": minute * MINUTE_MS for minute in range(60)}
-_MOST_MINUTES = 20_000
+_MOST_HOURS = 20_000
 
 
-class MinuteCache(dict[str, int]):
-    """Epoch milliseconds by the first 17 characters (`2025-02-23T00:00:`) of timestamps seen lately.
+class HourCache(dict[str, int]):
+    """Epoch milliseconds by the first 14 characters (`2025-02-23T00:`) of timestamps seen lately.
 
-    With it, `cache[text[:17]] + SECONDS[text[17:19]] + FRACTIONS[text[19:]]` is the whole parse of a common
+    With it, `cache[text[:14]] + SECONDS_OF_HOUR[text[14:19]] + FRACTIONS[text[19:]]` is the whole parse of a common
     timestamp; a `KeyError` means: ask `parse`. Only canonical prefixes of UTC timestamps get in, and never more
     than 20,000 of them.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._hours: dict[str, int] = {}
-
     def __missing__(self, prefix: str) -> int:
-        hour, minute_ms = prefix[:14], _MINUTES[prefix[14:]]
-        start = self._hours.get(hour)
+        start = parse(prefix + "00:00Z") if prefix[10:11] == "T" else None
         if start is None:
-            start = parse(hour + "00:00Z") if hour[10:11] == "T" else None
-            if start is None:
-                raise KeyError(prefix)
-            self._hours[hour] = start
-        if len(self) >= _MOST_MINUTES:
+            raise KeyError(prefix)
+        if len(self) >= _MOST_HOURS:
             self.clear()
-            self._hours.clear()
-        self[prefix] = at = start + minute_ms
-        return at
+        self[prefix] = start
+        return start
 
 
 def parse(text: str) -> int | None:

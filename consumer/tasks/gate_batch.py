@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.core.attribution import Attribution
 from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, Shapes, decode, decode_fast
-from consumer.core.facts import MOST_NOTED, REST, Facts
+from consumer.core.facts import MOST_NOTED, REST, Facts, sample
 from consumer.core.identifier import MOST_ID, shortened
 from consumer.core.instant import rfc3339
 from consumer.core.purchase_notes import PurchaseNotes
 from consumer.core.purchases import PurchaseReader
 from consumer.core.record import NO_TIMESTAMP, Output
 from consumer.core.rejection import Reason, Rejection, cut_to_fit, dead_letter
+from consumer.core.robots import Robots
 from consumer.core.sessions import WIDTH, Sessions, lived_through, place
-from consumer.core.timestamps import FRACTIONS, MINUTE_MS, SECONDS, MinuteCache, parse
+from consumer.core.timestamps import FRACTIONS, MINUTE_MS, SECONDS_OF_HOUR, HourCache, parse
 from consumer.core.watermark import NO_LOG, UNKNOWN, StreamClock
 from consumer.tasks.gate_notes import Notes
 from consumer.tasks.task import Tally
@@ -42,7 +43,8 @@ class Compiled:
         self.attribution = Attribution(options.contract.campaign_parameters, options.contract.own_domains)
         self.purchases = PurchaseReader(options.contract)
         self.purchase_notes = PurchaseNotes(options.contract)
-        self.minutes = MinuteCache()
+        self.robots = Robots()
+        self.hours = HourCache()
 
 
 STALE_MS = 10 * MINUTE_MS
@@ -89,6 +91,8 @@ class Batch:
         self._anonymous: dict[int, int] = {}
         self._opened: dict[int, int] = {}
         self._direct: dict[int, int] = {}
+        self._robots: dict[int, int] = {}
+        self._openers: list[str] = []
         self._names = Names()
         self._stale: dict[int, int] = {}
         self._facts = Facts()
@@ -99,9 +103,10 @@ class Batch:
         """Judges the records. This is the hot path: everything here is paid for by every event."""
         options, compiled, clock = self._options, self._compiled, self.clock
         shapes, learn = compiled.shapes.by_signature, compiled.shapes.learn
-        minutes, seen, anonymous = compiled.minutes, self._seen, self._anonymous
+        hours, seen, anonymous = compiled.hours, self._seen, self._anonymous
         opened, directly, is_direct = self._opened, self._direct, compiled.attribution.is_direct
-        stale, notes = self._stale, self._notes
+        robots, robotic, openers, stale = compiled.robots, self._robots, self._openers, self._stale
+        told, note_kinds = self._notes.shapes, self._notes.kinds
         names, voices, now_ms, ceiling_ms = self._names.numbers, clock.voices, clock.now_ms, clock.ceiling_ms
         sessions, changed = self._sessions, self.changed
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
@@ -126,7 +131,7 @@ class Batch:
                 log_ms = NO_LOG
             text = event[shape.timestamp] if shape.timestamp is not None else ""
             try:
-                at_ms = minutes[text[:17]] + SECONDS[text[17:19]] + FRACTIONS[text[19:]]
+                at_ms = hours[text[:14]] + SECONDS_OF_HOUR[text[14:19]] + FRACTIONS[text[19:]]
             except KeyError:
                 at_ms = parse(text)  # type: ignore[assignment]
             if (
@@ -169,7 +174,8 @@ class Batch:
             count = seen.get(cell)
             if count is None:
                 seen[cell] = 1
-                notes.first_of_its_kind(event, shape, minute)
+                if shape.unknown or shape.id not in told:
+                    note_kinds(event, shape, minute)
             else:
                 seen[cell] = count + 1
             events += 1
@@ -188,7 +194,9 @@ class Batch:
                     opened[minute] = opened.get(minute, 0) + 1
                     if direct:
                         directly[minute] = directly.get(minute, 0) + 1
-                    notes.opened(client, event, shape, minute)
+                    openers.append(client)
+                    if shape.user_agent is not None and robots[event[shape.user_agent]]:
+                        robotic[minute] = robotic.get(minute, 0) + 1
                 elif (
                     len(known) == WIDTH
                     and known[1] < at_ms <= known[1] + gap_ms
@@ -286,7 +294,9 @@ class Batch:
         placed, deltas = place(known, at_ms, self.clock.now_ms, self._options.sessions, is_direct)
         self.changed[client] = placed
         if len(deltas) == 1:
-            self._notes.opened(client, event, shape, minute)
+            self._openers.append(client)
+            if shape.user_agent is not None and self._compiled.robots[event[shape.user_agent]]:
+                self._facts.minute(minute).robots += 1
         for of_minute, sessions, direct in deltas:
             facts = self._facts.minute(of_minute)
             facts.sessions += sessions
@@ -345,6 +355,8 @@ class Batch:
             facts.minute(at).sessions += count
         for at, count in self._direct.items():
             facts.minute(at).direct += count
+        for at, count in self._robots.items():
+            facts.minute(at).robots += count
         for at, count in self._stale.items():
             facts.minute(at).stale += count
         for at, count in self.clock.events_ahead.items():
@@ -356,6 +368,7 @@ class Batch:
             for reason, count in self.undated.items():
                 rejected[reason] = rejected.get(reason, 0) + count
             self.undated = {}
+        facts.clients = sample(self._openers)
         facts.voices_ahead += self.clock.ahead
         return facts
 

@@ -1,4 +1,4 @@
-"""What a gate notes of some events only: those that open a session, purchases, and the first of their kind in a batch.
+"""What a gate notes of some events only: purchases, and the first of their kind in a batch.
 
 Kinds of values are a sample that depends on how records are cut into batches; everything else in the facts does not.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumer.core.facts import MOST_CLIENTS, MOST_KINDS, OF, Facts, sampled
+from consumer.core.facts import MOST_KINDS, OF, Facts
 from consumer.core.kinds import kind_of
-from consumer.core.robots import is_robot
 
 if TYPE_CHECKING:
     from consumer.core.contract import Contract, Field
@@ -24,25 +23,17 @@ class Notes:
         self._contract = contract
         self._purchases = purchases
         self._facts = facts
-        self._shapes: set[int] = set()
+        self.shapes: set[int] = set()
+        """The shapes of which an event has told what its fields hold."""
         self._parts: set[str] = set()
 
-    def opened(self, client: str, event: dict[str, Any], shape: Shape, minute: int) -> None:
-        """The event opened a session."""
-        if shape.user_agent is not None and is_robot(event[shape.user_agent]):
-            self._facts.minute(minute).robots += 1
-        number = sampled(client)
-        clients = self._facts.clients
-        if number is not None and len(clients) < MOST_CLIENTS and number not in clients:
-            clients.append(number)
-
-    def first_of_its_kind(self, event: dict[str, Any], shape: Shape, minute: int) -> None:
+    def kinds(self, event: dict[str, Any], shape: Shape, minute: int) -> None:
         """The event is the first of its shape and name in this minute and batch: what unknown keys hold, and once a
         shape what the contract's fields hold."""
         if shape.unknown:
             self._kinds("", event, shape.unknown, minute)
-        if shape.id not in self._shapes:
-            self._shapes.add(shape.id)
+        if shape.id not in self.shapes:
+            self.shapes.add(shape.id)
             self._kinds_of_fields("", event, self._contract.fields, minute)
 
     def purchase(self, fields: dict[str, Any], minute: int) -> None:

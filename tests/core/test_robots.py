@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.core.robots import is_robot
+from consumer.core.robots import Robots
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,8 @@ from consumer.core.robots import is_robot
     ],
 )
 def test_what_names_itself_a_robot_is_one(user_agent):
-    assert is_robot(user_agent)
+    robots = Robots()
+    assert robots[user_agent] is robots[user_agent] is True
 
 
 @pytest.mark.parametrize(
@@ -39,4 +40,14 @@ def test_what_names_itself_a_robot_is_one(user_agent):
     ],
 )
 def test_a_browser_is_none(user_agent):
-    assert not is_robot(user_agent)
+    robots = Robots()
+    assert robots[user_agent] is robots[user_agent] is False
+
+
+def test_user_agents_without_end_take_little_room():
+    robots = Robots()
+    for number in range(10_000):
+        assert not robots[f"browser {number}"]
+        assert len(robots) <= 4096
+    assert robots["robot " + "x" * 1_000_000]
+    assert max(map(len, robots)) < 100

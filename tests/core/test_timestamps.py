@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.core.instant import FIRST_MS, LAST_MS, rfc3339
-from consumer.core.timestamps import DAY_MS, FRACTIONS, MINUTE_MS, SECONDS, MinuteCache, parse
+from consumer.core.timestamps import DAY_MS, FRACTIONS, MINUTE_MS, SECONDS_OF_HOUR, HourCache, parse
 
+HOUR_MS = 60 * MINUTE_MS
 NOON = 1_740_312_000_000
 """2025-02-23T12:00:00Z"""
 
@@ -174,9 +175,9 @@ def test_what_is_accepted_exists_in_the_calendar(numbers):
     assert parse(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z") == expected
 
 
-def cached(minutes, text):
+def cached(hours, text):
     """The whole parse of a common timestamp as the gate has it inline."""
-    return minutes[text[:17]] + SECONDS[text[17:19]] + FRACTIONS[text[19:]]
+    return hours[text[:14]] + SECONDS_OF_HOUR[text[14:19]] + FRACTIONS[text[19:]]
 
 
 @st.composite
@@ -199,51 +200,51 @@ def near_timestamps(draw):
 
 
 @given(st.lists(near_timestamps() | st.text(max_size=30), max_size=20))
-def test_the_minute_cache_never_differs_from_parse(texts):
-    minutes = MinuteCache()
+def test_the_hour_cache_never_differs_from_parse(texts):
+    hours = HourCache()
     for text in texts + texts:
         try:
-            at = cached(minutes, text)
+            at = cached(hours, text)
         except KeyError:
             continue
         assert at == parse(text)
 
 
 @given(st.integers(FIRST_MS, LAST_MS), st.booleans())
-def test_the_minute_cache_knows_every_common_timestamp(at, whole_second):
+def test_the_hour_cache_knows_every_common_timestamp(at, whole_second):
     text = rfc3339(at)
     if whole_second:
         text = re.sub(r"\.\d{3}", "", text)
-    minutes = MinuteCache()
-    assert cached(minutes, text) == cached(minutes, text) == parse(text)
+    hours = HourCache()
+    assert cached(hours, text) == cached(hours, text) == parse(text)
 
 
 @pytest.mark.parametrize(
-    "prefix", ["2025-02-23t12:00:", "2025-02-23 12:00:", "2025-02-23T12:00", "", "2025-02-29T12:00:"]
+    "prefix", ["2025-02-23t12:", "2025-02-23 12:", "2025-02-23T12", "", "2025-02-29T12:", "2025-02-23T24:"]
 )
 def test_only_canonical_prefixes_are_cached(prefix):
-    minutes = MinuteCache()
+    hours = HourCache()
     with pytest.raises(KeyError):
-        minutes[prefix]
-    assert not minutes
+        hours[prefix]
+    assert not hours
 
 
-def minute_prefixes(count):
-    return [rfc3339(NOON + number * MINUTE_MS)[:17] for number in range(count)]
+def hour_prefixes(count):
+    return [rfc3339(NOON + number * HOUR_MS)[:14] for number in range(count)]
 
 
-def test_the_minute_cache_forgets_rather_than_grow():
-    minutes = MinuteCache()
-    for number, prefix in enumerate(minute_prefixes(45_000)):
-        assert minutes[prefix] == NOON + number * MINUTE_MS
-        assert len(minutes) <= 20_000
+def test_the_hour_cache_forgets_rather_than_grow():
+    hours = HourCache()
+    for number, prefix in enumerate(hour_prefixes(45_000)):
+        assert hours[prefix] == NOON + number * HOUR_MS
+        assert len(hours) <= 20_000
 
 
-def test_prefixes_that_no_timestamp_has_do_not_stay_in_the_minute_cache():
-    minutes = MinuteCache()
+def test_prefixes_that_no_timestamp_has_do_not_stay_in_the_hour_cache():
+    hours = HourCache()
     for hour in range(30_000):
-        for minute in ("60:", "0a:", ""):
+        prefix = rfc3339(hour * HOUR_MS)[:11]
+        for wrong in ("24:", "0a:", ""):
             with pytest.raises(KeyError):
-                minutes[rfc3339(hour * 60 * MINUTE_MS)[:14] + minute]
-    assert not minutes
-    assert not minutes._hours
+                hours[prefix + wrong]
+    assert not hours
