@@ -38,6 +38,9 @@ CHUNK = 1_000
 PATIENCE_SECONDS = 60.0
 PARTITIONS_EVERY_SECONDS = 60.0
 
+END_SECONDS = 2.0
+"""How long the answer where partitions end may take; without one nothing is claimed of them."""
+
 _E = KafkaError
 _EOF = _E._PARTITION_EOF  # noqa: SLF001
 _TIMED_OUT = _E._TIMED_OUT  # noqa: SLF001
@@ -200,13 +203,19 @@ class KafkaTransport:
         return max(0, end - self._expected[partition])
 
     def still_at_end(self, partitions: Sequence[Partition]) -> set[Partition]:
+        # asked by the admin client: on the consumer's own connection a question waits behind the fetch for new records
+        latest = {TopicPartition(*partition): OffsetSpec.latest() for partition in partitions}
+        if not latest:
+            return set()
+        answers = self._admin.list_offsets(
+            latest, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=END_SECONDS
+        )
         ended = set()
-        for partition in partitions:
+        for where, answer in answers.items():
+            partition = Partition(where.topic, where.partition)
             try:
-                _, end = self._consumer.get_watermark_offsets(
-                    TopicPartition(*partition), timeout=2, cached=False
-                )
-            except RAISED as ignored:
+                end = answer.result(timeout=2 * END_SECONDS).offset
+            except (*RAISED, TimeoutError) as ignored:
                 # no answer, no claim: it is asked again at the next tick
                 del ignored
                 continue
