@@ -144,14 +144,15 @@ class Book:
         return self._stands(finding, live)
 
     def _stands(self, finding: Finding, live: list[Entry]) -> list[str]:
-        latest = live[-1] if live else None
-        if latest is None:
-            return [self._open(finding)] if finding.word == "opened" else []
-        if finding.severity != Severity.P2_NOTE and not latest.loud:
-            return [self._open(finding)]
-        step = _step(finding)
-        if finding.word == "opened" and step > latest.step:
-            return [self._open(finding, step, latest.alert.id)]
+        if not live:
+            return [self._open(finding, _step(finding))] if finding.word == "opened" else []
+        loud = [entry for entry in live if entry.loud]
+        if not loud and finding.severity != Severity.P2_NOTE:
+            return [self._open(finding, _step(finding))]
+        latest = (loud or live)[-1]
+        further = finding.word == "opened" and _step(finding) > latest.step
+        if further and (finding.severity != Severity.P2_NOTE or not latest.loud):
+            return [self._open(finding, _step(finding), latest.alert.id)]
         self._keep(life.seen_again(latest, finding))
         return []
 
@@ -220,10 +221,11 @@ class Book:
 
     def _turn(self, now_ms: int) -> None:
         """Whatever is due by now happens, at the time at which it was due, the earliest first."""
-        while (name := self._shelf.due(now_ms)) is not None:
+        while (reminder := self._shelf.due(now_ms)) is not None:
+            at_ms, name = reminder
             entry = self._get(name)
             due_ms = None if entry is None else self._due(entry)
-            if entry is not None and due_ms is not None and due_ms <= now_ms:
+            if entry is not None and due_ms is not None and due_ms <= at_ms:  # else there is a later reminder
                 self._happen(entry, due_ms)
 
     def _due(self, entry: Entry) -> int | None:

@@ -15,8 +15,8 @@ MOST_SILENCE_MS = 366 * DAY_MS
 
 class Order(msgspec.Struct, frozen=True):
     """One order. `action` is `acknowledge`, `silence` or `accept`; `target` the alert's id; `at_ms` the event time at
-    which it is obeyed. `arguments` holds `until_ms` (milliseconds since the epoch) for a silence, and may hold `from`
-    (a day, YYYY-MM-DD) for an acceptance."""
+    which it is obeyed. `arguments` holds for a silence `until_ms` (milliseconds since the epoch) or `for_ms` (so long
+    from `at_ms` on), and may hold for an acceptance `from` (a day, YYYY-MM-DD)."""
 
     action: str
     target: str
@@ -43,9 +43,13 @@ def until_of(order: Order) -> int | None:
 
     >>> until_of(Order("silence", "id", "ann", "known", 1000, {"until_ms": 5000}))
     5000
+    >>> until_of(Order("silence", "id", "ann", "known", 1000, {"for_ms": 5000}))
+    6000
     >>> until_of(Order("silence", "id", "ann", "known", 9000, {"until_ms": 5000}))
     """
-    until = order.arguments.get("until_ms")
+    until, length = order.arguments.get("until_ms"), order.arguments.get("for_ms")
+    if until is None and isinstance(length, int):
+        until = order.at_ms + length
     if not isinstance(until, int) or not order.at_ms < until <= order.at_ms + MOST_SILENCE_MS:
         return None
     return until

@@ -60,6 +60,6 @@ class Shelf:
         """Something about this alert may be due then."""
         heappush(self._due, (at_ms, name))
 
-    def due(self, at_ms: int) -> str | None:
-        """An alert about which something may be due by now, the earliest first; it is taken out. None = there is none."""
-        return heappop(self._due)[1] if self._due and self._due[0][0] <= at_ms else None
+    def due(self, at_ms: int) -> tuple[int, str] | None:
+        """The earliest reminder that is due by now, with its time; it is taken out. None = there is none."""
+        return heappop(self._due) if self._due and self._due[0][0] <= at_ms else None

@@ -1,0 +1,85 @@
+"""The list of alerts: a table where a person looks, columns parted by tabs elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from reports.render.escape import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from detectors.alerts import Alert
+
+COLUMNS = ("id", "severity", "state", "kind", "about", "since", "explains", "message")
+
+SHORTEST_ID = 8
+
+_LONGEST_MESSAGE = 2000
+_TO_THE_MINUTE = 16
+
+
+def show(alerts: Collection[Alert], known: Mapping[str, Alert]) -> None:
+    """Writes the alerts to standard output, the loudest first, then the newest. `known` are all there are."""
+    ordered = sorted(alerts, key=lambda alert: (alert.opened_at, alert.id), reverse=True)
+    ordered.sort(key=lambda alert: alert.severity)
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        for row in (COLUMNS, *(_row(alert, alert.id) for alert in ordered)):
+            click.echo("\t".join(row))
+    elif ordered:
+        _table(console, ordered, known)
+    else:
+        click.echo("No alert is open.")
+
+
+def _table(console: Console, alerts: list[Alert], known: Mapping[str, Alert]) -> None:
+    table = Table(*COLUMNS[:-1], box=None, pad_edge=False)
+    table.add_column("message", overflow="fold", ratio=1, min_width=30)
+    length = unique_length(known)
+    for alert in alerts:
+        table.add_row(*_row(alert, alert.id[:length]))
+    console.print(table, markup=False)
+
+
+def unique_length(ids: Collection[str]) -> int:
+    """How much of an id tells it from every other one.
+
+    >>> unique_length(["0000000012", "0000000034"]), unique_length(["ab", "cd"])
+    (9, 8)
+    """
+    ordered = sorted(ids)
+    for length in range(SHORTEST_ID, max(map(len, ordered), default=SHORTEST_ID)):
+        if len({name[:length] for name in ordered}) == len(ordered):
+            return length
+    return max([SHORTEST_ID, *map(len, ordered)])
+
+
+def _row(alert: Alert, name: str) -> tuple[str, ...]:
+    """The columns of an alert, each one printable line."""
+    about = alert.subject or alert.metric or ""
+    return (
+        terminal(name),
+        str(alert.severity),
+        alert.state,
+        terminal(alert.kind),
+        terminal(about, 60),
+        terminal(alert.first_seen[:_TO_THE_MINUTE].replace("T", " ")),
+        str(len(alert.explains)) if alert.explains else "",
+        terminal(alert.message + _said(alert), _LONGEST_MESSAGE),
+    )
+
+
+def _said(alert: Alert) -> str:
+    """Who put it away and why, from its history."""
+    if alert.state not in ("acknowledged", "silenced"):
+        return f" (held back by {alert.caused_by})" if alert.state == "inhibited" else ""
+    history = (alert.evidence or {}).get("history")
+    last = history[-1] if isinstance(history, list) and history else None
+    if not isinstance(last, dict):
+        return ""
+    return f" ({alert.state} by {last.get('by') or 'somebody'}: {last.get('reason') or 'no reason'})"
