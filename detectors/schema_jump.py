@@ -32,8 +32,8 @@ _STRONG = 0.6
 """A sum for a low level goes on for long after a single hit; one for a higher level, and nearly as high, knows the
 beginning better."""
 
-_BACK = 8.0
-"""Of the share's return the log likelihood ratio must be e^8 to one."""
+_BACK = 12.0
+"""Of the share's return the log likelihood ratio must be e^12 to one."""
 
 _BACK_MINUTES = 15
 
@@ -80,7 +80,6 @@ class Open(msgspec.Struct):
 
     since: int
     normal: float
-    level: float
     hits: int
     trials: int
     told: int
@@ -205,9 +204,7 @@ def _highest(state: JumpState, share: float, options: JumpOptions) -> Jump | Non
     if not found:
         return None
     strong = _STRONG * max(climb.sum for climb in found)
-    latest = max(
-        (c for c in state.climbs if c.sum >= strong and _counts(c, options)), key=lambda c: (c.since, c.sum)
-    )
+    latest = max((c for c in state.climbs if c.sum >= strong and c.hits > 1), key=lambda c: (c.since, c.sum))
     return Jump(latest.since, latest.hits, latest.trials, share)
 
 
@@ -220,10 +217,7 @@ def _counts(climb: Climb, options: JumpOptions) -> bool:
 
 def begin(state: JumpState, jump: Jump, minute: int) -> None:
     """The jump is an incident: what came since it began teaches nothing."""
-    level = min(
-        max(jump.share * (0.8 if jump.share >= _WHOLE else 0.5), 0.01), 0.8
-    )  # a return is not a lucky hour
-    state.open = Open(jump.since, jump.normal, level, jump.hits, jump.trials, minute)
+    state.open = Open(jump.since, jump.normal, jump.hits, jump.trials, minute)
     state.hours = [cell for cell in state.hours if cell[0] < jump.since // 60]
     state.climbs = []
 
@@ -234,14 +228,21 @@ def follow(state: JumpState, options: JumpOptions, minute: int, hits: int, trial
     if incident is None:
         return None
     hits, trials = sane(hits, trials)
-    before = min(max(incident.normal, 1e-4), incident.level / 2)
-    gain = _ratio(hits, trials, incident.level, before) / options.cluster
+    level = _to_rule_out(incident, options)
+    before = min(max(incident.normal, 1e-4), level / 2)
+    gain = _ratio(hits, trials, level, before) / options.cluster
     back = incident.back = advance(incident.back, gain, Climb(0, minute, hits, trials))
     needed = min(3 * options.least_hits, 36)
     if back.sum < _BACK or back.trials < needed or minute + 1 - back.since < _BACK_MINUTES:
         return None
     state.open = None
     return Jump(incident.since, incident.hits, incident.trials, incident.normal)
+
+
+def _to_rule_out(incident: Open, options: JumpOptions) -> float:
+    """The share that a return must be told from: the incident's without the return, less what may be luck."""
+    share = incident.hits / (incident.trials - incident.back.trials + 2 * options.cluster)
+    return min(max(share * (0.8 if share >= _WHOLE else 0.5), 0.01), 0.8)
 
 
 def sane(hits: int, trials: int) -> tuple[int, int]:

@@ -96,7 +96,7 @@ TALLIES: tuple[Tally, ...] = (
             levels=(0.15, 0.4, 0.75, 0.97),
             least_hits=3,
             least_minutes=1,
-            quiet_years=0.4,
+            quiet_years=0.3,
             looks=1,
             least_trials=15,
         ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
 from detectors.alerts import Severity
 from detectors.fields import FieldMinute
-from detectors.finding import Finding
 from detectors.schema_watch import SchemaState, SchemaWatch
 from tests.detectors.schema_noise import (
     DAY,
@@ -21,6 +22,9 @@ from tests.detectors.schema_noise import (
     repeat,
     turn,
 )
+
+if TYPE_CHECKING:
+    from detectors.finding import Finding
 
 LEARNED_DAYS = 14
 

@@ -1,0 +1,108 @@
+"""Renames are matched by time, number and kind; notes stay notes; robots are a note, and an alert when they flood."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detectors.alerts import Severity
+from detectors.fields import FieldMinute
+from detectors.schema_numbers import TALLIES, TallyState, update_tally
+from detectors.schema_rename import Keys, find, learn
+from detectors.schema_robots import RobotState, update_robots
+
+if TYPE_CHECKING:
+    from detectors.finding import Finding
+
+PATHS = frozenset({"client_id", "page_url"})
+NONE: frozenset[str] = frozenset()
+
+
+def keys(*minutes: FieldMinute) -> Keys:
+    known = Keys()
+    for minute in minutes:
+        learn(known, minute, PATHS)
+    return known
+
+
+def test_a_key_that_was_there_before_took_nobodys_place() -> None:
+    known = keys(FieldMinute(10, unknown={"debug": 5}), FieldMinute(100, unknown={"debug": 12}))
+    assert find(known, "client_id", 100, 12, NONE).word == "none"
+
+
+def test_a_key_with_values_of_another_kind_took_nobodys_place() -> None:
+    was = FieldMinute(1, kinds={"client_id\x1fuuid": 9, "page_url\x1furl": 9})
+    known = keys(was, FieldMinute(100, unknown={"link": 12}, kinds={"link\x1furl": 1}))
+    assert find(known, "client_id", 100, 12, NONE).word == "none"
+    assert find(known, "page_url", 100, 12, NONE).word == "sure"
+
+
+def test_of_two_new_keys_the_one_with_the_likest_name_took_the_place() -> None:
+    known = keys(FieldMinute(100, unknown={"clientId": 12, "pageUrl": 12}))
+    assert find(known, "client_id", 100, 12, NONE).key == "clientId"
+    assert find(known, "page_url", 100, 12, frozenset({"clientId"})).key == "pageUrl"
+
+
+def test_a_new_key_that_comes_less_often_is_waited_for_and_a_rare_one_is_not() -> None:
+    known = keys(FieldMinute(100, unknown={"clientId": 5, "debug": 1}))
+    assert find(known, "client_id", 100, 12, NONE) == ("clientId", "perhaps")
+    assert find(known, "client_id", 100, 40, NONE).word == "none"
+
+
+def test_a_key_inside_items_is_no_new_name_for_one_outside() -> None:
+    known = keys(FieldMinute(100, unknown={"event_data.items[].client": 12}))
+    assert find(known, "client_id", 100, 12, NONE).word == "none"
+
+
+def said(kind: str, minutes: list[FieldMinute]) -> list[Finding]:
+    tally = next(tally for tally in TALLIES if tally.kind == kind)
+    state: TallyState = TallyState()
+    return [finding for minute in minutes for finding in update_tally(tally, state, minute)]
+
+
+def test_three_unparseable_records_in_a_day_are_a_note_and_two_are_nothing() -> None:
+    def at(*when: int) -> list[FieldMinute]:
+        return [
+            FieldMinute(now, 3, rejected={"not_json": 1} if now in when else {}) for now in range(3 * 1440)
+        ]
+
+    assert said("unparseable_events", at(1500, 1900)) == []
+    notes = said("unparseable_events", at(1500, 1900, 2400))
+    assert [(f.word, f.severity, f.count, f.since_minute) for f in notes] == [
+        ("happened", Severity.P2_NOTE, 3, 1500)
+    ]
+
+
+def test_a_replayed_purchase_is_a_note_and_many_are_an_alert_beside_it() -> None:
+    quiet = [FieldMinute(60 * hour, 100, purchases=2) for hour in range(72)]
+    one = said("transaction_replay", [*quiet, FieldMinute(60 * 73, 100, purchases=2, replays=1)])
+    assert [(f.word, f.severity) for f in one] == [("happened", Severity.P2_NOTE)]
+    many = [FieldMinute(60 * 73 + i, 100, purchases=2, replays=2) for i in range(9)]
+    alerts = [f for f in said("transaction_replay", [*quiet, *many]) if f.severity == Severity.P1_HIGH]
+    assert [f.word for f in alerts] == ["opened"]
+
+
+def test_old_events_that_are_sent_again_are_seen_by_coming_late() -> None:
+    quiet = [FieldMinute(now, 3) for now in range(3 * 1440)]
+    late = [FieldMinute(3 * 1440 + i, 3, stale=9) for i in range(30)]
+    alerts = [f for f in said("duplicate_events", [*quiet, *late]) if f.word == "opened"]
+    assert [f.since_minute for f in alerts] == [3 * 1440]
+
+
+def robots(rows: list[tuple[int, int]]) -> list[tuple[str, str]]:
+    state = RobotState()
+    found = [f for now, (some, all_) in enumerate(rows) for f in update_robots(state, now, some, all_)]
+    return [(f.word, f.severity.value) for f in found]
+
+
+def test_a_tenth_robots_is_a_note_and_a_flood_is_an_alert_with_an_end() -> None:
+    quiet = [(0, 1)] * 3 * 1440
+    assert robots(quiet) == []
+    assert robots([*quiet, *[(1, 2)] * 400])[0] == ("happened", "P2_NOTE")
+    flood = robots([*quiet, *[(5, 6)] * 60, *quiet])
+    words = [word for word, severity in flood if severity == "P1_HIGH"]
+    assert words[0] == "opened"
+    assert words.index("resolved") == len(words) - 1 <= 2
+
+
+def test_a_site_that_always_has_many_robots_is_not_flooded_by_them() -> None:
+    assert ("opened", "P1_HIGH") not in robots([(2, 3)] * 5 * 1440)
