@@ -16,7 +16,8 @@ from publicsuffixlist import PublicSuffixList
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#\\]*)")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+_AFTER = re.compile(r"[?#\\]")
 _PORT = re.compile(r":\d*\Z")
 _suffixes = PublicSuffixList()
 
@@ -27,14 +28,31 @@ def host_of(url: str | None) -> str | None:
     >>> host_of("https://user@Shop.Example.com:443/a?b"), host_of("/relative"), host_of("https://")
     ('shop.example.com', None, None)
     """
-    match = _ABSOLUTE.match(url) if url else None
-    if match is None:
+    if not url:
         return None
-    host = match[1].rpartition("@")[2]
-    if ":" in host:
-        host = _PORT.sub("", host)
-    host = host.rstrip(".").lower()
-    return host or None
+    if url.startswith(
+        "https://"
+    ):  # nearly always, and for the rest a regular expression is five times slower
+        start = 8
+    else:
+        scheme = _SCHEME.match(url)
+        if scheme is None:
+            return None
+        start = scheme.end()
+    end = url.find("/", start)
+    authority = url[start:] if end < 0 else url[start:end]
+    return _host(authority) if len(authority) < _LONG else _host.__wrapped__(authority)
+
+
+_LONG = 256
+"""Characters; what is this long is not kept, so that the cache stays small."""
+
+
+@lru_cache(maxsize=65_536)
+def _host(authority: str) -> str | None:
+    """The host in what stands before the first slash: a URL without a path may go on with its query."""
+    host = _AFTER.split(authority, maxsplit=1)[0].rpartition("@")[2]
+    return _PORT.sub("", host).rstrip(".").lower() or None
 
 
 @lru_cache(maxsize=65_536)

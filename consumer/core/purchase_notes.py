@@ -6,10 +6,11 @@ What `Shapes` is to events, but looked at one by one: purchases are few, and her
 from __future__ import annotations
 
 from itertools import islice
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from consumer.core.contract import PurchaseRole, Role
-from consumer.core.decode import fits, known_names, unknown_names
+from consumer.core.decode import MOST_NAME, MOST_UNKNOWN, fits, known_names, unknown_names
 from consumer.core.purchases import PurchaseReader
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_ITEMS = 200
 """Items of a purchase that are looked at."""
+
+_MOST_REMEMBERED = 1_024
 
 Note = tuple[str, str]
 """(table of `MinuteFacts`, the name in it)"""
@@ -36,9 +39,21 @@ class Part:
         self.path = path
         self.fields = fields
         self._known = known_names(fields) | also_known
+        self._notes: dict[tuple[Any, ...], tuple[Note, ...]] = {}
 
-    def notes(self, value: dict[str, Any]) -> Iterator[Note]:
-        """What is to be said of such an object."""
+    def notes(self, value: dict[str, Any]) -> tuple[Note, ...]:
+        """What is to be said of such an object; worked out once for all with the same keys and types of values."""
+        signature = (*value, *map(_type, value.values()))
+        notes = self._notes.get(signature)
+        if notes is None:
+            notes = tuple(self._look(value))
+            if len(self._notes) >= _MOST_REMEMBERED:
+                self._notes.clear()
+            if len(value) <= MOST_UNKNOWN and all(len(key) <= MOST_NAME for key in value):
+                self._notes[signature] = notes
+        return notes
+
+    def _look(self, value: dict[str, Any]) -> Iterator[Note]:
         for field in self.fields:
             present = [name for name in (field.name, *field.aliases) if name in value]
             yield from (("aliased", self.path + name) for name in present if name != field.name)
@@ -53,13 +68,17 @@ class Part:
         return unknown_names(value, self._known) if self.fields else []
 
 
+def _type(value: object) -> type:
+    """The value's type; that of null for a text of white space."""
+    kind = type(value)
+    return kind if kind is not str or value.strip() else NoneType  # type: ignore[attr-defined]
+
+
 def _table(field: Field, values: list[Any]) -> str | None:
     """Where a field with these values (under all its names) is noted; nowhere if one of them is as it should be."""
     if not values:
         return "absent"
-    told = [
-        value for value in values if value is not None and not (isinstance(value, str) and not value.strip())
-    ]
+    told = [value for value in values if _type(value) is not NoneType]
     if not told:
         return "null"
     return None if any(fits(value, field) for value in told) else "retyped"

@@ -75,7 +75,8 @@ class StreamClock:
         self.voices[client if client is not None else f"\0{self._heard}"] = at_ms
         if len(self.voices) > VOICES:
             self._leave(next(iter(self.voices)))
-        self._take_the_median()
+        if self._heard % _EVERY == 0 or self._median_ms == UNKNOWN:
+            self._take_the_median()
 
     def _leave(self, voice: str) -> None:
         """The oldest voice leaves; if its clock is still far ahead of everybody else's, it was wrong."""

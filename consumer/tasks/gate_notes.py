@@ -46,10 +46,11 @@ class Notes:
             self._part(purchases.item, item, minute)
 
     def _part(self, part: Part, value: dict[str, Any], minute: int) -> None:
-        facts = self._facts.minute(minute)
-        for table, name in part.notes(value):
+        facts, notes = self._facts.minute(minute), part.notes(value)
+        for table, name in notes:
             facts.note(table, name)
-        self._kinds(part.path, value, part.unknown(value), minute)
+        if any(table == "unknown" for table, _ in notes):
+            self._kinds(part.path, value, part.unknown(value), minute)
         if part.path not in self._parts:
             self._parts.add(part.path)
             self._kinds_of_fields(part.path, value, part.fields, minute)
