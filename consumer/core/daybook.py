@@ -91,15 +91,22 @@ class Day(msgspec.Struct, omit_defaults=True):
         self.repeated += facts.repeated
         self.stale += facts.stale
         self.ahead += facts.ahead
-        mine = (
-            self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown, self.kinds,
-        )  # fmt: skip
-        for table, more in zip(mine, facts.tables(), strict=True):
-            if not more:
-                continue
-            for name, count in more.items():
-                kept = name if name in table or len(table) < MOST_NAMES else REST
-                table[kept] = table.get(kept, 0) + count
+        if facts.rejected:
+            _merge(self.rejected, facts.rejected)
+        if facts.names:
+            _merge(self.names, facts.names)
+        if facts.null:
+            _merge(self.null, facts.null)
+        if facts.absent:
+            _merge(self.absent, facts.absent)
+        if facts.retyped:
+            _merge(self.retyped, facts.retyped)
+        if facts.aliased:
+            _merge(self.aliased, facts.aliased)
+        if facts.unknown:
+            _merge(self.unknown, facts.unknown)
+        if facts.kinds:
+            _merge(self.kinds, facts.kinds)
 
     def change(self, change: DayChange) -> None:
         """Merges what a transaction id adds or takes back."""
@@ -147,6 +154,15 @@ class Day(msgspec.Struct, omit_defaults=True):
         if not self.history or self.history[-1].status != status:
             entry = HistoryEntry(self.revision, status, rfc3339(at_ms), reason, by)
             self.history = [*self.history[-MOST_HISTORY + 1 :], entry]
+
+
+def _merge(table: dict[str, int], more: dict[str, int]) -> None:
+    for name, count in more.items():
+        if name in table:
+            table[name] += count
+        else:
+            kept = name if len(table) < MOST_NAMES else REST
+            table[kept] = table.get(kept, 0) + count
 
 
 def receipt(day: str, sums: Day, contract: str, zone: str, watermark_ms: int | None) -> Receipt:
