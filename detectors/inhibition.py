@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from detectors import life
 from detectors.causes import CAUSES_OF, SEVERAL_COLLISIONS, rank
+from detectors.grace import grace
 from detectors.moment import MINUTE_MS
 from detectors.purchases import COLLISION
 
@@ -16,32 +17,8 @@ if TYPE_CHECKING:
     from detectors.life import Entry
     from detectors.shelf import Shelf
 
-GRACE_MINUTES = 30
-"""A symptom that still stands so long after its cause ended stands by itself."""
-
-SHARE_GRACE_MINUTES = 120
-"""The same for shares: that one is back at its level is sure only after an hour or more."""
-
-DAY_GRACE_MINUTES = 26 * 60
-"""The same for the metrics of a day: the day of the cause's end is touched by it until it closes. Only evidence from
-after that counts: such a metric is not judged again before the next day."""
-
 MOST_NOTES = 100
 """Notes that a cause lists; what it explains besides stays a note of its own."""
-
-_SHARES = frozenset({"field_coverage", "identity_coverage", "schema_type_changed", "bot_traffic"})
-_DAYS = frozenset(
-    {
-        "sessions_anomaly",
-        "purchases_anomaly",
-        "revenue_anomaly",
-        "conversion_shift",
-        "direct_share_shift",
-        "purchase_value_shift",
-        "volume_drop",
-        "volume_spike",
-    }
-)
 
 _DEEPEST = 100
 
@@ -80,8 +57,8 @@ class Inhibition:
         cause = self._get(entry.alert.caused_by or "")
         if cause is None:
             return entry.last_ms
-        ends_ms = _explained_until(cause, entry)
-        if ends_ms is None or entry.alert.kind not in _DAYS:
+        ends_ms = self._explained_until(cause, entry)
+        if ends_ms is None or not grace(entry.alert, self._fields).evidenced:
             return ends_ms
         return entry.last_ms if entry.last_ms >= ends_ms else None
 
@@ -139,9 +116,14 @@ class Inhibition:
         return found
 
     def _holds(self, cause: Entry, entry: Entry, at_ms: int) -> bool:
-        ends_ms = _explained_until(cause, entry)
-        seen_ms = entry.last_ms if entry.alert.kind in _DAYS else at_ms
+        ends_ms = self._explained_until(cause, entry)
+        seen_ms = entry.last_ms if grace(entry.alert, self._fields).evidenced else at_ms
         return ends_ms is None or seen_ms < ends_ms
+
+    def _explained_until(self, cause: Entry, symptom: Entry) -> int | None:
+        """How long the cause explains the symptom; None = as long as it lives, and it does."""
+        over_ms = cause.over_ms
+        return None if over_ms is None else over_ms + grace(symptom.alert, self._fields).minutes * MINUTE_MS
 
     def _follows(self, cause: Entry, entry: Entry) -> bool:
         """Whether the cause is itself, at last, explained by the entry."""
@@ -204,15 +186,3 @@ class Inhibition:
     def _opened(self, name: str) -> tuple[str, str, str]:
         entry = self._get(name)
         return ("", "", name) if entry is None else (entry.alert.opened_at, entry.alert.first_seen, name)
-
-
-def _explained_until(cause: Entry, symptom: Entry) -> int | None:
-    """How long the cause explains the symptom; None = as long as it lives, and it does."""
-    over_ms = cause.over_ms
-    if over_ms is None:
-        return None
-    kind = symptom.alert.kind
-    minutes = (
-        DAY_GRACE_MINUTES if kind in _DAYS else SHARE_GRACE_MINUTES if kind in _SHARES else GRACE_MINUTES
-    )
-    return over_ms + minutes * MINUTE_MS

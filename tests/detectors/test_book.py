@@ -177,16 +177,36 @@ def test_both_in_one_minute_are_one_alert_in_either_order(watch):
 
 
 def test_a_symptom_that_outlives_its_cause_opens_by_itself_once(watch):
-    watch.take(found("volume_silence", severity=P0))
-    watch.take(found("purchase_silence", known=NOON + 9))
-    watch.take(found("volume_silence", "resolved", NOON + 60, severity=P0))
+    watch.take(found("schema_field_missing", subject="timestamp", severity=P0))
+    watch.take(found("timestamp_errors", known=NOON + 9))
+    watch.take(found("schema_field_missing", "resolved", NOON + 60, subject="timestamp", severity=P0))
     watch.take(minute=NOON + 89)
-    assert watch.states["purchase_silence"] == "inhibited"
+    assert watch.states["timestamp_errors"] == "inhibited"
     watch.take(minute=NOON + 95)
-    symptom = watch.of("purchase_silence")
+    symptom = watch.of("timestamp_errors")
     assert (symptom.state, symptom.caused_by, symptom.opened_at) == ("open", None, at(NOON + 9))
     assert symptom.evidence["history"][-1]["at"] == at(NOON + 90)
-    assert watch.of("volume_silence").explains is None
+    assert watch.of("schema_field_missing").explains is None
+
+
+def test_a_shop_with_few_purchases_has_hours_for_the_next_one_after_events_are_back(watch):
+    watch.take(found("volume_silence", severity=P0), found("purchase_silence", since=NOON - 99))
+    watch.take(found("volume_silence", "resolved", NOON + 60, severity=P0))
+    watch.take(minute=NOON + 60 + 239)
+    assert watch.states["purchase_silence"] == "inhibited"
+    watch.take(minute=NOON + 60 + 240)
+    assert watch.states["purchase_silence"] == "open"
+
+
+def test_what_is_counted_by_the_purchase_stands_by_itself_only_with_new_evidence(watch):
+    watch.take(
+        found("schema_type_changed", subject="event_data.revenue", severity=P0), found("purchase_invalid")
+    )
+    watch.take(found("schema_type_changed", "resolved", NOON + 60, subject="event_data.revenue"))
+    watch.take(minute=NOON + 3 * DAY)
+    assert watch.states["purchase_invalid"] == "inhibited"
+    watch.take(found("purchase_invalid", "standing", NOON + 4 * DAY))
+    assert watch.states["purchase_invalid"] == "open"
 
 
 def test_a_symptom_that_ends_with_its_cause_never_opens(watch):
@@ -217,7 +237,7 @@ def test_a_symptom_goes_from_a_cause_that_is_over_to_one_that_lives(watch):
     watch.take(found("volume_silence", severity=P0), found("volume_drop", layer="watch", since=NOON - 5))
     watch.take(found("purchase_silence", known=NOON + 9))
     watch.take(found("volume_silence", "resolved", NOON + 20))
-    watch.take(minute=NOON + 55)
+    watch.take(minute=NOON + 300)
     symptom = watch.of("purchase_silence")
     assert (symptom.state, symptom.caused_by) == ("inhibited", watch.of("volume_drop").id)
     assert symptom.id not in (watch.of("volume_silence").explains or [])
@@ -271,7 +291,7 @@ def test_what_an_operator_chose_for_a_symptom_counts_as_soon_as_it_is_freed(watc
     watch.obey("acknowledge", watch.of("purchase_silence").id)
     assert watch.states["purchase_silence"] == "inhibited"
     watch.take(found("volume_silence", "resolved", NOON + 1))
-    watch.take(minute=NOON + 60)
+    watch.take(minute=NOON + 300)
     assert watch.states["purchase_silence"] == "acknowledged"
 
 
