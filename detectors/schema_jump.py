@@ -41,8 +41,9 @@ _BACK_MINUTES = 15
 class JumpOptions(msgspec.Struct, frozen=True):
     """`cluster`: trials that share their fate. `levels`: to what the share may jump. A jump counts with at least
     `least_hits` in `least_minutes` different minutes (twice as many, if not nearly all are hits), and from `least_share`
-    on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes. `floor`: what
-    is never more than normal. `hourly`: whether normal is at least what half the days' worst hours had."""
+    on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes. `floor`: normal
+    is at least this. `hourly`: normal is at least what half the days' worst hours had. `back_cluster`: trials that share
+    their fate where a return is looked for, if that is more."""
 
     cluster: float = 4.0
     levels: tuple[float, ...] = (0.06, 0.15, 0.4, 0.95)
@@ -54,6 +55,7 @@ class JumpOptions(msgspec.Struct, frozen=True):
     least_trials: int = 200
     floor: float = 0.0
     hourly: bool = True
+    back_cluster: float = 1.0
 
 
 class Day(msgspec.Struct, array_like=True):
@@ -230,7 +232,7 @@ def follow(state: JumpState, options: JumpOptions, minute: int, hits: int, trial
     hits, trials = sane(hits, trials)
     level = _to_rule_out(incident, options)
     before = min(max(incident.normal, 1e-4), level / 2)
-    gain = _ratio(hits, trials, level, before) / options.cluster
+    gain = _ratio(hits, trials, level, before) / max(options.cluster, options.back_cluster)
     back = incident.back = advance(incident.back, gain, Climb(0, minute, hits, trials))
     needed = min(3 * options.least_hits, 36)
     if back.sum < _BACK or back.trials < needed or minute + 1 - back.since < _BACK_MINUTES:

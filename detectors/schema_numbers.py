@@ -84,6 +84,7 @@ _RECORDS = JumpOptions(
     looks=1,
     floor=2e-4,
     hourly=False,
+    back_cluster=2.0,
 )
 """Garbage comes alone, or many in a minute: those are one, so it takes two minutes of it (a partial jump, four)."""
 
