@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from reports.render.alert_record import last_word
 from reports.render.escape import terminal
 
 if TYPE_CHECKING:
@@ -75,11 +76,8 @@ def _row(alert: Alert, name: str) -> tuple[str, ...]:
 
 
 def _said(alert: Alert) -> str:
-    """Who put it away and why, from its history."""
-    if alert.state not in ("acknowledged", "silenced"):
-        return f" (held back by {alert.caused_by})" if alert.state == "inhibited" else ""
-    history = (alert.evidence or {}).get("history")
-    last = history[-1] if isinstance(history, list) and history else None
-    if not isinstance(last, dict):
-        return ""
-    return f" ({alert.state} by {last.get('by') or 'somebody'}: {last.get('reason') or 'no reason'})"
+    """Why it is not open, where it is put away or held back."""
+    if alert.state == "inhibited":
+        return f" (held back by {alert.caused_by})"
+    said = last_word(alert)
+    return f" ({said})" if said else ""

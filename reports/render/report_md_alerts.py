@@ -6,6 +6,7 @@ from itertools import starmap
 from typing import TYPE_CHECKING
 
 from reports.render import words
+from reports.render.alert_record import last_word
 from reports.render.escape import markdown, markdown_code
 from reports.render.remedies import remedy
 
@@ -56,6 +57,8 @@ def _alert(alert: Alert, summary: Summary, advised: set[str]) -> list[str]:
         alert.message
     )  # one of white space alone is empty now, and an empty line would end the item
     lines += [f"  {message}"] if message else []
+    said = markdown(last_word(alert))
+    lines += [f"  {said[:1].upper()}{said[1:]}."] if said else []
     lines += _causes(alert, summary)
     if alert.kind not in advised:
         advised.add(alert.kind)

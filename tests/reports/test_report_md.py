@@ -220,3 +220,12 @@ def test_no_text_adds_structure_to_the_report(one, other):
         return re.findall(r"</?(\w+)", shown)
 
     assert page(one, other) == page("message", "subject")
+
+
+def test_who_put_an_alert_away_and_why_is_said():
+    entry = {"at": "2025-02-26T11:00:00.000Z", "state": "acknowledged", "by": "*ann*", "reason": "known"}
+    away = alert("a", day="2025-02-18", state="acknowledged", evidence={"history": [entry]})
+    assert "Acknowledged by \\*ann\\*: known." in text_of(good_week(), [away])
+    for history in ("hostile", [None, "x"], [{"state": "acknowledged", "by": 5}], []):
+        strange = alert("a", day="2025-02-18", state="acknowledged", evidence={"history": history})
+        assert "known" not in text_of(good_week(), [strange])
