@@ -14,7 +14,7 @@ from detectors import fields, schema_rename
 from detectors import schema_words as words
 from detectors.alerts import Severity
 from detectors.finding import Finding, Word
-from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, step, totals
+from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, pass_over, step, totals
 from detectors.sentences import cut
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def update_field(field: ExpectedField, state: FieldState, keys: Keys, minute: Fi
         if table == "aliased" and not field.aliases:
             continue
         hits, trials = counts(field, minute)
+        if not hits and pass_over(share, minute.minute, trials):
+            continue
         sight = _Sight(field, table, share, hits, trials, minute)
         finding = _follow(sight, state) if share.open is not None else _open(sight, state, keys)
         findings += [finding] if finding is not None else []
@@ -101,7 +103,7 @@ def _open(sight: _Sight, state: FieldState, keys: Keys) -> Finding | None:
     told = _name(sight, state, keys, jump) if jump is not None else None
     if jump is None and sight.table == "lost":
         state.held_since = -1
-        jump = _never(field, state, at)
+        jump = _never(field, state, at) if 0 < sight.trials <= sight.hits else None
         told = Told(MISSING, Severity(field.severity), never=True) if jump is not None else None
     if jump is None or told is None:
         return None
@@ -138,7 +140,8 @@ def _name(sight: _Sight, state: FieldState, keys: Keys, jump: Jump) -> Told | No
         keys.unknown[match.key].taken_by = field.path
         return Told(RENAMED, loud, match.key)
     if match.word == "perhaps":
-        state.held_since = minute.minute if state.held_since < 0 else state.held_since
+        if not 0 <= minute.minute - state.held_since <= 2 * _HOLD_MINUTES:
+            state.held_since = minute.minute
         if minute.minute - state.held_since < _HOLD_MINUTES:
             return None
     return Told(MISSING, loud)

@@ -41,9 +41,9 @@ _BACK_MINUTES = 15
 class JumpOptions(msgspec.Struct, frozen=True):
     """`cluster`: trials that share their fate. `levels`: to what the share may jump. A jump counts with at least
     `least_hits` in `least_minutes` different minutes (twice as many, if not nearly all are hits), and from `least_share`
-    on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes. `floor`: normal
-    is at least this. `hourly`: normal is at least what half the days' worst hours had. `back_cluster`: trials that share
-    their fate where a return is looked for, if that is more."""
+    on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes.
+    `floor`: normal is at least this. `hourly`: normal is at least what half the days' worst hours had. `back_cluster`:
+    trials that share their fate where a return is looked for, if that is more."""
 
     cluster: float = 4.0
     levels: tuple[float, ...] = (0.06, 0.15, 0.4, 0.95)
@@ -169,6 +169,17 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
     levels = options.levels if share < _PARTIAL_BELOW else options.levels[-1:]
     state.climbs = _climbed(state.climbs, levels, share, options, Climb(0, minute, hits, trials))
     return _highest(state, share, options)
+
+
+def pass_over(state: JumpState, minute: int, trials: int) -> bool:
+    """Takes a minute without hits in, if there is nothing else to it; False if it is `step`'s. Nearly all minutes of
+    nearly all shares are like that."""
+    if state.open is not None or state.climbs or not state.hours or state.hours[-1][0] != minute // 60:
+        return False
+    if trials > 0:
+        hour, hits, before = state.hours[-1]
+        state.hours[-1] = (hour, hits, before + trials)
+    return True
 
 
 def _climbed(
