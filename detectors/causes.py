@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from detectors.alerts import Alert, Severity
-from detectors.moment import MINUTE_MS, ms_of
+from detectors.moment import DAY_MS, MINUTE_MS, ms_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 class Fields(NamedTuple):
     """Which paths of the contract mean what; None where the contract has no such field. `aliases` are the other names
-    that it accepts."""
+    that it accepts, `needed` the paths without which no purchase counts: its id, its revenue, its items."""
 
     identity: str | None = "client_id"
     timestamp: str | None = "timestamp"
@@ -28,6 +28,9 @@ class Fields(NamedTuple):
     event_data: str | None = "event_data"
     purchase_event: str = "checkout_completed"
     aliases: frozenset[str] = frozenset({"clientId"})
+    needed: frozenset[str] = frozenset(
+        {"event_data.transaction_id", "event_data.revenue", "event_data.items"}
+    )
 
 
 DEFAULT_FIELDS = Fields()
@@ -46,11 +49,12 @@ class About(StrEnum):
 
 def about(alert: Alert, fields: Fields) -> About:
     """What the alert's subject is to the numbers: without it an event counts for nothing (timestamp, event name), opens
-    no session (identity), is direct or not (page URL, referrer), or is no purchase.
+    no session (identity), is direct or not (page URL, referrer), or is no purchase (the purchase event, its data, its
+    id, revenue and items; whatever else a purchase tells changes no number).
 
     >>> from detectors.life import opened
     >>> from detectors.finding import Finding
-    >>> found = Finding("field_coverage", "opened", Severity.P1_HIGH, "gate", 0, 1, "event_data.items[].item_id")
+    >>> found = Finding("field_coverage", "opened", Severity.P1_HIGH, "gate", 0, 1, "event_data.revenue")
     >>> about(opened("id", found).alert, Fields()).value
     'purchase'
     """
@@ -63,9 +67,15 @@ def about(alert: Alert, fields: Fields) -> About:
         return About.EVENT
     if subject and subject in (fields.page_url, fields.referrer):
         return About.VISIT
-    if subject and fields.event_data is not None and _below(subject, fields.event_data):
+    if subject and (subject == fields.event_data or subject in fields.needed):
         return About.PURCHASE
     return About.OTHER
+
+
+def is_by_purchase(alert: Alert, fields: Fields) -> bool:
+    """Whether the alert is about something that only purchases have: evidence of it comes as seldom as they do."""
+    above = fields.event_data
+    return alert.kind == "purchase_invalid" or (above is not None and _below(alert.subject or "", above))
 
 
 def _was_purchase(alert: Alert, fields: Fields) -> bool:
@@ -96,7 +106,7 @@ _FLOODED_MINUTES = 60
 
 class Row(NamedTuple):
     """Causes and what they explain. `of` limits the cause's subject; `field`: the symptom must be about the same field,
-    or one within it; `side`: which way the symptom's number must have gone; `together`: both must begin within so many
+    or one within it; `side`: which way the symptom's number must have gone (`same`: as the cause's); `together`: both must begin within so many
     minutes; `mutual`: each may explain the other, so the earlier one does."""
 
     causes: tuple[str, ...]
@@ -160,10 +170,10 @@ ROWS: tuple[Row, ...] = (
     Row(_FLOOD, ("conversion_shift", "direct_share_shift")),
     Row(("input_not_keyed",), _VISITS),
     # One number follows from another.
-    Row(("purchases_anomaly",), ("revenue_anomaly", "conversion_shift")),
-    Row(("purchase_value_shift", "revenue_anomaly"), ("revenue_anomaly", "purchase_value_shift"), mutual=True),
+    Row(("purchases_anomaly",), ("revenue_anomaly", "conversion_shift"), side="same"),
+    Row(("purchase_value_shift", "revenue_anomaly"), ("revenue_anomaly", "purchase_value_shift"), side="same", mutual=True),
     Row(("sessions_anomaly",), ("conversion_shift", "direct_share_shift")),
-    Row(("sessions_anomaly",), _ORDERS),
+    Row(("sessions_anomaly",), _ORDERS, side="same"),
 )  # fmt: skip
 
 CAUSES_OF: dict[str, tuple[str, ...]] = {
@@ -174,6 +184,14 @@ CAUSES_OF: dict[str, tuple[str, ...]] = {
 
 _NEVER = frozenset({"transaction_collision"})
 """Never held back: each is a question of its own about somebody's order."""
+
+STANDS_FOR_DAYS = 3
+"""What begins later than this after a cause's beginning is news, not its symptom, however long the cause goes on;
+except where the cause takes something away altogether."""
+
+_ALTOGETHER = frozenset(
+    {*_GONE, "schema_unknown_event", "volume_silence", "purchase_silence", "input_not_keyed"}
+)
 
 LAG_MINUTES = 120
 """How much later than its symptom a cause may seem to have begun: beginnings are estimates."""
@@ -213,7 +231,8 @@ def _fits(row: Row, cause: Alert, symptom: Alert, fields: Fields) -> bool:
         return False
     if not row.field and is_harmless(cause, fields):
         return False
-    if row.side != "either" and direction(symptom) not in (row.side, "unknown"):
+    side = direction(cause) if row.side == "same" else row.side
+    if not {side, direction(symptom)} & {"either", "unknown"} and direction(symptom) != side:
         return False
     if row.together is not None and _apart(cause, symptom) > row.together * MINUTE_MS:
         return False
@@ -261,6 +280,9 @@ def _apart(one: Alert, other: Alert) -> int:
 
 def _in_time(cause: Alert, symptom: Alert) -> bool:
     began, lag = ms_of(cause.first_seen), LAG_MINUTES * MINUTE_MS
-    if began > max(ms_of(symptom.first_seen) + lag, ms_of(symptom.opened_at)):
+    since = ms_of(symptom.first_seen)
+    if began > max(since + lag, ms_of(symptom.opened_at)):
+        return False
+    if cause.kind not in _ALTOGETHER and since > began + STANDS_FOR_DAYS * DAY_MS:
         return False
     return cause.resolved_at is None or cause.resolved_at >= symptom.first_seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from detectors.causes import About, about
+from detectors.causes import is_by_purchase
 
 if TYPE_CHECKING:
     from detectors.alerts import Alert
@@ -42,15 +42,14 @@ _DAYS = frozenset(
         "purchase_value_shift",
         "volume_drop",
         "volume_spike",
-        "purchase_invalid",
     }
 )
 
 
 def grace(symptom: Alert, fields: Fields) -> Grace:
     """The grace of a symptom."""
-    if symptom.kind in _DAYS:
+    if symptom.kind in _DAYS or is_by_purchase(symptom, fields):
         return DAY
     if symptom.kind in _SHARES:
-        return DAY if about(symptom, fields) is About.PURCHASE else SHARE
+        return SHARE
     return PURCHASE_SILENCE if symptom.kind == "purchase_silence" else SOON

@@ -27,34 +27,18 @@ _NEEDS: dict[About, tuple[str, ...]] = {
 }
 """The metrics that need what is gone."""
 
-PURCHASE_NEEDS = ("transaction_id", "revenue", "items")
-"""Purchase fields without which no purchase counts; the others are only for the record."""
 
-
-def unmeasurable(
-    alerts: Iterable[Alert], fields: Fields = DEFAULT_FIELDS, needed: Iterable[str] = PURCHASE_NEEDS
-) -> dict[str, str]:
+def unmeasurable(alerts: Iterable[Alert], fields: Fields = DEFAULT_FIELDS) -> dict[str, str]:
     """The metrics that are not measurable under these alerts (those of a day), each with its reason in a sentence.
 
-    `needed` are the contract's names of the transaction id, the revenue and the items. The earliest alert gives the
-    reason. A field that comes under a name that the contract knows costs nothing.
+    The earliest alert gives the reason. A field that comes under a name that the contract knows costs nothing.
     """
-    names = frozenset(needed)
     found: dict[str, str] = {}
     for alert in sorted(alerts, key=lambda alert: (alert.first_seen, alert.id)):
         if alert.kind in _GONE and not is_harmless(alert, fields):
-            for metric in _lost(alert, fields, names):
+            for metric in _NEEDS.get(about(alert, fields), ()):
                 found.setdefault(metric, _reason(alert, fields))
     return found
-
-
-def _lost(alert: Alert, fields: Fields, needed: frozenset[str]) -> tuple[str, ...]:
-    what = about(alert, fields)
-    if what is About.PURCHASE and alert.kind != "schema_unknown_event":
-        inside = (alert.subject or "").removeprefix(fields.event_data or "").removeprefix(".")
-        if inside and inside not in needed:
-            return ()
-    return _NEEDS.get(what, ())
 
 
 def _reason(alert: Alert, fields: Fields) -> str:

@@ -55,6 +55,8 @@ def test_a_cause_explains_its_symptoms(cause, subject, symptom, about):
         ("direct_share_shift", "", "schema_field_missing", "referrer"),
         ("purchases_anomaly", "", "transaction_collision", "O"),
         ("volume_drop", "", "volume_silence", ""),
+        ("field_coverage", "event_data.user_email", "revenue_anomaly", ""),
+        ("field_coverage", "event_data.items[].item_price", "purchase_invalid", ""),
     ],
 )
 def test_what_is_not_in_the_table_explains_nothing(cause, subject, symptom, about):
@@ -85,6 +87,20 @@ def test_a_fall_is_explained_by_what_takes_away_and_a_rise_by_what_adds():
     assert not explains(alert("purchase_silence"), rise)
     assert explains(alert("duplicate_events"), rise)
     assert not explains(alert("duplicate_events"), fall)
+
+
+def test_one_number_follows_from_another_only_the_same_way():
+    fewer = alert("sessions_anomaly", absolute_change=-400)
+    assert explains(fewer, alert("revenue_anomaly", absolute_change="-5000.00"))
+    assert not explains(fewer, alert("revenue_anomaly", absolute_change="5000.00"))
+    assert explains(fewer, alert("conversion_shift", absolute_change=0.01))
+
+
+def test_what_begins_days_after_a_cause_that_goes_on_is_news_unless_something_is_gone_altogether():
+    days_later = {"since": NOON + 4 * 24 * HOUR, "known": NOON + 4 * 24 * HOUR + 30}
+    share = alert("direct_share_shift", **days_later)
+    assert not explains(alert("field_coverage", subject="referrer"), share)
+    assert explains(alert("schema_field_missing", subject="referrer"), share)
 
 
 def test_a_note_explains_no_more_than_notes():
