@@ -151,10 +151,13 @@ def test_purchases_lose_just_what_a_fault_takes(quiet):
 
 def test_patience_waits_for_what_there_is_to_see(quiet):
     begin_ms = quiet[0].at_ms
-    assert Patience(30).deadline_ms(begin_ms, quiet) == begin_ms + 30 * MINUTE_MS
-    assert Patience(0, events=100).deadline_ms(begin_ms, quiet) == quiet[99].at_ms
+    assert Patience(30).deadline_ms(begin_ms, quiet, quiet) == begin_ms + 30 * MINUTE_MS
+    assert Patience(0, events=100).deadline_ms(begin_ms, quiet, quiet) == quiet[99].at_ms
     third = [e.at_ms for e in quiet if e.is_purchase][2]
-    assert Patience(1, events=5, purchases=3).deadline_ms(begin_ms, quiet) == third
+    assert Patience(1, events=5, purchases=3).deadline_ms(begin_ms, quiet, quiet) == third
+    garbage = injected("garbage", quiet, begin_ms, 0.02)
+    tenth = [e.at_ms for e in garbage if e.raw is not None][9]
+    assert Patience(0, faulty=10).deadline_ms(begin_ms, quiet, garbage) == tenth
 
 
 def test_every_fault_and_size_is_tried_over_day_and_night():

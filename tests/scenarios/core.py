@@ -38,6 +38,8 @@ class Way(StrEnum):
 
 PARTITIONS = {Way.FILE: 1, Way.LIVE: 3, Way.BACKLOG: 4}
 PAGING = (Severity.P0_BLOCKER, Severity.P1_HIGH)
+HELD = frozenset({"inhibited", "silenced"})
+OVER = frozenset({"resolved", "expired"})
 LONG_AFTER_MS = 400 * DAY_MS
 _decode = msgspec.json.Decoder(Alert).decode
 
@@ -72,6 +74,7 @@ class Core:
         self.pages: dict[str, Page] = {}
         self._pipeline = Pipeline(gate, watch, PARTITIONS[way])
         self._turn = 0
+        self._held: set[str] = set()
 
     def copy(self) -> Core:
         """One that goes on from here by itself."""
@@ -112,13 +115,16 @@ class Core:
         topic = _options()[2]
         for output in outputs:
             if output.topic == topic and output.value is not None:
-                alert = _decode(output.value)
-                if _reaches_somebody(alert) and alert.id not in self.pages:
-                    self.pages[alert.id] = _page(alert, now_ms)
+                self._see_alert(_decode(output.value), now_ms)
 
-
-def _reaches_somebody(alert: Alert) -> bool:
-    return alert.severity in PAGING and alert.state not in {"inhibited", "silenced"}
+    def _see_alert(self, alert: Alert, now_ms: int) -> None:
+        """A page if it is open, or was over before anybody could see it open; not if it was held back until its end."""
+        if alert.severity not in PAGING or alert.id in self.pages:
+            return
+        if alert.state in HELD:
+            self._held.add(alert.id)
+        elif alert.state not in OVER or alert.id not in self._held:
+            self.pages[alert.id] = _page(alert, now_ms)
 
 
 def _page(alert: Alert, now_ms: int) -> Page:

@@ -99,7 +99,7 @@ FAULTS = (
         "identity_null",
         _identity_null,
         frozenset({"identity_coverage"}),
-        Patience(15, events=80),
+        Patience(15, faulty=25),
         ((0.25, 0.35), (0.5, 1)),
         "of events",
     ),
@@ -119,5 +119,5 @@ FAULTS = (
     Fault(
         "nulls_double", _nulls_double, _coverage(), Patience(60, events=200), ((1.8, 2.2), (2.2, 4)), "times"
     ),
-    Fault("type_changed", _type_changed, frozenset({"schema_type_changed"}), Patience(15, events=150)),
+    Fault("type_changed", _type_changed, frozenset({"schema_type_changed"}), Patience(15, faulty=40)),
 )

@@ -39,21 +39,25 @@ class Injection:
 
 
 class Patience(NamedTuple):
-    """How long a fault may stay unseen: until this many minutes have passed *and* this many quiet events and quiet
-    purchases came since it began. So nights, small sites and large ones are judged by what there is to see."""
+    """How long a fault may stay unseen: until this many minutes have passed since it began *and* this many quiet events,
+    quiet purchases and faulty events (changed or added) came. So nights, small sites and large ones are judged by what
+    there is to see."""
 
     minutes: float
     events: int = 0
     purchases: int = 0
+    faulty: int = 0
 
-    def deadline_ms(self, begin_ms: int, quiet: Sequence[Event]) -> int:
+    def deadline_ms(self, begin_ms: int, quiet: Sequence[Event], faulty: Sequence[Event]) -> int:
         """The last millisecond in time; the last event's if there are too few."""
         after = quiet[bisect_left(quiet, begin_ms, key=at) :]
         bought = [event for event in after if event.is_purchase]
-        end = after[-1].at_ms if after else begin_ms
-        by_events = _nth(after, self.events, end)
-        by_purchases = _nth(bought, self.purchases, end)
-        return max(begin_ms + int(self.minutes * MINUTE_MS), by_events, by_purchases)
+        known = set(map(id, quiet))
+        wrong = [event for event in faulty if id(event) not in known] if self.faulty else []
+        end_ms = after[-1].at_ms if after else begin_ms
+        wanted = ((after, self.events), (bought, self.purchases), (wrong, self.faulty))
+        seen = (_nth(events, number, end_ms) for events, number in wanted)
+        return max(begin_ms + int(self.minutes * MINUTE_MS), *seen)
 
 
 def _nth(events: Sequence[Event], number: int, end_ms: int) -> int:

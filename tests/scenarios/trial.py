@@ -104,7 +104,7 @@ def run(plan: Plan, core: Core, quiet: Sequence[Event], midnight: int) -> Run | 
     first_ms = first_difference_ms(quiet, faulty)
     if first_ms is None:
         return None
-    deadline_ms = fault.patience.deadline_ms(begin_ms, quiet)
+    deadline_ms = fault.patience.deadline_ms(begin_ms, quiet, faulty)
     end_ms = max(midnight + DAY_MS, deadline_ms) + SEEN_AFTER_MS
     live = core.copy()
     crash = fed(live, [event for event in faulty if event.at_ms < end_ms], FAULT_MINUTES)
