@@ -21,8 +21,8 @@ What the words of a finding do:
 - `standing`: an update of the latest live alert of the condition; it opens nothing (an accepted level may still be
   said to stand), but a loud one where only a note is live.
 - `resolved`: every live alert of the condition is over.
-- `happened`: more of the same joins: by transaction id for a collision, else by the finding's day. It expires a day of
-  event time after its last evidence.
+- `happened`: more of the same joins: by transaction id for a collision, by the finding's day if it has one, else
+  whatever is live of the condition. It expires a day of event time after its last evidence.
 
 A note never turns into a page: the P0 or P1 of the same condition is a new alert, and explains the note. A P1 that
 becomes a P0 stays one alert, and is open again if it was acknowledged or silenced. Who explains whom is in
@@ -185,22 +185,21 @@ class Book:
             text = f"{since} {number}"
 
     def _happened(self, finding: Finding) -> list[str]:
-        since = "" if finding.kind == COLLISION else finding.day or ""
-        loud, number, text = finding.severity != Severity.P2_NOTE, 1, since
-        known = self._get(name := identity(finding.kind, finding.subject, text))
-        while known is not None and (known.lasting or known.loud != loud):
-            number += 1
-            text = f"{since} {number}"
-            known = self._get(name := identity(finding.kind, finding.subject, text))
+        loud = finding.severity != Severity.P2_NOTE
+        for entry in reversed(self._of(finding.kind, finding.subject)):
+            if entry.live and not entry.lasting and entry.loud == loud and _joins(finding, entry):
+                self._keep(life.seen_again(entry, finding))
+                return []
+        since = text_of(min(finding.since_minute, finding.known_minute) * MINUTE_MS)
+        name, known = self._name(finding, "" if finding.kind == COLLISION else finding.day or since)
         if known is None:
             self._keep(life.opened(name, finding))
-            return [name]
-        over_ms = known.over_ms
-        if over_ms is not None and _known_ms(finding) + EXPIRES_MS > over_ms:
+        elif _known_ms(finding) + EXPIRES_MS > (known.over_ms or 0):
             self._again(known, finding)
-            return [name]
-        self._keep(life.seen_again(known, finding))
-        return []
+        else:
+            self._keep(life.seen_again(known, finding))
+            return []
+        return [name]
 
     def _accept(self, entry: Entry, order: Order) -> Acceptance | None:
         """The level of a condition that lasts is normal from now on: every live alert of it is over."""
@@ -291,6 +290,12 @@ def _ordered(alerts: list[Alert]) -> list[Alert]:
 
 def _known_ms(finding: Finding) -> int:
     return finding.known_minute * MINUTE_MS
+
+
+def _joins(finding: Finding, entry: Entry) -> bool:
+    """Whether what happened is more of the same: a collision by its transaction id alone, else of the same day, if it
+    has one."""
+    return finding.kind == COLLISION or finding.day is None or finding.day == entry.alert.day
 
 
 def _step(finding: Finding) -> int:

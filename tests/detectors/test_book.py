@@ -87,6 +87,13 @@ def test_what_happened_is_known_from_its_earliest_evidence_in_whatever_order_it_
     assert (alert.first_seen, alert.opened_at) == (at(NOON - 1), at(NOON))
 
 
+def test_what_happened_without_a_day_joins_until_a_quiet_day_ends_it(watch):
+    for hours in (0, 20, 40, 70):
+        watch.take(found("duplicate_events", "happened", NOON + hours * HOUR, severity=P2, count=hours))
+    assert [(alert.state, alert.count) for alert in watch.alerts] == [("expired", 40), ("open", 70)]
+    assert [alert.opened_at for alert in watch.alerts] == [at(NOON), at(NOON + 70 * HOUR)]
+
+
 def test_new_evidence_opens_what_had_expired_and_old_evidence_only_amends_it(watch):
     watch.take(found(COLLISION, "happened", subject="ORD-1", severity=P0, count=2))
     watch.take(minute=NOON + DAY + 5)
