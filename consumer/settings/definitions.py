@@ -88,7 +88,7 @@ class Batch(Section):
     """How much goes into one transaction."""
 
     max_events: int = Field(
-        default=10_000, ge=1, le=100_000, description="Most events of a batch; one batch is one transaction."
+        default=20_000, ge=1, le=100_000, description="Most events of a batch; one batch is one transaction."
     )
     max_wait_seconds: float = Field(
         default=0.25,
