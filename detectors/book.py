@@ -34,112 +34,93 @@ The same findings and orders give the same alerts, however they are cut into bat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from detectors import life
-from detectors.alerts import Alert, Severity, identity
+from detectors.alerts import LIVE, Alert, Severity, identity
 from detectors.causes import DEFAULT_FIELDS, Fields
-from detectors.inhibition import Inhibition
+from detectors.ledger import Entries, Ledger
 from detectors.life import EXPIRES_MS, Entry
-from detectors.moment import DAY_MS, MINUTE_MS, text_of
+from detectors.moment import MINUTE_MS, text_of
 from detectors.orders import Acceptance, Order, day_of, until_of
 from detectors.purchases import COLLISION
-from detectors.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from detectors.finding import Finding
 
-FORGET_MS = 35 * DAY_MS
-"""An alert that has been over for so long leaves the table; in `sluice.alerts` it stays."""
-
-
-class Entries(Protocol):
-    """The table of entries by alert id, as it will be."""
-
-    def get(self, key: str, /) -> Entry | None:
-        """The entry; None if there is none."""
-
-    def __setitem__(self, key: str, value: Entry, /) -> None: ...
-
-    def __delitem__(self, key: str, /) -> None: ...
-
-    def merged(self) -> dict[str, Entry]:
-        """All of them."""
-        ...
-
 
 class Book:
     """Alerts while a batch is decided. Raises nothing, whatever findings and orders say."""
 
     def __init__(self, entries: Entries, fields: Fields = DEFAULT_FIELDS) -> None:
-        table = entries.merged()
-        self.told: set[str] = set()
-        self._entries = entries
-        self._shelf = Shelf(table)
-        self._causes = Inhibition(self._get, self._keep, self._shelf, fields)
-        for name, entry in sorted(table.items()):
-            self._remind(name, entry)
+        self._ledger = Ledger(entries, fields)
+
+    @property
+    def told(self) -> set[str]:
+        """The ids of the alerts that changed."""
+        return self._ledger.told
 
     def take(self, minute: int, findings: Iterable[Finding] = ()) -> None:
         """The findings of a judged minute; what is due by then happens before, and what they make due after."""
         now_ms = minute * MINUTE_MS
-        self._turn(now_ms)
+        self._ledger.turn(now_ms)
         fresh = {name for finding in findings for name in self._hear(finding)}
         if fresh:
-            self._causes.settle(fresh, now_ms)
-        self._turn(now_ms)
+            self._ledger.causes.settle(fresh, now_ms)
+        self._ledger.turn(now_ms)
 
     def amend(self, finding: Finding) -> None:
         """Numbers and sentence of the condition's latest alert, live or over, of the finding's day if it has one."""
         known = [
             entry
-            for entry in self._of(finding.kind, finding.subject)
+            for entry in self._ledger.of(finding.kind, finding.subject)
             if finding.day is None or finding.day == entry.alert.day
         ]
         if known:
-            self._keep(life.amended(known[-1], finding))
+            self._ledger.keep(life.amended(known[-1], finding))
 
     def obey(self, order: Order) -> Acceptance | None:
         """What an operator wants of a live alert; an order that does not fit changes nothing."""
-        entry = self._get(order.target)
+        entry = self._ledger.get(order.target)
         if entry is None or not entry.live:
             return None
         match order.action:
             case "acknowledge":
-                self._keep(life.acknowledged(entry, order.at_ms, order.reason, order.by))
+                self._ledger.keep(life.acknowledged(entry, order.at_ms, order.reason, order.by))
             case "silence":
                 until_ms = until_of(order)
                 if until_ms is not None:
-                    self._keep(life.silenced(entry, until_ms, order.at_ms, order.reason, order.by))
+                    self._ledger.keep(life.silenced(entry, until_ms, order.at_ms, order.reason, order.by))
             case "accept":
                 return self._accept(entry, order)
         return None
 
     def live(self) -> list[Alert]:
         """The alerts whose incidents are not over, by `opened_at`."""
-        return _ordered(self._known(self._shelf.live()))
+        return _ordered(alert for alert in self._ledger.alerts() if alert.state in LIVE)
 
     def between(self, start_ms: int, end_ms: int) -> list[Alert]:
         """The alerts whose incidents touch this time, its end left out, by `opened_at`."""
-        known = self._known([*self._shelf.live(), *self._shelf.over()])
         start, end = text_of(start_ms), text_of(end_ms)
-        return [
+        return _ordered(
             alert
-            for alert in _ordered(known)
+            for alert in self._ledger.alerts()
             if alert.first_seen < end and (alert.resolved_at is None or alert.resolved_at >= start)
-        ]
+        )
 
     def _hear(self, finding: Finding) -> list[str]:
         """One finding; the ids of the alerts that it opened."""
         if finding.word == "happened":
             return self._happened(finding)
-        live = [entry for entry in self._of(finding.kind, finding.subject) if entry.live and entry.lasting]
+        live = [
+            entry for entry in self._ledger.of(finding.kind, finding.subject) if entry.live and entry.lasting
+        ]
         if finding.word == "resolved":
             for entry in live:
                 at_ms = max(_known_ms(finding), entry.opened_ms)
-                self._keep(life.resolved(life.saying(entry, finding.message), at_ms))
+                self._ledger.keep(life.resolved(life.saying(entry, finding.message), at_ms))
             return []
         return self._stands(finding, live)
 
@@ -153,7 +134,7 @@ class Book:
         further = finding.word == "opened" and _step(finding) > latest.step
         if further and (finding.severity != Severity.P2_NOTE or not latest.loud):
             return [self._open(finding, _step(finding), latest.alert.id)]
-        self._keep(life.seen_again(latest, finding))
+        self._ledger.keep(life.seen_again(latest, finding))
         return []
 
     def _open(self, finding: Finding, step: int = 0, caused_by: str | None = None) -> str:
@@ -162,13 +143,13 @@ class Book:
         if known is not None:
             self._again(known, finding)
             return name
-        self._keep(life.caused(life.opened(name, finding, step), caused_by))
+        self._ledger.keep(life.caused(life.opened(name, finding, step), caused_by))
         return name
 
     def _again(self, known: Entry, finding: Finding) -> None:
         """What was over goes on."""
-        self._causes.drop(known)
-        self._keep(life.again(life.seen_again(known, finding), _known_ms(finding)))
+        self._ledger.causes.drop(known)
+        self._ledger.keep(life.again(life.seen_again(known, finding), _known_ms(finding)))
 
     def _name(self, finding: Finding, since: str) -> tuple[str, Entry | None]:
         """The id of a new incident, or of one that was over and goes on: the same condition since the same minute, as
@@ -176,7 +157,7 @@ class Book:
         loud, number, text = finding.severity != Severity.P2_NOTE, 1, since
         while True:
             name = identity(finding.kind, finding.subject, text)
-            known = self._get(name)
+            known = self._ledger.get(name)
             if known is None or (
                 not known.live and known.loud == loud and known.lasting == (finding.word != "happened")
             ):
@@ -186,18 +167,18 @@ class Book:
 
     def _happened(self, finding: Finding) -> list[str]:
         loud = finding.severity != Severity.P2_NOTE
-        for entry in reversed(self._of(finding.kind, finding.subject)):
+        for entry in reversed(self._ledger.of(finding.kind, finding.subject)):
             if entry.live and not entry.lasting and entry.loud == loud and _joins(finding, entry):
-                self._keep(life.seen_again(entry, finding))
+                self._ledger.keep(life.seen_again(entry, finding))
                 return []
         since = text_of(min(finding.since_minute, finding.known_minute) * MINUTE_MS)
         name, known = self._name(finding, "" if finding.kind == COLLISION else finding.day or since)
         if known is None:
-            self._keep(life.opened(name, finding))
+            self._ledger.keep(life.opened(name, finding))
         elif _known_ms(finding) + EXPIRES_MS > (known.over_ms or 0):
             self._again(known, finding)
         else:
-            self._keep(life.seen_again(known, finding))
+            self._ledger.keep(life.seen_again(known, finding))
             return []
         return [name]
 
@@ -206,9 +187,9 @@ class Book:
         if not entry.lasting:
             return None
         day = day_of(order) or entry.alert.day or entry.alert.first_seen[:10]
-        for one in self._of(*entry.condition):
+        for one in self._ledger.of(*entry.condition):
             if one.live and one.lasting:
-                self._keep(life.accepted(one, day, order.at_ms, order.reason, order.by))
+                self._ledger.keep(life.accepted(one, day, order.at_ms, order.reason, order.by))
         return Acceptance(
             entry.alert.kind,
             entry.alert.subject or "",
@@ -218,73 +199,8 @@ class Book:
             life.clean(order.reason),
         )
 
-    def _turn(self, now_ms: int) -> None:
-        """Whatever is due by now happens, at the time at which it was due, the earliest first."""
-        while (reminder := self._shelf.due(now_ms)) is not None:
-            at_ms, name = reminder
-            entry = self._get(name)
-            due_ms = None if entry is None else self._due(entry)
-            if entry is not None and due_ms is not None and due_ms <= at_ms:  # else there is a later reminder
-                self._happen(entry, due_ms)
 
-    def _due(self, entry: Entry) -> int | None:
-        """When something becomes of the alert by itself; None while nothing does."""
-        if not entry.live:
-            over_ms = entry.over_ms
-            return None if over_ms is None else over_ms + FORGET_MS
-        ends = None if entry.lasting else entry.last_ms + EXPIRES_MS
-        times = (ends, entry.until_ms, self._causes.free_at(entry))
-        return min((ms for ms in times if ms is not None), default=None)
-
-    def _happen(self, entry: Entry, at_ms: int) -> None:
-        if not entry.live:
-            self._forget(entry, at_ms)
-        elif not entry.lasting and entry.last_ms + EXPIRES_MS == at_ms:
-            self._keep(life.expired(entry))
-        elif entry.until_ms == at_ms:
-            self._keep(life.heard_again(entry))
-        else:
-            self._causes.release(entry, at_ms)
-
-    def _forget(self, entry: Entry, at_ms: int) -> None:
-        name = entry.alert.id
-        del self._entries[name]
-        self._shelf.forget(name, entry)
-        for symptom in self._causes.held_by(entry):
-            self._causes.release(symptom, at_ms)
-
-    def _keep(self, entry: Entry) -> None:
-        """The entry as it is now: in the table, in the index, among what is told, and in mind if something is due."""
-        name = entry.alert.id
-        was = self._get(name)
-        self._entries[name] = entry
-        self._shelf.see(name, entry)
-        self.told.add(name)
-        self._remind(name, entry)
-        if was is not None and was.live and not entry.live:
-            for symptom in self._causes.held_by(entry):
-                self._remind(symptom.alert.id, symptom)
-
-    def _remind(self, name: str, entry: Entry) -> None:
-        due_ms = self._due(entry)
-        if due_ms is not None:
-            self._shelf.remind(due_ms, name)
-
-    def _get(self, name: str) -> Entry | None:
-        return self._entries.get(name)
-
-    def _of(self, kind: str, subject: str) -> list[Entry]:
-        """A condition's alerts, the latest last."""
-        entries = [entry for name in self._shelf.about(kind, subject) if (entry := self._get(name))]
-        return sorted(
-            entries, key=lambda entry: (entry.alert.opened_at, entry.step, entry.loud, entry.alert.id)
-        )
-
-    def _known(self, names: list[str]) -> list[Alert]:
-        return [entry.alert for name in names if (entry := self._get(name))]
-
-
-def _ordered(alerts: list[Alert]) -> list[Alert]:
+def _ordered(alerts: Iterable[Alert]) -> list[Alert]:
     return sorted(alerts, key=lambda alert: (alert.opened_at, alert.id))
 
 
