@@ -7,7 +7,7 @@ How it is used, once for each batch that is decided:
     book.take(minute, findings)           # a judged minute (since the epoch), in order; also one without findings, so
                                           # that what is due (expiry, the end of a silence) happens: cheap when nothing is
     book.amend(finding)                   # late events changed what a finding said: numbers, never times or states
-    asked = book.obey(order)              # an operator's `Order`; None, or the `Acceptance` for the detectors
+    asked = book.obey(order)              # an operator's `Order` (orders.py); None, or the `Acceptance` for detectors
     book.told                             # ids of the alerts that changed: write `entries.get(id).alert` of each
     book.live()                           # the alerts whose incidents are not over, by `opened_at`
     book.between(start_ms, end_ms)        # the alerts whose incidents touch this time (a day), live or over

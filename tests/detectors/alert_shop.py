@@ -40,7 +40,10 @@ class Watch:
         self.book = Book(self._draft, **self._options)
 
     def commit(self):
-        self.table = self._draft.merged()
+        self.load(self._draft.merged())
+
+    def load(self, table):
+        self.table = table
         self._begin()
 
     def take(self, *findings, minute=None):

@@ -1,8 +1,10 @@
 """One incident, one alert: opened once, updated, held back by its cause, and over when it is over."""
 
+import msgspec
 import pytest
 
 from detectors.alerts import identity
+from detectors.life import Entry
 from detectors.purchases import COLLISION, INVALID
 from tests.detectors.alert_shop import DAY, HOUR, MINUTE_MS, NOON, P0, P1, P2, Watch, at, found
 
@@ -367,3 +369,23 @@ def test_the_alerts_of_a_day_are_those_whose_incidents_touch_it(watch):
         for start, end in ((NOON - DAY, NOON - 60), (NOON, NOON + 10), (NOON + 30, NOON + 99), (NOON + 90, NOON + 99))
     ]  # fmt: skip
     assert kinds == [[], ["volume_drop"], ["volume_drop", "field_coverage"], ["field_coverage"]]
+
+
+def test_an_entry_from_a_journal_that_knew_only_the_alert_and_its_last_evidence_goes_on():
+    before = Watch()
+    before.take(found(COLLISION, "happened", subject="ORD-1", severity=P0))
+    (alert,) = before.alerts
+    packed = msgspec.msgpack.encode({"alert": alert, "last_ms": NOON * MINUTE_MS})
+    watch = Watch()
+    watch.load({alert.id: msgspec.msgpack.decode(packed, type=Entry)})
+    watch.take(minute=NOON + DAY)
+    assert [one.state for one in watch.alerts] == ["expired"]
+
+
+def test_numbers_that_no_calendar_holds_raise_nothing(watch):
+    for known in (-(10**15), 10**15):
+        for word in ("opened", "standing", "happened", "resolved"):
+            watch.take(found("volume_drop", word, known, since=-known), minute=NOON)
+    watch.commit()
+    watch.take(minute=10**15)
+    watch.commit()
