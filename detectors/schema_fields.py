@@ -14,12 +14,23 @@ from detectors import fields, schema_rename
 from detectors import schema_words as words
 from detectors.alerts import Severity
 from detectors.finding import Finding, Word
-from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, pass_over, step, totals
+from detectors.schema_jump import (
+    Jump,
+    JumpOptions,
+    JumpState,
+    begin,
+    follow,
+    normal,
+    pass_over,
+    retell,
+    step,
+    totals,
+)
 from detectors.sentences import cut
 
 if TYPE_CHECKING:
     from detectors.fields import ExpectedField, FieldMinute, Scope
-    from detectors.schema_rename import Keys
+    from detectors.schema_rename import Keys, Match
 
 MISSING, RENAMED, RETYPED = "schema_field_missing", "schema_field_renamed", "schema_type_changed"
 
@@ -33,6 +44,7 @@ OPTIONS: dict[Scope, JumpOptions] = {
         quiet_years=5.0,
         looks=5,
         least_trials=20,
+        back=6.0,
     ),
     "item": JumpOptions(cluster=3.0, least_hits=6, least_minutes=2, least_trials=40),
 }
@@ -135,7 +147,9 @@ def _name(sight: _Sight, state: FieldState, keys: Keys, jump: Jump) -> Told | No
     if "aliased" in state.told and state.aliased.open is not None:
         return None
     taken = frozenset(name for name in keys.unknown if keys.unknown[name].taken_by not in ("", field.path))
-    match = schema_rename.find(keys, field.path, jump.since, jump.hits, taken)
+    match = _match(
+        keys, field.path, [(jump.since, jump.hits), *((c.since, c.hits) for c in sight.share.climbs)], taken
+    )
     if match.word == "sure":
         keys.unknown[match.key].taken_by = field.path
         return Told(RENAMED, loud, match.key)
@@ -145,6 +159,13 @@ def _name(sight: _Sight, state: FieldState, keys: Keys, jump: Jump) -> Told | No
         if minute.minute - state.held_since < _HOLD_MINUTES:
             return None
     return Told(MISSING, loud)
+
+
+def _match(keys: Keys, path: str, since: list[tuple[int, int]], taken: frozenset[str]) -> Match:
+    """What took a field's place, by each of the minutes in which the loss may have begun."""
+    matches = [schema_rename.find(keys, path, minute, hits, taken) for minute, hits in since if hits]
+    ranks = ("none", "perhaps", "sure")
+    return max(matches, key=lambda match: ranks.index(match.word))
 
 
 def _never(field: ExpectedField, state: FieldState, at: int) -> Jump | None:
@@ -172,13 +193,8 @@ def _follow(sight: _Sight, state: FieldState) -> Finding | None:
         if told.never:
             share.days, share.hours = [], []
         return _finding(sight, told, over, "resolved")
-    incident = share.open
-    if incident is None or at - incident.told < _TELL_MINUTES:
-        return None
-    incident.told = at
-    return _finding(
-        sight, told, Jump(incident.since, incident.hits, incident.trials, incident.normal), "standing"
-    )
+    newer = retell(share, at, _TELL_MINUTES)
+    return None if newer is None else _finding(sight, told, newer, "standing")
 
 
 def _finding(sight: _Sight, told: Told, jump: Jump, word: Word) -> Finding:

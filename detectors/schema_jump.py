@@ -32,9 +32,6 @@ _STRONG = 0.6
 """A sum for a low level goes on for long after a single hit; one for a higher level, and nearly as high, knows the
 beginning better."""
 
-_BACK = 12.0
-"""Of the share's return the log likelihood ratio must be e^12 to one."""
-
 _BACK_MINUTES = 15
 
 
@@ -43,7 +40,8 @@ class JumpOptions(msgspec.Struct, frozen=True):
     `least_hits` in `least_minutes` different minutes (twice as many, if not nearly all are hits), and from `least_share`
     on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes.
     `floor`: normal is at least this. `hourly`: normal is at least what half the days' worst hours had. `back_cluster`:
-    trials that share their fate where a return is looked for, if that is more."""
+    trials that share their fate where a return is looked for, if that is more; the likelihood ratio of a return must be
+    e^`back`. `burst`: more hits in a minute prove no more (or than a tenth of its trials); 0: all count."""
 
     cluster: float = 4.0
     levels: tuple[float, ...] = (0.06, 0.15, 0.4, 0.95)
@@ -56,6 +54,8 @@ class JumpOptions(msgspec.Struct, frozen=True):
     floor: float = 0.0
     hourly: bool = True
     back_cluster: float = 1.0
+    back: float = 12.0
+    burst: int = 0
 
 
 class Day(msgspec.Struct, array_like=True):
@@ -85,6 +85,7 @@ class Open(msgspec.Struct):
     hits: int
     trials: int
     told: int
+    told_hits: int
     back: Climb = Climb()
 
 
@@ -166,6 +167,9 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
     if share is None or share > _NEVER_ABOVE:
         state.climbs = []
         return None
+    if options.burst:
+        extra = hits - min(hits, max(options.burst, trials // 10))
+        hits, trials = hits - extra, trials - extra
     levels = options.levels if share < _PARTIAL_BELOW else options.levels[-1:]
     state.climbs = _climbed(state.climbs, levels, share, options, Climb(0, minute, hits, trials))
     return _highest(state, share, options)
@@ -230,7 +234,7 @@ def _counts(climb: Climb, options: JumpOptions) -> bool:
 
 def begin(state: JumpState, jump: Jump, minute: int) -> None:
     """The jump is an incident: what came since it began teaches nothing."""
-    state.open = Open(jump.since, jump.normal, jump.hits, jump.trials, minute)
+    state.open = Open(jump.since, jump.normal, jump.hits, jump.trials, minute, jump.hits)
     state.hours = [cell for cell in state.hours if cell[0] < jump.since // 60]
     state.climbs = []
 
@@ -246,9 +250,18 @@ def follow(state: JumpState, options: JumpOptions, minute: int, hits: int, trial
     gain = _ratio(hits, trials, level, before) / max(options.cluster, options.back_cluster)
     back = incident.back = advance(incident.back, gain, Climb(0, minute, hits, trials))
     needed = min(3 * options.least_hits, 36)
-    if back.sum < _BACK or back.trials < needed or minute + 1 - back.since < _BACK_MINUTES:
+    if back.sum < options.back or back.trials < needed or minute + 1 - back.since < _BACK_MINUTES:
         return None
     state.open = None
+    return Jump(incident.since, incident.hits, incident.trials, incident.normal)
+
+
+def retell(state: JumpState, minute: int, every_minutes: int) -> Jump | None:
+    """An open incident with its newer numbers, if there are some, and it was not told for so long."""
+    incident = state.open
+    if incident is None or minute - incident.told < every_minutes or incident.hits == incident.told_hits:
+        return None
+    incident.told, incident.told_hits = minute, incident.hits
     return Jump(incident.since, incident.hits, incident.trials, incident.normal)
 
 

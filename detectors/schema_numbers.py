@@ -14,7 +14,7 @@ import msgspec
 from detectors.alerts import Severity
 from detectors.fields import BAD_PURCHASE, BAD_TIMESTAMP, UNPARSEABLE, FieldMinute
 from detectors.finding import Finding, Word
-from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, step
+from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, retell, step
 from detectors.schema_words import amount
 from detectors.sentences import when
 
@@ -85,6 +85,7 @@ _RECORDS = JumpOptions(
     floor=2e-4,
     hourly=False,
     back_cluster=2.0,
+    burst=2,
 )
 """Garbage comes alone, or many in a minute: those are one, so it takes two minutes of it (a partial jump, four)."""
 
@@ -100,6 +101,7 @@ TALLIES: tuple[Tally, ...] = (
             quiet_years=0.3,
             looks=1,
             least_trials=15,
+            back=5.0,
         ),
         0,
         "Purchases without an id, without items, or without revenue above 0 are more than chance",
@@ -205,12 +207,8 @@ def _follow(tally: Tally, state: TallyState, hits: int, trials: int, at: int) ->
     over = follow(state.share, tally.options, at, hits, trials)
     if over is not None:
         return [_finding(tally, over, "resolved", at)]
-    incident = state.share.open
-    if incident is None or at - incident.told < _TELL_MINUTES:
-        return []
-    incident.told = at
-    jump = Jump(incident.since, incident.hits, incident.trials, incident.normal)
-    return [_finding(tally, jump, "standing", at)]
+    newer = retell(state.share, at, _TELL_MINUTES)
+    return [] if newer is None else [_finding(tally, newer, "standing", at)]
 
 
 def _finding(tally: Tally, jump: Jump, word: Word, at: int) -> Finding:
