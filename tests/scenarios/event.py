@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,11 +50,6 @@ class Event(NamedTuple):
     def is_purchase(self) -> bool:
         """Whether it is one, by its name."""
         return bool(self.fields.get("event_name") == PURCHASE)
-
-    @property
-    def time(self) -> str:
-        """When it was sent, for people."""
-        return datetime.fromtimestamp(self.at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def edited(event: Event, **changes: object) -> Event:

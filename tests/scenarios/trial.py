@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from consumer.core.instant import rfc3339
 from tests.scenarios.catalogue import FAULTS
 from tests.scenarios.event import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.scenarios.injection import first_difference_ms
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 FAULT_MINUTES = 2
 """Minutes a batch while there is a fault; over quiet days they are longer, which must change nothing."""
 
-SEEN_AFTER_MS = 3 * HOUR_MS
-"""A trial goes on for so long after the fault's first day and its deadline, so that the day's own alerts are seen."""
+SEEN_AFTER_MS = 6 * HOUR_MS
+"""A trial goes on for so long after the fault's first day and its deadline, so that the day's own alerts are seen and the
+longest outage is over."""
 
 
 class Plan(NamedTuple):
@@ -108,8 +110,9 @@ def run(plan: Plan, core: Core, quiet: Sequence[Event], midnight: int) -> Run | 
     end_ms = max(midnight + DAY_MS, deadline_ms) + SEEN_AFTER_MS
     live = core.copy()
     crash = fed(live, [event for event in faulty if event.at_ms < end_ms], FAULT_MINUTES)
-    began = next(event for event in (*faulty, *quiet) if event.at_ms >= first_ms).time
-    return Run(plan, str(core.way), first_ms, began, max(deadline_ms, first_ms), live.pages, crash)
+    return Run(
+        plan, str(core.way), first_ms, rfc3339(first_ms)[:19], max(deadline_ms, first_ms), live.pages, crash
+    )
 
 
 def fed(core: Core, events: Sequence[Event], minutes: int) -> str:
