@@ -221,7 +221,9 @@ def _highest(state: JumpState, share: float, options: JumpOptions) -> Jump | Non
     if not found:
         return None
     strong = _STRONG * max(climb.sum for climb in found)
-    latest = max((c for c in state.climbs if c.sum >= strong and c.hits > 1), key=lambda c: (c.since, c.sum))
+    few = min(options.least_hits, max(3, options.least_hits // 2))
+    likely = [climb for climb in state.climbs if climb.sum >= strong and climb.hits >= few]
+    latest = max(likely, key=lambda climb: (climb.since, climb.sum))
     return Jump(latest.since, latest.hits, latest.trials, share)
 
 

@@ -52,9 +52,8 @@ def struck(learned: bytes, fault: object, seed: int, at: int = 15 * 60, days: in
     return [f for f in findings if f.severity != Severity.P2_NOTE]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_sixty_quiet_days_of_a_small_shop_raise_nothing(seed: int) -> None:
-    shop, watch, loud = Shop(seed), SchemaWatch(EXPECT), []
+def test_sixty_quiet_days_of_a_small_shop_raise_nothing() -> None:
+    shop, watch, loud = Shop(1), SchemaWatch(EXPECT), []
     for day in range(60):
         for minute in shop.day(day):
             loud += [f for f in watch.update(minute) if f.severity != Severity.P2_NOTE]
