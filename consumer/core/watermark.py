@@ -2,8 +2,9 @@
 
 A stream's time is its newest event's, but only as far as it is believed: an event more than `trust_ms` ahead of what
 most visitors of late say moves nothing (the median of the newest events of 32 different clients, so one clock that
-runs ahead, however busy, is one voice), unless the log's own clock says the same. It never goes back, and depends on
-the records of the partition in their order alone, so a replay gives the same.
+runs ahead, however busy, is one voice), unless the log's own clock says the same. It depends on the records of the
+partition in their order alone, so a replay gives the same, and never goes back but once: when the third visitor shows
+that the first one's clock was days ahead.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from consumer.core.instant import LAST_MS
-from consumer.core.timestamps import MINUTE_MS
+from consumer.core.timestamps import DAY_MS, MINUTE_MS
 
 UNKNOWN = -(2**62)
 """Stream time before it is known: behind every event."""
@@ -22,6 +23,9 @@ NO_LOG = 2**62
 """Log time of a record that has none (a file's): ahead of every event, so it limits nothing."""
 
 VOICES = 32
+MAJORITY = 3
+"""One or two visitors are no majority: what they say of time is believed for want of better, and nothing is too old
+for it."""
 _FEWEST_VOICES = 8
 _EVERY = 16
 
@@ -75,6 +79,8 @@ class StreamClock:
         self.voices[client if client is not None else f"\0{self._heard}"] = at_ms
         if len(self.voices) > VOICES:
             self._leave(next(iter(self.voices)))
+        elif len(self.voices) == MAJORITY and self.now_ms < log_ms - self._rules.live_ms:
+            self._correct()
         if self._heard % _EVERY == 0 or self._median_ms == UNKNOWN:
             self._take_the_median()
 
@@ -85,6 +91,13 @@ class StreamClock:
             minute = self.now_ms // MINUTE_MS
             self.ahead += 1
             self.events_ahead[minute] = self.events_ahead.get(minute, 0) + jumps
+
+    def _correct(self) -> None:
+        """Goes back to what the majority says, if time is more than a day ahead of it."""
+        median = self._median()
+        if self.now_ms > median + DAY_MS:
+            self.now_ms, self._median_ms = self._newest_believed(median), median
+            self.ceiling_ms = median + self._rules.trust_ms
 
     def _take_the_median(self) -> None:
         first = self._median_ms == UNKNOWN

@@ -22,7 +22,7 @@ from consumer.core.rejection import Reason, Rejection, cut_to_fit, dead_letter
 from consumer.core.robots import Robots
 from consumer.core.sessions import WIDTH, Sessions, lived_through, place
 from consumer.core.timestamps import FRACTIONS, MINUTE_MS, SECONDS_OF_HOUR, HourCache, parse
-from consumer.core.watermark import NO_LOG, UNKNOWN, StreamClock
+from consumer.core.watermark import MAJORITY, NO_LOG, UNKNOWN, StreamClock
 from consumer.tasks.gate_notes import Notes
 from consumer.tasks.task import Tally
 
@@ -138,7 +138,11 @@ class Batch:
                 at_ms is None  # type: ignore[redundant-expr]  # parse() says so
                 or shape.event_name is None
                 or at_ms > log_ms + max_ahead_ms
-                or (now_ms != UNKNOWN and not -max_age_ms <= at_ms - now_ms <= max_age_ms)
+                or (
+                    not -max_age_ms <= at_ms - now_ms <= max_age_ms
+                    and len(voices) >= MAJORITY
+                    and now_ms != UNKNOWN
+                )
             ):
                 rejection = self._why_not(shape, at_ms, log_ms)
                 self.reject(record, rejection, self._own_minute(rejection, at_ms))

@@ -57,6 +57,35 @@ def test_with_eight_voices_the_time_is_the_newest_event_that_their_median_believ
     assert clock_after(*visitors(7), ("fast", NOON + DAY)).now_ms == NOON + 6000
 
 
+def busy(client, at_ms, count=20, log_ms=NO_LOG):
+    return [(client, at_ms + number * 1000, log_ms) for number in range(count)]
+
+
+@pytest.mark.parametrize("ahead_ms", [DAY + HOUR, 500 * DAY])
+def test_a_first_visitor_days_ahead_is_corrected_by_the_third(ahead_ms):
+    clock = clock_after(*busy("fast", NOON + ahead_ms))
+    assert clock.now_ms >= NOON + ahead_ms
+    take(clock, "ann", NOON)
+    assert clock.now_ms >= NOON + ahead_ms
+    take(clock, "bob", NOON + 1000)
+    assert clock.now_ms == NOON + 1000
+    restored = clock_after(("ann", NOON + 2000), state=clock.state())
+    assert restored.now_ms == NOON + 2000
+
+
+def test_time_goes_back_for_no_less_than_a_day_and_never_again():
+    clock = clock_after(*busy("early", NOON + DAY - MINUTE), *visitors(2))
+    assert clock.now_ms >= NOON + DAY - MINUTE
+    clock = clock_after(*busy("ann", NOON + 9 * DAY), *busy("bob", NOON + 9 * DAY), *visitors(30))
+    assert clock.now_ms > NOON + 9 * DAY - HOUR
+
+
+def test_what_the_log_vouches_for_is_not_corrected():
+    now = NOON + 9 * DAY
+    clock = clock_after(*busy("live", now, log_ms=now), *((*late, now) for late in visitors(2)))
+    assert clock.now_ms >= now
+
+
 def test_an_event_is_believed_up_to_thirty_minutes_ahead_of_the_median_voice():
     clock = clock_after(*visitors(8, step=0))
     take(clock, "ann", NOON + TRUST)

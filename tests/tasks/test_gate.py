@@ -148,6 +148,25 @@ def test_an_event_over_400_days_from_its_stream_is_no_event(days, reason):
     assert [header(letter, "sluice.reason") for letter in gate.letters()] == ([reason] if reason else [])
 
 
+@pytest.mark.parametrize("batch", [1, 7, 1000])
+def test_a_first_visitor_years_ahead_makes_nobody_too_old(batch):
+    gate = Gated(log_ms=None)
+    values = [event(timestamp=f"2029-01-01T00:00:{n:02d}Z", client_id="fast") for n in range(20)]
+    values += [event(f"12:{n:02d}:00", client_id=f"c{n % 5}") for n in range(60)]
+    letters = []
+    for start in range(0, len(values), batch):
+        gate.read(*values[start : start + batch])
+        letters += gate.letters()
+    assert letters == []
+    gate.read(
+        event(timestamp="2029-01-01T00:01:00Z", client_id="fast"), event(timestamp="2020-01-01T00:00:00Z")
+    )
+    assert [header(letter, "sluice.reason") for letter in gate.letters()] == [
+        "timestamp_ahead",
+        "timestamp_too_old",
+    ]
+
+
 def test_foreign_headers_of_a_record_stay_with_its_dead_letter(gate):
     headers: Headers = [("trace", b"1"), ("sluice.reason", b"from an earlier failure"), ("trace", None)]
     record = StoredRecord(b"{", topic="events", headers=headers)
