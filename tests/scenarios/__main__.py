@@ -95,7 +95,8 @@ def main(
     json_file: Path | None,
     more_files: tuple[Path, ...],
 ) -> None:
-    """Runs faults over seeded months, or over months resampled from real days (`--files day1.csv day2.csv …`)."""
+    """Runs faults over seeded months, or over months resampled from real days (`--files day1.csv day2.csv …`): give
+    days that were quiet, since what was wrong on them comes again."""
     tasks = [
         Task(
             seed=seed,
