@@ -25,6 +25,8 @@ class DayZone:
         self.name = name
         self._zone = zone
         self._days: dict[int, str] = {}
+        self._starts: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
 
     def day_of(self, minute: int) -> str:
         """The ISO date of the day that the minute lies in."""
@@ -38,10 +40,23 @@ class DayZone:
 
     def start_ms(self, day: str) -> int:
         """Milliseconds since the epoch at which the day begins."""
-        return self._midnight(date.fromisoformat(day))
+        start = self._starts.get(day)
+        if start is None:
+            if len(self._starts) >= _MOST_CACHED:
+                self._starts.clear()
+            start = self._starts[day] = self._midnight(date.fromisoformat(day))
+        return start
 
     def end_ms(self, day: str) -> int:
         """Milliseconds since the epoch at which the day is over: the next one's beginning."""
+        end = self._ends.get(day)
+        if end is None:
+            if len(self._ends) >= _MOST_CACHED:
+                self._ends.clear()
+            end = self._ends[day] = self._end_ms(day)
+        return end
+
+    def _end_ms(self, day: str) -> int:
         try:
             return self._midnight(date.fromisoformat(day) + timedelta(days=1))
         except OverflowError:

@@ -116,3 +116,15 @@ def test_the_days_remembered_are_few_and_stay_right():
         days.day_of(quarter * 15)
     assert len(days._days) <= 100_000
     assert days.day_of(parse("2025-02-23T18:15:00Z") // MINUTE_MS) == "2025-02-24"
+
+
+def test_a_day_begins_and_ends_where_it_did_when_asked_again_and_days_without_end_take_little_room(
+    monkeypatch,
+):
+    monkeypatch.setattr("consumer.core.zone._MOST_CACHED", 1_000)
+    athens = zone("Europe/Athens")
+    for number in range(5_000):
+        day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=number)).date().isoformat()
+        assert athens.end_ms(day) - athens.start_ms(day) in {23 * 3_600_000, DAY_MS, 25 * 3_600_000}
+    assert athens.end_ms(day) == athens.end_ms(day) == zone("Europe/Athens").end_ms(day)
+    assert max(len(athens._starts), len(athens._ends)) <= 1_000
