@@ -193,8 +193,9 @@ def test_found_is_a_page_of_a_right_kind_after_the_fault_began_and_in_time():
     assert judged([page(1, "volume_silence", 20)], crash="KeyError").outcome == "crashed"
 
 
-def test_what_came_too_early_or_on_the_quiet_day_too_finds_nothing():
-    assert judged([page(1, "volume_silence", -1)]).outcome == "missed"
+def test_what_came_too_early_or_on_the_quiet_day_too_is_not_found():
+    assert judged([page(1, "volume_silence", -1)]).outcome == "early"
+    assert judged([page(1, "volume_silence", -1), page(2, "volume_silence", 9)]).outcome == "early"
     assert len(judged([page(1, "volume_silence", -1)]).early) == 1
     on_quiet_days = page(1, "volume_silence", 20)
     assert judged([on_quiet_days], [on_quiet_days]).outcome == "missed"
@@ -247,7 +248,7 @@ def test_the_tables_tell_found_late_and_false():
     month = run_month(Task(0, (), days=1))
     trials = [judged([page(1, "volume_silence", m), page(2, "volume_drop", m + 1)]) for m in (10, 30, 90)]
     month = month._replace(trials=trials, quiet=[page(1, "volume_drop", 5)])
-    assert "| outage | 3–5 hours | 3 | 2 | 1 | 0 | 0 | 20 | 28 | 0 of 2 | 2.0 |" in table.faults([month])
+    assert "| outage | 3–5 hours | 3 | 2 | 1 | 0 | 0 | 0 | 20 | 28 | 0 of 2 | 2.0 |" in table.faults([month])
     assert "| volume_drop (P1) | 1 | 28.00 |" in table.quiet([month])
     assert "late: outage" in table.examples([month], 1)
 

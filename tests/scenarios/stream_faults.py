@@ -60,11 +60,16 @@ def _event_renamed(names: dict[str, tuple[str, ...]]) -> Callable[[Sequence[Even
 
 
 def _unknown_event(events: Sequence[Event], it: Injection) -> list[Event]:
-    """A new name comes beside the known ones."""
+    """A new name comes beside the known ones, some seconds after what it belongs to."""
     name = it.rng.choice(("scroll_depth", "video_played", "form_submitted", "quiz_started"))
     hit = it.chosen(it.size)
-    more = [edited(e, event_name=name, event_data=None)._replace(at_ms=e.at_ms + 1) for e in events if hit(e)]
+    more = [_after(e, it.rng.randint(500, 20_000), name) for e in events if hit(e)]
     return [*events, *more]
+
+
+def _after(event: Event, by_ms: int, name: str) -> Event:
+    at_ms = event.at_ms + by_ms
+    return edited(event, event_name=name, event_data=None, timestamp=rfc3339(at_ms))._replace(at_ms=at_ms)
 
 
 def _garbage(events: Sequence[Event], it: Injection) -> list[Event]:
@@ -107,7 +112,7 @@ FAULTS = (
     Fault(
         "half_lost",
         _half_lost,
-        frozenset({"volume_drop", "sessions_anomaly"}),
+        frozenset({"volume_drop", "sessions_anomaly", "volume_silence"}),
         Patience(120, events=300),
         ((0.4, 0.5), (0.5, 0.8)),
         "of events",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tests.scenarios.trial import Trial
 
 HEAD = """\
-| fault | size | injected | found | late | missed | crashed | median minutes | p90 | only one page | pages |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
+| fault | size | injected | found | late | early | missed | crashed | median minutes | p90 | only one page | pages |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"""
 QUIET_HEAD = """\
 | false pages | in all | per 28 quiet days |
 | --- | ---: | ---: |"""
@@ -58,6 +58,7 @@ def _line(name: str, size: str, trials: Sequence[Trial]) -> str:
         len(trials),
         outcomes["found"],
         outcomes["late"],
+        outcomes["early"],
         outcomes["missed"],
         outcomes["crashed"],
         f"{median(minutes):.0f}" if minutes else "–",
@@ -78,15 +79,15 @@ def p90(values: Sequence[float]) -> float:
 
 
 def quiet(months: Sequence[Month]) -> str:
-    """False pages by kind: those of quiet months, and those that came before a fault (which a quiet month must not
-    have either)."""
+    """False pages by kind: those of quiet months; and in how many trials a page says that it was known before its
+    fault, which a quiet month does not have."""
     days = sum(month.days for month in months)
     kinds = Counter(f"{page.kind} ({page.severity[:2]})" for month in months for page in month.quiet)
-    early = sum(len(trial.early) for month in months for trial in month.trials)
+    early = sum(bool(trial.early) for month in months for trial in month.trials)
     lines = [f"| {kind} | {count} | {count * 28 / days:.2f} |" for kind, count in sorted(kinds.items())]
     total = sum(kinds.values())
     lines.append(f"| **all**, in {days} days | {total} | {total * 28 / days:.2f} |")
-    lines.append(f"| before the fault, in its trials | {early} | |")
+    lines.append(f"| trials with pages from before their fault | {early} | |")
     return "\n".join([QUIET_HEAD, *lines])
 
 

@@ -42,7 +42,8 @@ class Plan(NamedTuple):
 class Trial:
     """What became of a plan. Minutes are counted from the first faulty event.
 
-    `outcome` is "found", "late" (found after the deadline), "missed", or "crashed": the core raised `crash`. `minutes` to when it says that it was known;
+    `outcome` is "found", "late" (found after the deadline), "early" (found, but it says that it was known before there was
+    anything to know), "missed", or "crashed": the core raised `crash`. `minutes` to when it says that it was known;
     `sent_minutes` to when it came out. `others` are further pages that the quiet month does not have; `early` pages of
     events before the fault that the quiet month does not have.
     """
@@ -132,8 +133,8 @@ def judge(run_: Run, quiet_pages: dict[str, Page]) -> Trial:
     early = [page for page in own if page.opened_ms < run_.first_ms]
     after = [page for page in own if page.opened_ms >= run_.first_ms]
     found = next((page for page in after if page.kind in kinds), None)
-    outcome = "missed"
-    if found is not None:
+    outcome = "early" if any(page.kind in kinds for page in early) else "missed"
+    if found is not None and outcome != "early":
         outcome = "found" if found.opened_ms <= run_.deadline_ms else "late"
     if run_.crash:
         outcome = "crashed"
