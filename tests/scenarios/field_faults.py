@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.scenarios.injection import Injection
 
 UNKNOWN_NAMES = ("visitor_id", "cid", "anonymousId", "user_pseudo_id", "uid")
-SOON = Patience(15, events=60)
+SOON = Patience(30, events=60)
 MOST_NULL = 0.9
 
 
@@ -99,7 +99,7 @@ FAULTS = (
         "identity_null",
         _identity_null,
         frozenset({"identity_coverage"}),
-        Patience(15, faulty=25),
+        Patience(30, faulty=25),
         ((0.25, 0.35), (0.5, 1)),
         "of events",
     ),
@@ -119,5 +119,5 @@ FAULTS = (
     Fault(
         "nulls_double", _nulls_double, _coverage(), Patience(60, events=200), ((1.8, 2.2), (2.2, 4)), "times"
     ),
-    Fault("type_changed", _type_changed, frozenset({"schema_type_changed"}), Patience(15, faulty=40)),
+    Fault("type_changed", _type_changed, frozenset({"schema_type_changed"}), Patience(30, faulty=40)),
 )

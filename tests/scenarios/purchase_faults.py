@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.scenarios.injection import Injection
 
-SOON = Patience(15, purchases=6)
+SOON = Patience(30, purchases=6)
 REUSED = 4
 
 
@@ -71,7 +71,7 @@ FAULTS = (
         "purchases_stop",
         _stop,
         frozenset({"purchase_silence", "purchases_anomaly", "conversion_shift", "revenue_anomaly"}),
-        Patience(15, purchases=14),
+        Patience(30, purchases=14),
     ),
     Fault(
         "revenue_times_100",
@@ -86,7 +86,7 @@ FAULTS = (
         "items_emptied",
         _items_emptied,
         frozenset({"purchase_invalid", "field_coverage"}),
-        Patience(15, purchases=8),
+        Patience(30, purchases=8),
         ((0.5, 0.8), (1, 1)),
         "of orders",
     ),

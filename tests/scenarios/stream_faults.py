@@ -105,7 +105,7 @@ def _plain(event: Event) -> str:
     return _QUERY.sub("", event.fields["page_url"] or SITE)
 
 
-SOON = Patience(15, events=60)
+SOON = Patience(30, events=60)
 NAMES_KNOWN = frozenset({"schema_unknown_event", "schema_field_renamed"})
 
 FAULTS = (
@@ -129,7 +129,7 @@ FAULTS = (
         "block_again",
         _block_again,
         frozenset({"duplicate_events", "transaction_replay"}),
-        Patience(20),
+        Patience(30),
         ((1, 1), (2, 4)),
         "hours",
     ),
@@ -137,7 +137,7 @@ FAULTS = (
         "each_twice",
         _each_twice,
         frozenset({"duplicate_events", "transaction_replay"}),
-        Patience(15, faulty=25),
+        Patience(30, faulty=25),
         ((0.2, 0.5), (1, 1)),
         "of events",
     ),
@@ -151,13 +151,13 @@ FAULTS = (
         "checkouts_renamed",
         _event_renamed({PURCHASE: ("purchase", "order_completed", "checkoutCompleted")}),
         NAMES_KNOWN,
-        Patience(15, purchases=6),
+        Patience(30, purchases=6),
     ),
     Fault(
         "unknown_event",
         _unknown_event,
         frozenset({"schema_unknown_event"}),
-        Patience(15, faulty=8),
+        Patience(30, faulty=8),
         ((0.02, 0.05), (0.05, 0.3)),
         "of events",
     ),
@@ -173,7 +173,7 @@ FAULTS = (
         "clocks_ahead",
         _clocks_ahead,
         frozenset({"timestamp_errors"}),
-        Patience(20, faulty=12),
+        Patience(30, faulty=12),
         ((0.08, 0.12), (0.2, 0.4)),
         "of events",
     ),
