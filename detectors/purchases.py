@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from detectors.alerts import Severity
+from detectors.finding import Finding
+from detectors.sentences import cut
 from detectors.verdict import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 INVALID = "purchase_invalid"
 COLLISION = "transaction_collision"
@@ -45,3 +53,57 @@ def judge_replays(count: int) -> Check:
     if count:
         return Check(REPLAY, "note", f"{count} repeated with the same payload, counted once", count)
     return Check(REPLAY, "pass", "no purchase was repeated")
+
+
+def invalid_note(day: str, minute: int, invalid: Mapping[str, int]) -> Finding:
+    """The note of a day's invalid purchases so far (by reason), of which the minute brought some.
+
+    >>> invalid_note("2025-02-24", 29006000, {"purchase_revenue": 2}).message
+    '2 purchases on 2025-02-24 could not be counted (purchase_revenue). The day is at risk; the events lie in the dead letters.'
+    """
+    found = {reason: invalid[reason] for reason in sorted(invalid)}
+    count = sum(found.values())
+    return Finding(
+        INVALID,
+        "happened",
+        Severity.P2_NOTE,
+        "gate",
+        minute,
+        minute + 1,
+        metric="purchases",
+        day=day,
+        count=count,
+        message=(
+            f"{count} purchase{'s' if count > 1 else ''} on {day} could not be counted ({', '.join(found)}). "
+            "The day is at risk; the events lie in the dead letters."
+        ),
+        evidence={"reasons": found},
+    )
+
+
+def collision(
+    transaction: str, count: int, days: Sequence[str], first_minute: int, known_minute: int
+) -> Finding:
+    """Purchases with one transaction id and different contents; `days` are the newest of those that have one.
+
+    >>> collision("ORD-1", 2, ["2025-02-26"], 5, 9).severity.value
+    'P0_BLOCKER'
+    """
+    return Finding(
+        COLLISION,
+        "happened",
+        Severity.P0_BLOCKER,
+        "gate",
+        first_minute,
+        known_minute,
+        transaction,
+        "purchases",
+        days[-1],
+        count=count,
+        message=(
+            f"Transaction id {cut(transaction)} came {count} times with different contents ({', '.join(days)}). "
+            "None of them is counted and these days are quarantined: find out which order is the true one, "
+            "then release the day."
+        ),
+        evidence={"days": list(days)},
+    )

@@ -32,9 +32,10 @@ from detectors.share_window import Window, loudest
 _LEAST_LAG = 6
 """Hours between what is tested and what it is compared with: the span, but a third of a short history."""
 
-_REFRESH_HOURS = 6
-_YOUNG_HOURS = 72
-"""The profile is computed anew every six hours, in the first three days every hour."""
+_REFRESH_HOURS = 24
+_YOUNG_REFRESH_HOURS = 3
+_YOUNG_HOURS = 168
+"""The profile is computed anew once a day, in the first week every three hours."""
 
 
 class ShareState(msgspec.Struct):
@@ -182,18 +183,21 @@ class ShareShift:
             dispersion.end_hour(state.profile.noise)
             if state.hour // 24 != before // 24:
                 dispersion.end_day(state.profile.noise)
-        due = state.hour // _REFRESH_HOURS != before // _REFRESH_HOURS
         young = state.hour < state.history.oldest(state.hour) + _YOUNG_HOURS
-        if due or young or state.profile is None:
+        every = _YOUNG_REFRESH_HOURS if young else _REFRESH_HOURS
+        if state.hour // every != before // every:
             self._refresh()
 
     def _refresh(self) -> None:
         """Learns anew what is normal, from hours before any window that is tested."""
         state, options = self.state, self.options
         age, span = state.hour - state.history.oldest(state.hour), -(-options.span_minutes // 60)
+        if age < options.min_hours:
+            state.profile = None
+            return
         lag = min(span, max(_LEAST_LAG, age // 3), state.hour - state.tested_since + 1)
         profile = state.history.profile(state.hour, lag, options.cluster)
-        if profile.trials < options.min_trials or age < options.min_hours:
+        if profile.trials < options.min_trials:
             state.profile = None
             return
         if state.profile is None:

@@ -60,7 +60,8 @@ class Traffic(msgspec.Struct):
         """Counts a minute."""
         block = minute // _BLOCK
         if block not in self.blocks:
-            self.blocks = {old: counts for old, counts in self.blocks.items() if old > block - _KEPT}
+            while self.blocks and (oldest := next(iter(self.blocks))) <= block - _KEPT:  # they are in order
+                del self.blocks[oldest]
         old = self.blocks.get(block, (0, 0))
         self.blocks[block] = (old[0] + hits, old[1] + trials)
 

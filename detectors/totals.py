@@ -63,6 +63,13 @@ class Course(msgspec.Struct, omit_defaults=True):
         self.cents[step] += times * cents
         self.cents_squared[step] += float(times * cents * cents)
 
+    def add(self, minute: int, purchases: int, cents: int, cents_squared: float) -> None:
+        """Adds purchases of a minute of the day, as sums."""
+        step = step_of(minute)
+        self.purchases[step] += purchases
+        self.cents[step] += cents
+        self.cents_squared[step] += cents_squared
+
     def of(self, part: Part) -> Sequence[float]:
         """One part's steps, amounts in the currency's unit."""
         if part == "revenue":

@@ -4,7 +4,7 @@ hours were. Made once a day; the judgements of the day only read it."""
 from __future__ import annotations
 
 import math
-from statistics import fmean, median
+from statistics import median
 from typing import TYPE_CHECKING
 
 from detectors.band import MAD_TO_SIGMA, centre_variance, few_days, mad, robust_sigma
@@ -33,7 +33,7 @@ def typical_steps(days: Sequence[Sequence[float]]) -> Steps:
 def _cut_mean(values: Sequence[float]) -> float:
     middle = median(values)
     most = middle + 3 * max(MAD_TO_SIGMA * mad(values, middle), math.sqrt(max(middle, 1)))
-    return fmean(min(x, most) for x in values)
+    return math.fsum([min(most, x) for x in values]) / len(values)
 
 
 class Typical:

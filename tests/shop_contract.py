@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from consumer.core.contract import Contract, Field, JsonType, Role
 from consumer.core.zone import DayZone
 from consumer.tasks.gate_state import GateOptions
+from consumer.tasks.judge_state import JudgeOptions
 from consumer.tasks.watch_state import WatchOptions
 from tests.oracle import CAMPAIGN_PARAMETERS, CAMPAIGN_PREFIX
 from tests.strategies import OWN_DOMAINS
@@ -47,4 +48,4 @@ def gate_options(zone_name: str = "UTC", valid_topic: str = "") -> GateOptions:
 
 def watch_options(zone_name: str = "UTC") -> WatchOptions:
     """A watch with its defaults."""
-    return WatchOptions(zone(zone_name))
+    return WatchOptions(zone(zone_name), JudgeOptions(zone(zone_name), CONTRACT))

@@ -23,7 +23,9 @@ class Reference:
     """Takes events one by one, in the order in which they are sent. Complete after `finish`."""
 
     def __init__(self, settings: Settings, contract: Contract, version: str, wall_ms: int) -> None:
-        self._pipeline = Pipeline(gate_options(settings, contract, version), watch_options(settings))
+        self._pipeline = Pipeline(
+            gate_options(settings, contract, version), watch_options(settings, contract)
+        )
         self._topics = settings.topics
         self._wall_ms = wall_ms
         self._deliverer = Deliverer()

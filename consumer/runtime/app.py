@@ -162,7 +162,7 @@ class App:
     def _new_task(self, partition: Partition) -> Task:
         settings = self._parts.settings
         if partition.topic == self._names.facts:
-            return WatchTask(watch_options(settings))
+            return WatchTask(watch_options(settings, self._parts.contract))
         options = gate_options(
             settings, self._parts.contract, self._parts.version, self._most_dead_letter_bytes
         )

@@ -52,7 +52,7 @@ def backfill(
     outcome = Outcome()
     out.mkdir(parents=True, exist_ok=True)
     items = read_records(files, on_bytes=on_bytes)
-    pipeline = Pipeline(gate_options(settings, contract, version), watch_options(settings))
+    pipeline = Pipeline(gate_options(settings, contract, version), watch_options(settings, contract))
     with dead_letter_file(out) as bury:
         while batch := list(islice(items, BATCH)):
             records: list[Record] = []

@@ -11,6 +11,7 @@ from consumer.core.sessions import SessionRules
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from consumer.core.zone import DayZone
 from consumer.tasks.gate_state import GateOptions
+from consumer.tasks.judge_state import JudgeOptions
 from consumer.tasks.watch_state import WatchOptions
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ def gate_options(
     )
 
 
-def watch_options(settings: Settings) -> WatchOptions:
+def watch_options(settings: Settings, contract: Contract) -> WatchOptions:
     """What the watch is told."""
+    zone = zone_of(settings)
     return WatchOptions(
-        zone_of(settings),
+        zone,
+        JudgeOptions(zone, contract, settings.sessions.allowed_lateness_minutes),
         lateness_ms=settings.sessions.allowed_lateness_minutes * MINUTE_MS,
         memory_ms=settings.purchases.memory_days * DAY_MS,
         days_topic=settings.topics.days,

@@ -115,7 +115,7 @@ class Telemetry:
                 self._metrics.open_alerts(
                     Counter(
                         (incident.alert.kind, incident.alert.severity.value)
-                        for incident in task.state.incidents.values()
+                        for incident in task.state.alerts.values()
                         if incident.alert.state == "open"
                     )
                 )

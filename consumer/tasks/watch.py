@@ -7,15 +7,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consumer.core.purchases import Remembered
 from consumer.core.state import Delta, RollingSnapshot, Slice
 from consumer.core.wire import journal_entries, read_changes
 from consumer.tasks.task import Chain, Decision, Moment, Tally
 from consumer.tasks.watch_batch import WatchBatch
-from consumer.tasks.watch_state import Incident, WatchChanges, WatchClock, WatchOptions, WatchState
-from detectors.alerts import LIVE
+from consumer.tasks.watch_state import WatchChanges, WatchClock, WatchOptions, WatchState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,7 @@ class WatchTask:
     def __init__(self, options: WatchOptions) -> None:
         self.state = WatchState.empty()
         self._options = options
+        self._memo: dict[str, Any] = {}
         self._chain = Chain("watch")
         self._snapshot = RollingSnapshot()
 
@@ -43,14 +43,14 @@ class WatchTask:
         return self.state.clock.get("", WatchClock())
 
     def decide(self, records: Sequence[Record], moment: Moment) -> Decision:
-        batch = WatchBatch(self.state, self._options)
+        batch = WatchBatch(self.state, self._options, self._memo)
         for record in records:
             batch.read(record)
         return self._decision(batch, moment, len(records))
 
     def close_all(self, moment: Moment) -> Decision:
         """The input is at its end for good (files): every day that the stream has reached closes."""
-        batch = WatchBatch(self.state, self._options)
+        batch = WatchBatch(self.state, self._options, self._memo)
         batch.end()
         return self._decision(batch, moment, 0)
 
@@ -64,10 +64,13 @@ class WatchTask:
         return Decision(batch.outputs(), journal, sequence, moment.next_offset, changes, snapshot, tally)
 
     def _changes(self, batch: WatchBatch) -> tuple[WatchChanges, Slice]:
+        batch.settle()
         drafts = batch.drafts()
         tables = self.state.tables()
-        snapshot = self._snapshot.next_slice(tables, sum(len(draft.put) for draft in drafts))
-        deltas: list[Delta] = [Delta(dict(draft.put), []) for draft in drafts]  # type: ignore[type-arg]
+        snapshot = self._snapshot.next_slice(
+            tables, sum(len(draft.put) + len(draft.gone) for draft in drafts)
+        )
+        deltas: list[Delta] = [Delta(dict(draft.put), sorted(draft.gone)) for draft in drafts]  # type: ignore[type-arg]
         for number, key in snapshot.keys:
             value = drafts[number].get(key)
             if value is None:
@@ -85,8 +88,6 @@ class WatchTask:
         match value:
             case Remembered(last_ms=last_ms):
                 return last_ms < watermark_ms - self._options.memory_ms
-            case Incident(alert=alert, last_ms=last_ms):
-                return alert.state not in LIVE and last_ms < watermark_ms - self._options.memory_ms
             case _:
                 return False
 

@@ -3,82 +3,79 @@
 from __future__ import annotations
 
 from statistics import median_low
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from consumer.core.daybook import Day, receipt
 from consumer.core.facts import Command, GateReport
-from consumer.core.instant import LAST_MS, rfc3339
+from consumer.core.instant import LAST_MS
 from consumer.core.purchases import PurchaseFact, Remembered, remember
 from consumer.core.record import Output
 from consumer.core.rejection import PURCHASE_INVALID
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from consumer.core.watermark import Progress, watermark
 from consumer.core.wire import WireError, read_facts, to_json
-from consumer.tasks.watch_state import Incident, WatchClock, WatchOptions, WatchState
+from consumer.tasks.draft import Draft
+from consumer.tasks.judge import Judge
+from consumer.tasks.minds import Minds
+from consumer.tasks.watch_state import WatchClock, WatchOptions, WatchState
 from detectors import purchases
-from detectors.alerts import LIVE, Alert, Severity, identity
+from detectors.alerts import Layer, Severity
+from detectors.book import Book
+from detectors.orders import Order
+from detectors.sentences import cut
+from detectors.unmeasurable import unmeasurable
+from detectors.verdict import Check
 
 if TYPE_CHECKING:
     from consumer.core.record import Record
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class Draft(Generic[K, V]):
-    """A table as it will be: reads through to the table, keeps what is written to itself."""
-
-    def __init__(self, table: dict[K, V]) -> None:
-        self._table = table
-        self.put: dict[K, V] = {}
-
-    def get(self, key: K) -> V | None:
-        """The value as it will be; None if there is none."""
-        value = self.put.get(key)
-        return self._table.get(key) if value is None else value
-
-    def __setitem__(self, key: K, value: V) -> None:
-        self.put[key] = value
-
-    def merged(self) -> dict[K, V]:
-        """The whole table as it will be."""
-        return {**self._table, **self.put}
-
+    from consumer.tasks.judge import Judged
+    from detectors.finding import Finding
 
 MOST_QUIET_MS = 7 * DAY_MS
 """At the end of all input a stream may be continued after a pause shorter than this."""
 
+MOST_FLAGS = 100
+"""Incidents that a day names."""
+
 MOST_DAYS_NAMED = 10
 """Days that the message of a collision names: the newest."""
-
-EXPIRES_MS = DAY_MS
-"""An incident that is over when it happens (a collision, an invalid purchase) leaves the open list a day of event
-time after its last evidence."""
 
 
 class WatchBatch:
     """Facts while they are merged: what they change. The task itself stays as it was."""
 
-    def __init__(self, state: WatchState, options: WatchOptions) -> None:
+    def __init__(self, state: WatchState, options: WatchOptions, memo: dict[str, Any]) -> None:
         self._options = options
         self._zone = options.zone
         self._days = Draft(state.days)
         self._ids = Draft(state.ids)
-        self._incidents = Draft(state.incidents)
+        self._entries = Draft(state.alerts)
+        self._book = Book(self._entries, options.judge.cause_fields)
+        self._collisions: dict[str, list[Finding]] = {}
+        self._invalid_minutes: set[int] = set()
         self._partitions = Draft(state.partitions)
         self._clocks = Draft(state.clock)
+        self._minutes = Draft(state.minutes)
+        self._minds = Draft(state.minds)
+        self._mind = Minds(self._minds)
+        self._judge = Judge(options.judge, self._minutes, self._mind, memo)
         self.clock = state.clock.get("", WatchClock())
         self._amended: set[str] = set()
         self._told: set[str] = set()
         self._furthest_before = self.clock.furthest_ms
-        self._told_alerts: set[str] = set()
         self.purchases: dict[str, int] = {}
 
     def drafts(self) -> list[Draft]:  # type: ignore[type-arg]
         """The tables as they will be, in the order of `WatchState.tables`."""
-        return [self._days, self._ids, self._incidents, self._partitions, self._clocks]
+        return [
+            self._days,
+            self._ids,
+            self._entries,
+            self._partitions,
+            self._clocks,
+            self._minutes,
+            self._minds,
+        ]
 
     def read(self, record: Record) -> None:
         """Merges one record of the facts topic. Raises WireError if it cannot be."""
@@ -98,10 +95,12 @@ class WatchBatch:
         self._amended.clear()
         for minute, facts in report.facts.minutes.items():
             self._day(self._zone.day_of(minute)).add(facts)
-            if facts.rejected:
-                self._note_invalid(minute, facts.rejected)
+            self._judge.hold(minute, facts)
+            if not PURCHASE_INVALID.isdisjoint(facts.rejected):
+                self._invalid_minutes.add(minute)
         for fact in report.facts.purchases:
             self._purchase(fact)
+        self._judge.see_clients(report.partition, report.facts.clients)
         progress = Progress(
             report.sequence, before.stream_ms, before.log_ms, before.idle_since_ms, before.end_ms
         )
@@ -144,6 +143,10 @@ class WatchBatch:
             else "replayed"
         )
         self.purchases[outcome] = self.purchases.get(outcome, 0) + 1
+        if outcome == "counted" and now.amount is not None:
+            self._judge.purchase(fact.at_ms // MINUTE_MS, float(now.amount))
+        elif outcome == "replayed":
+            self._judge.replay(fact.at_ms // MINUTE_MS)
 
     def _forgotten(self, known: Remembered) -> bool:
         mark = self.clock.watermark_ms
@@ -162,11 +165,19 @@ class WatchBatch:
             self._clocks[""] = clock
         moved, self.clock = clock.watermark_ms != self.clock.watermark_ms, clock
         at_ms = mark if mark is not None else report.wall_ms
+        late = set(self._amended) if report.facts.minutes else set()
+        if moved and mark is not None:
+            for judged in self._judge.advance(mark, self._days.get):
+                self._hear(judged)
+            self._book.take(self._judge.clock.judged + 1)
+            keying = self._judge.keying()
+            if keying is not None:
+                self._hear(keying)
+        self._tell_of_purchases()
         for day in sorted(self._amended):
-            self._day(day).revise(at_ms, "late events" if report.facts.minutes else "")
+            self._day(day).revise(at_ms, "late events" if day in late else "")
         if moved and mark is not None:
             self._close(mark)
-            self._expire(mark)
 
     def _close(self, mark: int) -> None:
         """Closes the days that the watermark has left by the allowed lateness."""
@@ -191,8 +202,11 @@ class WatchBatch:
             furthest = max(furthest, self._zone.start_ms(last))
             self.clock = WatchClock(mark, furthest, self.clock.contract)
             self._clocks[""] = self.clock
+            for judged in self._judge.end(self.clock.furthest_ms or mark, self._days.get):
+                self._hear(judged)
+            over = mark if mark < LAST_MS - DAY_MS else mark + 2 * DAY_MS  # what nothing can outlast any more
+            self._book.take(over // MINUTE_MS)
             self._close(mark)
-            self._expire(mark)
 
     def _last_day(self, reached: str) -> str:
         """The last real day at the end of all input. A stream of few visitors does not get to its last days by itself
@@ -211,90 +225,98 @@ class WatchBatch:
     def _obey(self, command: Command) -> None:
         """An operator's command; one that does not fit (an unknown day or action, a day that is not quarantined)
         changes nothing: nobody has looked at what quarantines a day later."""
+        at_ms = self.clock.watermark_ms or command.wall_ms
+        if command.action != "release":
+            order = Order(
+                command.action, command.target, command.by, command.reason, at_ms, command.arguments
+            )
+            accepted = self._book.obey(order)
+            if accepted is not None:
+                self._judge.accept(accepted)
+            return
         day = self._days.get(command.target)
         if command.action == "release" and day is not None and day.status() == "quarantined":
             draft = self._day(command.target)
             draft.released = True
-            draft.revise(self.clock.watermark_ms or command.wall_ms, command.reason, command.by)
+            draft.revise(at_ms, command.reason, command.by)
 
     def _note_collision(self, transaction: str, now: Remembered) -> None:
         known_at = now.first_ms if now.clashed_ms is None else now.clashed_ms
         days = sorted(now.occurrences)[-MOST_DAYS_NAMED:]
         count = sum(now.occurrences.values())
-        self._note(
-            identity(purchases.COLLISION, transaction, ""),
-            Alert(
-                id="",
-                severity=Severity.P0_BLOCKER,
-                kind=purchases.COLLISION,
-                layer="gate",
-                metric="purchases",
-                subject=transaction,
-                day=days[-1],
-                state="open",
-                first_seen=rfc3339(now.first_ms),
-                opened_at=rfc3339(known_at),
-                count=count,
-                message=(
-                    f"Transaction id {transaction} came {count} times with different contents ({', '.join(days)}). "
-                    "None of them is counted and these days are quarantined: find out which order is the true one, "
-                    "then release the day."
-                ),
-                evidence={"days": days},
-            ),
-            now.last_ms,
-        )
+        self._collisions[transaction] = [
+            purchases.collision(transaction, count, days, now.first_ms // MINUTE_MS, -(-at_ms // MINUTE_MS))
+            for at_ms in sorted({known_at, now.last_ms})
+        ]
 
-    def _note_invalid(self, minute: int, rejected: dict[str, int]) -> None:
-        reasons = [reason for reason in PURCHASE_INVALID if reason in rejected]
-        if not reasons:
+    def _hear(self, judged: Judged) -> None:
+        """What a judged minute brought: alerts, and what the days that they touch have to say of them."""
+        self._book.take(judged.minute, judged.findings)
+        for finding in judged.findings:
+            if finding.word == "opened" and finding.severity is not Severity.P2_NOTE:
+                for day in self._days_of(finding):
+                    self._flag(day, finding.kind, finding.subject, finding.layer, finding.severity)
+        for standing in judged.standing:
+            self._flag(judged.day, standing.kind, standing.subject, standing.layer, standing.severity)
+        sums = self._days.get(judged.day)
+        if sums is not None and (judged.checks or judged.findings):
+            self._note_unmeasurable(judged.day, sums)
+        if sums is not None and judged.checks:
+            self._day(judged.day).answers = judged.checks
+
+    def _note_unmeasurable(self, day: str, sums: Day) -> None:
+        """The metrics of the day whose input was gone in a part of it."""
+        alerts = self._book.between(self._zone.start_ms(day), self._zone.end_ms(day))
+        gone = unmeasurable(alerts, self._options.judge.cause_fields)
+        self._judge.unmeasurable = gone
+        if gone != sums.unmeasurable:
+            self._day(day).unmeasurable = gone
+
+    def _days_of(self, finding: Finding) -> list[str]:
+        """The days from the first evidence to the one in which it was known, the last few of them."""
+        first, last = finding.since_minute, finding.known_minute - 1
+        minutes = [*range(max(first, last - MOST_DAYS_NAMED * 1440), last, 1440), last]
+        return sorted({self._zone.day_of(minute) for minute in minutes})
+
+    def _flag(self, day: str, kind: str, subject: str, layer: Layer, severity: Severity) -> None:
+        """Marks a day that an incident touches: a blocker of the gate quarantines it."""
+        name = f"{kind}/{subject}"
+        known = self._days.get(day)
+        blocks = layer == "gate" and severity is Severity.P0_BLOCKER
+        check = Check(
+            kind,
+            "quarantined" if blocks else "at_risk",
+            f"an alert: {cut(subject)}" if subject else "an alert",
+        )
+        if known is None or known.flags.get(name) == check:
             return
-        day, at = self._zone.day_of(minute), rfc3339(minute * MINUTE_MS)
-        invalid = self._day(day).rejected
-        found = {reason.value: invalid[reason] for reason in sorted(PURCHASE_INVALID) if reason in invalid}
-        count = sum(found.values())
-        self._note(
-            identity(purchases.INVALID, "", day),
-            Alert(
-                id="",
-                severity=Severity.P2_NOTE,
-                kind=purchases.INVALID,
-                layer="gate",
-                metric="purchases",
-                subject=None,
-                day=day,
-                state="open",
-                first_seen=at,
-                opened_at=at,
-                count=count,
-                message=(
-                    f"{count} purchase{'s' if count > 1 else ''} on {day} could not be counted "
-                    f"({', '.join(found)}). The day is marked at risk; the events lie in the dead letters."
-                ),
-                evidence={"reasons": found},
-            ),
-            minute * MINUTE_MS,
-        )
+        if name in known.flags or len(known.flags) < MOST_FLAGS:
+            self._day(day).flags[name] = check
 
-    def _note(self, name: str, alert: Alert, last_ms: int) -> None:
-        """Opens an incident, or updates the one that is known: its beginning and its opening stay, if earlier."""
-        known = self._incidents.get(name)
-        first_seen, opened_at = alert.first_seen, alert.opened_at
-        if known is not None:
-            first_seen = min(first_seen, known.alert.first_seen)
-            opened_at = min(opened_at, known.alert.opened_at)
-            last_ms = max(last_ms, known.last_ms)
-        alert = msgspec.structs.replace(alert, id=name, first_seen=first_seen, opened_at=opened_at)
-        self._incidents[name] = Incident(alert, last_ms)
-        self._told_alerts.add(name)
+    def _tell_of_purchases(self) -> None:
+        """What happened to single purchases is known when it is merged, and told at once: no order of arrival changes
+        what it comes to."""
+        found = [finding for findings in self._collisions.values() for finding in findings]
+        found += [
+            self._invalid(self._zone.day_of(minute), minute) for minute in sorted(self._invalid_minutes)
+        ]
+        if found:
+            self._book.take(self._judge.clock.judged + 1, found)
+        self._collisions.clear()
+        self._invalid_minutes.clear()
 
-    def _expire(self, mark: int) -> None:
-        for name, incident in self._incidents.merged().items():
-            over = min(incident.last_ms + EXPIRES_MS, LAST_MS)
-            if incident.alert.state in LIVE and over <= mark:
-                alert = msgspec.structs.replace(incident.alert, state="expired", resolved_at=rfc3339(over))
-                self._incidents[name] = Incident(alert, incident.last_ms)
-                self._told_alerts.add(name)
+    def _invalid(self, day: str, minute: int) -> Finding:
+        """The note of a day's invalid purchases, of which this minute had some."""
+        sums = self._day(day)
+        invalid = {
+            reason.value: sums.rejected[reason] for reason in PURCHASE_INVALID if reason in sums.rejected
+        }
+        return purchases.invalid_note(day, minute, invalid)
+
+    def settle(self) -> None:
+        """Everything is read: what the detectors remember goes into its table."""
+        self._mind.store()
+        self._minds.put = dict(sorted(self._minds.put.items()))
 
     def outputs(self) -> list[Output]:
         """The receipts of real days and the alerts that changed."""
@@ -321,10 +343,10 @@ class WatchBatch:
 
     def _alerts(self) -> list[Output]:
         outputs = []
-        for name in sorted(self._told_alerts):
-            incident = self._incidents.get(name)
-            if incident is not None:
+        for name in sorted(self._book.told):
+            entry = self._entries.get(name)
+            if entry is not None:
                 outputs.append(
-                    Output(self._options.alerts_topic, to_json(incident.alert), name.encode(), partition=0)
+                    Output(self._options.alerts_topic, to_json(entry.alert), name.encode(), partition=0)
                 )
         return outputs

@@ -12,10 +12,12 @@ from consumer.core.purchases import Remembered
 from consumer.core.state import Delta
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from consumer.core.watermark import Progress
-from detectors.alerts import Alert
+from consumer.tasks.judge_state import HeldMinute
+from detectors.life import Entry
 
 if TYPE_CHECKING:
     from consumer.core.zone import DayZone
+    from consumer.tasks.judge_state import JudgeOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class WatchOptions:
     `memory_ms`: a transaction id is forgotten this long after its last event."""
 
     zone: DayZone
+    judge: JudgeOptions
     lateness_ms: int = 60 * MINUTE_MS
     memory_ms: int = 35 * DAY_MS
     days_topic: str = "sluice.days"
@@ -38,21 +41,16 @@ class WatchClock(msgspec.Struct, frozen=True, omit_defaults=True):
     contract: str = ""
 
 
-class Incident(msgspec.Struct, frozen=True):
-    """An alert with the event time of its last evidence."""
-
-    alert: Alert
-    last_ms: int
-
-
 class WatchChanges(msgspec.Struct, omit_defaults=True):
     """The watch's journal: one delta a table."""
 
     days: Delta[str, Day] = msgspec.field(default_factory=Delta)
     ids: Delta[str, Remembered] = msgspec.field(default_factory=Delta)
-    incidents: Delta[str, Incident] = msgspec.field(default_factory=Delta)
+    alerts: Delta[str, Entry] = msgspec.field(default_factory=Delta)
     partitions: Delta[int, Progress] = msgspec.field(default_factory=Delta)
     clock: Delta[str, WatchClock] = msgspec.field(default_factory=Delta)
+    minutes: Delta[int, HeldMinute] = msgspec.field(default_factory=Delta)
+    minds: Delta[str, bytes] = msgspec.field(default_factory=Delta)
 
 
 @dataclass(slots=True)
@@ -61,15 +59,25 @@ class WatchState:
 
     days: dict[str, Day]
     ids: dict[str, Remembered]
-    incidents: dict[str, Incident]
+    alerts: dict[str, Entry]
     partitions: dict[int, Progress]
     clock: dict[str, WatchClock]
+    minutes: dict[int, HeldMinute]
+    minds: dict[str, bytes]
 
     @classmethod
     def empty(cls) -> WatchState:
         """No facts yet."""
-        return cls({}, {}, {}, {}, {})
+        return cls({}, {}, {}, {}, {}, {}, {})
 
     def tables(self) -> list[dict]:  # type: ignore[type-arg]  # each table has types of its own
         """All tables, in order."""
-        return [self.days, self.ids, self.incidents, self.partitions, self.clock]
+        return [
+            self.days,
+            self.ids,
+            self.alerts,
+            self.partitions,
+            self.clock,
+            self.minutes,
+            self.minds,
+        ]

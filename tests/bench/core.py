@@ -43,8 +43,8 @@ def batches(workload: Workload) -> Iterator[list[StoredRecord]]:
 
 def run(workload: Workload) -> Run:
     """Gate and watch over all events in one partition."""
-    settings = Settings()
-    pipeline = Pipeline(gate_options(settings, load_contract(None), "bench"), watch_options(settings))
+    settings, contract = Settings(), load_contract(None)
+    pipeline = Pipeline(gate_options(settings, contract, "bench"), watch_options(settings, contract))
     reader, process = Deliverer(), psutil.Process()
     seconds = cpu = 0.0
     for batch in batches(workload):

@@ -26,8 +26,9 @@ from consumer.core.wire import (
     to_json,
 )
 from consumer.tasks.gate_state import GateChanges, PartitionState
-from consumer.tasks.watch_state import Incident, WatchChanges, WatchClock
+from consumer.tasks.watch_state import WatchChanges, WatchClock
 from detectors.alerts import Alert, Severity
+from detectors.life import Entry
 
 KAFKAS_LIMIT = 1_048_588
 """Bytes: the default of `message.max.bytes`."""
@@ -49,7 +50,7 @@ def watch_changes():
     return WatchChanges(
         Delta({"2025-02-23": Day(5, revenue=Decimal("10.10"), rejected={"empty": 1})}, ["2024-01-01"]),
         Delta({"t1": Remembered("abc", LARGEST, -1, "2025-02-23", 2**52, {"2025-02-23": 2}, collided=True)}),
-        Delta({"id": Incident(alert, 5)}),
+        Delta({"id": Entry(alert, 5)}),
         Delta({0: Progress(1, None, 2, None, 3)}),
         Delta({"": WatchClock(5, 6, "shop 1")}),
     )
@@ -188,9 +189,9 @@ HOSTILE_VALUES = [
 
 @pytest.mark.parametrize("value", HOSTILE_VALUES)
 def test_hostile_values_where_anything_may_stand_raise_nothing_but_a_wire_error(value):
-    known = msgspec.to_builtins(watch_changes().incidents.put["id"].alert)
+    known = msgspec.to_builtins(watch_changes().alerts.put["id"].alert)
     alert = known | {"evidence": {"x": msgspec.Raw(value)}}
-    changes = msgspec.msgpack.encode({"incidents": {"put": {"a": {"alert": alert, "last_ms": 1}}}})
+    changes = msgspec.msgpack.encode({"alerts": {"put": {"a": {"alert": alert, "last_ms": 1}}}})
     with suppress(WireError):
         read_changes(JournalEntry("watch", 1, 0, 1, msgspec.Raw(changes)), WatchChanges)
 

@@ -29,8 +29,8 @@ WATCH = {
 
 
 def test_every_kind_is_of_the_closed_set_and_of_its_layer():
-    assert {rule.kind for rule in RULES if rule.layer == "gate"} <= GATE
-    assert {rule.kind for rule in RULES if rule.layer == "watch"} <= WATCH
+    assert {rule.kind for rule in RULES if rule.layer == "gate"} == GATE
+    assert {rule.kind for rule in RULES if rule.layer == "watch"} == WATCH
     assert {rule.layer for rule in RULES} <= {"gate", "watch"}
 
 

@@ -24,6 +24,7 @@ from consumer.tasks.pipeline import Pipeline
 from consumer.tasks.task import Moment
 from consumer.tasks.watch import WatchTask
 from detectors.alerts import Alert
+from detectors.purchases import COLLISION, INVALID
 from tests.day_numbers import expected, latest_receipts, numbers_of_receipt, rejected, told
 from tests.oracle import dead_letters, judge
 from tests.shop_contract import gate_options, watch_options
@@ -127,20 +128,37 @@ def test_whatever_arrives_too_late_still_counts_and_only_ever_opens_sessions_of_
     assert sum(day.sessions for day in found.values()) >= sum(day.sessions for day in right.values())
 
 
+def alerts(arrivals: list[Arrival], batches: list[int]) -> dict[str, Alert]:
+    """The latest state of every alert."""
+    _, outputs = fed(Arriving(arrivals, 1, batches))
+    told = [msgspec.json.decode(o.value or b"", type=Alert) for o in outputs if o.topic == "sluice.alerts"]
+    return {alert.id: alert for alert in told}
+
+
+def of_purchases(told: dict[str, Alert]) -> dict[str, tuple[object, ...]]:
+    """What alerts about single purchases say, but how often they were over in between."""
+    return {
+        a.id: (a.kind, a.day, a.first_seen, a.opened_at, a.count, a.message)
+        for a in told.values()
+        if a.kind in (COLLISION, INVALID)
+    }
+
+
 @several
 @given(streams(), st.data())
-def test_alerts_say_the_same_in_whatever_order_their_evidence_arrives(stream, data):
-    def alerts(arrivals: list[Arrival]) -> dict[str, tuple[object, ...]]:
-        _, outputs = fed(Arriving(arrivals, 1, data.draw(batchings(len(arrivals)))))
-        told = [
-            msgspec.json.decode(o.value or b"", type=Alert) for o in outputs if o.topic == "sluice.alerts"
-        ]
-        return {
-            a.id: (a.kind, a.day, a.first_seen, a.opened_at, a.count, a.evidence, a.message) for a in told
-        }
+def test_the_same_alerts_with_all_their_times_in_any_batches(stream, data):
+    arrivals = data.draw(shuffled_within(stream, 0))
+    one, other = (data.draw(batchings(len(arrivals))) for _ in range(2))
+    assert alerts(arrivals, one) == alerts(arrivals, other)
 
+
+@several
+@given(streams(), st.data())
+def test_alerts_about_purchases_say_the_same_in_whatever_order_their_evidence_arrives(stream, data):
     in_order = data.draw(shuffled_within(stream, 0))
-    assert alerts(in_order) == alerts(data.draw(shuffled_within(stream, LATENESS_MS)))
+    shuffled = data.draw(shuffled_within(stream, LATENESS_MS))
+    one, other = (data.draw(batchings(len(stream))) for _ in range(2))
+    assert of_purchases(alerts(in_order, one)) == of_purchases(alerts(shuffled, other))
 
 
 def _replaced(days: dict[str, OracleDay], fields: dict[str, int]) -> dict[str, OracleDay]:

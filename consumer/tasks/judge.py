@@ -1,0 +1,323 @@
+"""The judge: every event-minute is judged once, in order, when the watermark has left it.
+
+So what is found, and when it was known, depends on the events alone and not on how they were batched, partitioned or
+interrupted: events up to `hold_minutes` out of order are there when their minute is judged. Later ones amend numbers,
+not findings. Between the minutes with events, ticks are due: a silence that is long enough, the end of ten minutes of
+the day so far, the end of a slot of shares, a day that closes. They fire at their own minute, whenever the gap is seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from consumer.core.timestamps import MINUTE_MS
+from consumer.tasks.judge_contract import field_minute
+from consumer.tasks.judge_metrics import TOUCHES, MetricJudge
+from consumer.tasks.judge_shares import ShareJudge
+from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
+from detectors.alerts import Severity
+from detectors.keying import KeyingState, judge_keying, see
+from detectors.schema_watch import SchemaState, SchemaWatch
+from detectors.totals import STEP_MINUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from consumer.core.daybook import Day
+    from consumer.core.facts import MinuteFacts
+    from consumer.tasks.draft import Draft
+    from consumer.tasks.judge_state import JudgeOptions
+    from consumer.tasks.minds import Minds
+    from detectors.finding import Finding
+    from detectors.orders import Acceptance
+    from detectors.silence import SilenceRules
+    from detectors.verdict import Check
+
+MOST_OPEN_DAYS = 4
+"""Days before the stream's that are kept open for their close; more are open only while a stream makes a leap."""
+
+MOST_HELD = 3 * 24 * 60
+"""Minutes ahead of the judge that are held: what a clock that runs further ahead names is no part of any rule."""
+
+_BUSY_STEP_EVENTS = 50
+_QUIET_STEP_MINUTES = 30
+"""The day so far is looked at every ten minutes on a busy site, every half hour on a quiet one."""
+
+_LEAST_GAP_MINUTES = 5
+"""Shorter quiet spells are not remembered."""
+
+
+class Judged(NamedTuple):
+    """What a minute, or a tick, brought: findings, the checks of a day that closed with it, of a day that begins the
+    incidents that stood before it."""
+
+    minute: int
+    day: str
+    findings: list[Finding]
+    checks: list[Check] = []  # noqa: RUF012 - never changed
+    standing: tuple[Standing, ...] = ()
+
+
+class Due(NamedTuple):
+    """Something to do at a minute; of several at one minute the lower rank comes first."""
+
+    minute: int
+    rank: int
+    act: Callable[[int], Judged]
+
+
+class Judge:
+    """Judges minutes while a batch is decided."""
+
+    def __init__(
+        self,
+        options: JudgeOptions,
+        minutes: Draft[int, HeldMinute],
+        minds: Minds,
+        memo: dict[str, Any],
+    ) -> None:
+        self._options = options
+        self._minutes = minutes
+        self._minds = minds
+        self.clock = minds.of("clock", JudgeClock)
+        self._schema = SchemaWatch(options.expectations, minds.of("schema", SchemaState))
+        self._shares = ShareJudge(options, options.shares, minds)
+        self._metrics = MetricJudge(options, minds, self.clock, memo)
+        self.unmeasurable: dict[str, str] = {}
+
+    # -- what comes in -------------------------------------------------------------------------------------------
+
+    def hold(self, minute: int, facts: MinuteFacts) -> None:
+        """Takes a minute's facts in. One that is judged already only completes its day's course."""
+        if minute <= self.clock.judged:
+            day = self._options.zone.day_of(minute)
+            if day in self.clock.days:
+                self._count(day, minute, HeldMinute(facts))
+            return
+        if self._minutes.get(minute) is None:
+            self._minutes[minute] = HeldMinute(facts)
+        else:
+            self._held(minute).facts.add(facts)
+
+    def purchase(self, minute: int, amount: float) -> None:
+        """A purchase that was counted, when it came first."""
+        cents = round(100 * amount)
+        one = HeldMinute(purchases=1, cents=cents, cents_squared=float(cents) * cents)
+        if minute <= self.clock.judged:
+            day = self._options.zone.day_of(minute)
+            if day in self.clock.days:
+                self._count(day, minute, one)
+            return
+        self._held(minute).add(one)
+
+    def replay(self, minute: int) -> None:
+        """A purchase came again."""
+        if minute > self.clock.judged:
+            self._held(minute).replays += 1
+
+    def _held(self, minute: int) -> HeldMinute:
+        held = self._minutes.put.get(minute)
+        if held is None:
+            held = HeldMinute()
+            known = self._minutes.get(minute)
+            if known is not None:
+                held.add(known)
+            self._minutes[minute] = held
+        return held
+
+    # -- time goes on --------------------------------------------------------------------------------------------
+
+    def advance(self, mark_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
+        """Judges every minute that the watermark has left by the hold. `days` gives a day's sums."""
+        last = mark_ms // MINUTE_MS - 1 - self._options.hold_minutes
+        if last <= self.clock.judged:
+            return
+        self._sums = days
+        for minute in sorted(m for m in self._minutes.merged() if m <= last):
+            held = self._minutes.get(minute)
+            del self._minutes[minute]
+            yield from self._ticks(minute)
+            if held is not None:
+                yield self._take(minute, held)
+                self.clock.judged = minute
+        yield from self._ticks(last + 1)
+        self.clock.judged = last
+
+    def _ticks(self, until: int) -> Iterator[Judged]:
+        """Everything that is due up to the beginning of a minute, in order."""
+        while (due := self._next_due()) is not None and due.minute <= until:
+            yield due.act(due.minute)
+
+    def _next_due(self) -> Due | None:
+        clock, options = self.clock, self._options
+        dues: list[Due] = []
+        if clock.slot >= 0:
+            end = (clock.slot // options.slot_minutes + 1) * options.slot_minutes
+            dues.append(Due(end, 0, self._end_slot))
+        if clock.stepped >= 0:
+            dues.append(Due(clock.stepped, 1, self._end_step))
+        for rules, last in ((options.event_silence, clock.event), (options.purchase_silence, clock.purchase)):
+            at = self._metrics.silence_due(rules, last)
+            if at is not None:
+                dues.append(Due(at, 2, self._falls_silent(rules, last)))
+        dues += [Due(self._closes(day), 3, self._close(day)) for day in clock.days[:1]]
+        return min(dues, key=lambda due: due[:2], default=None)
+
+    # -- a minute with events ------------------------------------------------------------------------------------
+
+    def _take(self, minute: int, held: HeldMinute) -> Judged:
+        clock, options = self.clock, self._options
+        day, found = options.zone.day_of(minute), []
+        standing = () if day in clock.days else tuple(clock.standing.values())
+        open_day = self._open(day)
+        if held.facts.events:
+            gone = self._metrics.ends_silence(options.event_silence, minute, day)
+            found += [gone] if gone else []
+            self._gap(open_day.event_gaps, day, clock.event, minute)
+            clock.event = minute
+        if held.purchases:
+            gone = self._metrics.ends_silence(options.purchase_silence, minute, day)
+            found += [gone] if gone else []
+            self._gap(open_day.purchase_gaps, day, clock.purchase, minute)
+            clock.purchase = minute
+        self._count(day, minute, held)
+        if clock.stepped < 0:
+            start = self._start(day)
+            clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
+        slot = self._minds.of("slot", HeldMinute)
+        slot.add(held)
+        if clock.slot < 0:
+            clock.slot = minute
+        if slot.facts.events >= options.slot_trials:
+            found += self._end_slot(minute + 1).findings
+        return self._judged(minute + 1, day, found)._replace(standing=standing)
+
+    def accept(self, accepted: Acceptance) -> None:
+        """An operator takes the present level as normal: the detectors forget what was before."""
+        kind, subject, metric = accepted.kind, accepted.subject, accepted.metric
+        self.clock.standing.pop(f"{kind}/{subject}", None)
+        if self._schema.accept(kind, subject) or self._shares.accept(kind, subject):
+            return
+        if metric is not None:
+            self._metrics.accept(metric, accepted.day)
+
+    def see_clients(self, partition: int, clients: list[int]) -> None:
+        """A sample of the clients that a partition's batch brought."""
+        if clients:
+            see(self._minds.of("keying", KeyingState), partition, clients)
+
+    def keying(self) -> Judged | None:
+        """Whether the input is keyed by client, as far as the sample tells."""
+        minute = self.clock.judged + 1
+        if minute <= 0:
+            return None
+        day = self._options.zone.day_of(minute - 1)
+        found = judge_keying(self._minds.of("keying", KeyingState), minute, day)
+        return self._judged(minute, day, found) if found else None
+
+    def _gap(self, gaps: list[tuple[int, int]], day: str, last: int, minute: int) -> None:
+        start = self._start(day)
+        if last >= start and minute - last >= _LEAST_GAP_MINUTES:
+            gaps.append((last - start, minute - start))
+
+    def _count(self, day: str, minute: int, held: HeldMinute) -> None:
+        course, facts = self._minds.of(f"day/{day}", OpenDay).course, held.facts
+        at = minute - self._start(day)
+        course.count(at, events=facts.events, sessions=facts.sessions, direct=facts.direct)
+        course.add(at, held.purchases, held.cents, held.cents_squared)
+
+    # -- ticks ---------------------------------------------------------------------------------------------------
+
+    def _end_slot(self, minute: int) -> Judged:
+        clock = self.clock
+        first, clock.slot = clock.slot, -1
+        slot = self._minds.of("slot", HeldMinute)
+        self._minds.drop("slot")
+        day = self._options.zone.day_of(first)
+        found = self._schema.update(field_minute(minute - 1, slot))
+        return self._judged(minute, day, [*found, *self._shares.look(slot.facts, first, minute, day)])
+
+    def _end_step(self, minute: int) -> Judged:
+        clock = self.clock
+        clock.stepped = -1
+        day = self._options.zone.day_of(minute - 1)
+        open_day, start = self._open(day), self._start(day)
+        since = max(clock.looked, start)
+        events = sum(
+            open_day.course.events[(since - start) // STEP_MINUTES : (minute - start) // STEP_MINUTES]
+        )
+        if events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES:
+            return self._judged(minute, day, [])
+        clock.looked = minute
+        return self._judged(minute, day, self._metrics.step(day, open_day, minute))
+
+    def _falls_silent(self, rules: SilenceRules, last: int) -> Callable[[int], Judged]:
+        def act(minute: int) -> Judged:
+            day = self._options.zone.day_of(minute)
+            self._open(day)
+            return self._judged(minute, day, [self._metrics.falls_silent(rules, last, minute, day)])
+
+        return act
+
+    def _close(self, day: str) -> Callable[[int], Judged]:
+        def act(minute: int) -> Judged:
+            sums = self._sums(day)
+            open_day = self._minds.of(f"day/{day}", OpenDay)
+            found: list[Finding] = []
+            checks: list[Check] = []
+            if sums is not None and sums.events:
+                found, checks = self._metrics.close(day, sums, open_day, minute, self.unmeasurable)
+            self.clock.days = [known for known in self.clock.days if known != day]
+            self._minds.drop(f"day/{day}")
+            return Judged(minute, day, found, checks)
+
+        return act
+
+    def end(self, last_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
+        """There will be no more: what is held up to here is judged, and the open days close. That nothing comes any more
+        is no silence."""
+        yield from self.advance(last_ms + (self._options.hold_minutes + 1) * MINUTE_MS, days)
+        for due in (self._end_slot,) if self.clock.slot >= 0 else ():
+            yield due(self.clock.judged + 1)
+        self._sums = days
+        while self.clock.days:
+            day = self.clock.days[0]
+            yield self._close(day)(self._closes(day))
+
+    # -- days ----------------------------------------------------------------------------------------------------
+
+    def _judged(self, minute: int, day: str, findings: list[Finding]) -> Judged:
+        """Notes which incidents begin and end, and that they touch the day."""
+        for finding in findings:
+            name = f"{finding.kind}/{finding.subject}"
+            if finding.word == "resolved":
+                self.clock.standing.pop(name, None)
+            elif finding.word == "opened" and finding.severity is not Severity.P2_NOTE:
+                metrics = TOUCHES.get(finding.kind, ())
+                self.clock.standing[name] = Standing(
+                    finding.kind, finding.subject, finding.layer, finding.severity, metrics
+                )
+                for touched in {day, self._options.zone.day_of(finding.since_minute)}:
+                    self._touch(touched, metrics)
+        return Judged(minute, day, findings)
+
+    def _touch(self, day: str, metrics: Iterable[str]) -> None:
+        """What an incident touches teaches nothing about what is normal."""
+        if day in self.clock.days:
+            open_day = self._minds.of(f"day/{day}", OpenDay)
+            open_day.touched = sorted({*open_day.touched, *metrics})
+
+    def _open(self, day: str) -> OpenDay:
+        if day not in self.clock.days:
+            self.clock.days = sorted([*self.clock.days, day])
+            for standing in self.clock.standing.values():
+                self._touch(day, standing.metrics)
+        return self._minds.of(f"day/{day}", OpenDay)
+
+    def _start(self, day: str) -> int:
+        return self._options.zone.start_ms(day) // MINUTE_MS
+
+    def _closes(self, day: str) -> int:
+        """A little before the day closes for its readers, so that its verdict is there by then."""
+        wait = self._options.lateness_minutes - self._options.hold_minutes
+        return self._options.zone.end_ms(day) // MINUTE_MS + max(wait, 0)

@@ -1,0 +1,279 @@
+"""The watched metrics: the day so far every ten minutes, the whole day once it closes, and silences in between."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from consumer.core.timestamps import MINUTE_MS
+from detectors.alerts import Severity
+from detectors.answer import Answer, Reason
+from detectors.baseline import PastDay
+from detectors.deviation import Deviation, DeviationState, Life
+from detectors.finding import Finding, Word
+from detectors.line import Seen
+from detectors.pace import Pace, PaceState, PastCourse
+from detectors.sentences import of_metric, of_silence
+from detectors.silence import Silence, SilenceRules, SilenceState
+from detectors.totals import STEP_MINUTES, STEPS, Totals
+from detectors.verdict import Check
+from detectors.watched import PACED, WATCHED, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from consumer.core.daybook import Day
+    from consumer.tasks.judge_state import JudgeClock, JudgeOptions, OpenDay
+    from consumer.tasks.minds import Minds
+    from detectors.pace import Today
+
+EPOCH = date(1970, 1, 1)
+
+ALL = tuple(watched.metric for watched in PACED)
+_OF_PURCHASES = ("purchases", "revenue", "conversion_rate", "purchase_value")
+_OF_SESSIONS = ("sessions", "conversion_rate", "direct_share")
+
+TOUCHES: dict[str, tuple[str, ...]] = {
+    "volume_silence": ALL,
+    "volume_drop": ALL,
+    "volume_spike": ALL,
+    "bot_traffic": ALL,
+    "duplicate_events": ("events",),
+    "unparseable_events": ALL,
+    "timestamp_errors": ALL,
+    "identity_coverage": ("events", *_OF_SESSIONS),
+    "purchase_silence": _OF_PURCHASES,
+    "purchase_invalid": _OF_PURCHASES,
+    "schema_unknown_event": (),
+}
+"""Which metrics an incident touches beside its own: its days tell nothing of what is normal for them."""
+
+
+def day_number(day: str) -> int:
+    """Days since 1970-01-01."""
+    return (date.fromisoformat(day) - EPOCH).days
+
+
+class MetricJudge:
+    """Judges metrics and silences; what it remembers are the clock's notes and minds."""
+
+    def __init__(self, options: JudgeOptions, minds: Minds, clock: JudgeClock, memo: dict[str, Any]) -> None:
+        self._options = options
+        self._minds = minds
+        self._clock = clock
+        self._memo = memo
+        self._memories: dict[str, bytes | None] = {}
+
+    # -- the day so far ------------------------------------------------------------------------------------------
+
+    def step(self, day: str, open_day: OpenDay, end_minute: int) -> list[Finding]:
+        """What the day says up to this minute."""
+        start = self._start(day)
+        step = min(STEPS, (end_minute - start) // STEP_MINUTES)
+        if step < 1:
+            return []
+        today, standing = self._today(day, start), self._standing()
+        seen, found = Seen(open_day.course), []
+        for watched in PACED:
+            if watched.metric in standing:
+                continue
+            off = self._clock.off.get(watched.metric)
+            if off is None:
+                answer = today.score_one(watched, seen, step)
+                if answer.fired and answer.severity is not None:
+                    found.append(self._goes_off(watched, answer, day, end_minute))
+            else:
+                since = max(0, (off[2] - start) // STEP_MINUTES)
+                answer = today.recovery(watched, open_day.course, step, since)
+                if answer.reason is Reason.WITHIN_BAND:
+                    found.append(self._back(watched, day, end_minute))
+        return found
+
+    def _goes_off(self, watched: Watched, answer: Answer, day: str, end: int) -> Finding:
+        since = min(answer.since_minute if answer.since_minute is not None else end, end - 1)
+        severity = answer.severity or Severity.P1_HIGH
+        self._clock.off[watched.metric] = (answer.rule, severity, since)
+        return _finding(
+            watched, answer, "opened", since, end, day, of_metric(watched, answer, day, so_far=True)
+        )
+
+    def _back(self, watched: Watched, day: str, end: int) -> Finding:
+        rule, severity, since = self._clock.off.pop(watched.metric)
+        return Finding(rule, "resolved", severity, "watch", since, end, "", watched.metric, day)
+
+    def _today(self, day: str, start: int) -> Today:
+        key = (day, self._minds.packed("pace"), self._minds.packed("deviation"))
+        known = self._memo.get("today")
+        if known is None or known[0] != key:
+            pace = Pace(self._options.pace, self._options.limits, self._minds.of("pace", PaceState))
+            known = key, pace.begin(day_number(day), start, self._deviation().baseline)
+            self._memo["today"] = known
+        today: Today = known[1]
+        return today
+
+    def _standing(self) -> Collection[str]:
+        return self._minds.of("deviation", DeviationState).shifts
+
+    def _deviation(self) -> Deviation:
+        return Deviation(limits=self._options.limits, state=self._minds.of("deviation", DeviationState))
+
+    # -- the whole day -------------------------------------------------------------------------------------------
+
+    def close(
+        self, day: str, sums: Day, open_day: OpenDay, closes_minute: int, unmeasurable: Collection[str]
+    ) -> tuple[list[Finding], list[Check]]:
+        """What a whole day says of the metrics, and why it is quiet where it is; then the day is learned."""
+        squares = sum(open_day.course.cents_squared) / 10_000
+        totals = Totals(sums.events, sums.sessions, sums.direct, sums.purchases, float(sums.revenue), squares)
+        quarantined = sums.verdict() == "quarantined"
+        touched = ALL if quarantined else tuple(sorted({*open_day.touched}))
+        judged = self._deviation().learn_one(
+            PastDay(day_number(day), totals, distrusted=touched), unmeasurable
+        )
+        found, checks = [], []
+        for watched, judgement in zip(WATCHED, judged, strict=True):
+            answer, life = judgement.answer, judgement.life
+            finding = self._end_of_day(watched, answer, life, day, closes_minute, judgement.since)
+            if finding is not None:
+                found.append(finding)
+            checks.append(_check(watched, answer))
+        self._learn(day, sums, open_day, touched)
+        return found, checks
+
+    def _end_of_day(
+        self, watched: Watched, answer: Answer, life: Life, day: str, closes: int, since_day: int | None
+    ) -> Finding | None:
+        off = self._clock.off.get(watched.metric)
+        since = self._start(day) if since_day is None else self._start_of(since_day)
+        sentence = of_metric(watched, answer, day, so_far=False) if answer.value is not None else ""
+        match life:
+            case Life.OPENED:
+                if off is not None:
+                    del self._clock.off[watched.metric]
+                    return _finding(watched, answer, "standing", off[2], closes, day, sentence)
+                return _finding(watched, answer, "opened", since, closes, day, sentence)
+            case Life.STANDING | Life.IMPROVING:
+                return _finding(watched, answer, "standing", since, closes, day, sentence)
+            case Life.RESOLVED:
+                return _finding(watched, answer, "resolved", since, closes, day, sentence)
+            case Life.ADOPTED:
+                note = f"The new level has lasted 14 days and is taken as normal from now on. {sentence}"
+                return _finding(watched, answer, "resolved", since, closes, day, note)
+            case _:
+                if off is not None and off[2] < self._start(day) + STEPS * STEP_MINUTES:
+                    return self._back(watched, day, closes)
+                return None
+
+    def _learn(self, day: str, sums: Day, open_day: OpenDay, touched: Collection[str]) -> None:
+        """A closed day teaches what is normal as the day goes on, and how long it is usually quiet."""
+        options, number = self._options, day_number(day)
+        Pace(options.pace, options.limits, self._minds.of("pace", PaceState)).learn_one(
+            PastCourse(number, open_day.course)
+        )
+        if "events" not in touched:
+            silence = self._silence(options.event_silence)
+            silence.learn_one(number, open_day.course.hours("events"), sums.sessions, open_day.event_gaps)
+        if "purchases" not in touched:
+            silence = self._silence(options.purchase_silence)
+            silence.learn_one(number, open_day.course.hours("purchases"), None, open_day.purchase_gaps)
+        self._memo.pop("ticks", None)
+        self._memories.clear()
+
+    def accept(self, metric: str, day: str) -> None:
+        """A person takes the level since a day as normal."""
+        self._clock.off.pop(metric, None)
+        if metric in {watched.metric for watched in WATCHED}:
+            self._deviation().accept(metric, day_number(day))
+            self._memo.pop("today", None)
+
+    # -- silence -------------------------------------------------------------------------------------------------
+
+    def silence_due(self, rules: SilenceRules, last: int) -> int | None:
+        """The minute at which the silence since `last` is told if nothing comes; None if it never is."""
+        if last < 0 or rules.rule in self._clock.silent:
+            return None
+        ticks = self._memo.setdefault("ticks", {})
+        key = (rules.rule, last, self._memory_of(rules))
+        if ticks.get(rules.rule, (None,))[0] != key:
+            due = self._known_silence(rules).fires_at(last, self._offset(last))
+            ticks[rules.rule] = (key, due)
+        found: int | None = ticks[rules.rule][1]
+        return found
+
+    def falls_silent(self, rules: SilenceRules, last: int, minute: int, day: str) -> Finding:
+        """The silence since `last` is told."""
+        self._clock.silent[rules.rule] = last
+        answer = self._known_silence(rules).score_one(last, minute, self._offset(last))
+        expected = float(answer.evidence.get("expected", 0.0))
+        what = "event" if rules.metric == "events" else "purchase"
+        return Finding(
+            rules.rule, "opened", rules.severity, "watch", last, minute, "", rules.metric, day,
+            value=0, count=0, baseline_median=round(expected, 2),
+            message=of_silence(what, last, minute - last, expected),
+            evidence={k: _short(v) for k, v in answer.evidence.items()},
+        )  # fmt: skip
+
+    def ends_silence(self, rules: SilenceRules, minute: int, day: str) -> Finding | None:
+        """Something came: the silence, if one stands, is over."""
+        since = self._clock.silent.pop(rules.rule, None)
+        if since is None:
+            return None
+        return Finding(rules.rule, "resolved", rules.severity, "watch", since, minute, "", rules.metric, day)
+
+    def _known_silence(self, rules: SilenceRules) -> Silence:
+        """To ask, not to teach: kept with the rate that it worked out for as long as its memory is the same."""
+        packed, kept = self._memory_of(rules), self._memo.setdefault("silences", {})
+        known = kept.get(rules.rule)
+        if known is None or known[0] != packed:
+            state = SilenceState() if packed is None else msgspec.msgpack.decode(packed, type=SilenceState)
+            known = kept[rules.rule] = packed, Silence(rules, state)
+        silence: Silence = known[1]
+        return silence
+
+    def _memory_of(self, rules: SilenceRules) -> bytes | None:
+        """The memory as it lies in the table, looked up once a batch and after each day that was learned."""
+        if rules.rule not in self._memories:
+            self._memories[rules.rule] = self._minds.packed(rules.rule)
+        return self._memories[rules.rule]
+
+    def _silence(self, rules: SilenceRules) -> Silence:
+        return Silence(rules, self._minds.of(rules.rule, SilenceState))
+
+    # -- days ----------------------------------------------------------------------------------------------------
+
+    def _start(self, day: str) -> int:
+        return self._options.zone.start_ms(day) // MINUTE_MS
+
+    def _start_of(self, number: int) -> int:
+        return self._start(date.fromordinal(EPOCH.toordinal() + number).isoformat())
+
+    def _offset(self, minute: int) -> int:
+        """What local time is ahead of UTC, in minutes."""
+        day = self._options.zone.day_of(minute)
+        return day_number(day) * 24 * 60 - self._start(day)
+
+
+def _finding(
+    watched: Watched, answer: Answer, word: Word, since: int, known: int, day: str, message: str
+) -> Finding:
+    return Finding(
+        answer.rule, word, answer.severity or Severity.P1_HIGH, "watch", since, known, "", watched.metric, day,
+        value=answer.value, baseline_median=answer.baseline_median, baseline_mad=answer.baseline_mad,
+        scale=answer.scale, robust_z=answer.robust_z, absolute_change=answer.absolute_change,
+        relative_change=answer.relative_change, count=answer.count, message=message,
+        evidence={k: _short(v) for k, v in answer.evidence.items()},
+    )  # fmt: skip
+
+
+def _check(watched: Watched, answer: Answer) -> Check:
+    """Why a whole day was quiet about a metric, or not, with the numbers."""
+    words = str(answer.reason)
+    if answer.robust_z is not None:
+        words += f": {answer.value:.6g} beside {answer.baseline_median:.6g}, z {answer.robust_z:.2f}"
+    return Check(watched.rule, "at_risk" if answer.fired else "pass", words)
+
+
+def _short(x: object) -> object:
+    return float(f"{x:.6g}") if isinstance(x, float) else x

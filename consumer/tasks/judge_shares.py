@@ -1,0 +1,132 @@
+"""The shares that the judge watches: of every contract field the events, purchases or items that lack it, and of
+events those without identity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from consumer.core.contract import Role
+from consumer.tasks.judge_contract import data_of, items_of
+from detectors.alerts import Severity
+from detectors.finding import Finding
+from detectors.sentences import of_share
+from detectors.share_shift import ShareShift, ShareState
+
+if TYPE_CHECKING:
+    from consumer.core.contract import Contract
+    from consumer.core.facts import MinuteFacts
+    from consumer.tasks.judge_state import JudgeOptions
+    from consumer.tasks.minds import Minds
+    from detectors.share_verdict import ShareVerdict
+
+FIELD = "field_coverage"
+IDENTITY = "identity_coverage"
+
+_MOST_OF_THEM = 0.5
+_TELL_AGAIN_MINUTES = 60
+
+
+class Share(NamedTuple):
+    """One share: `path` names the field, `of` what the trials are."""
+
+    kind: str
+    path: str
+    of: Literal["events", "purchases", "items"]
+    metric: str | None = None
+
+    @property
+    def mind(self) -> str:
+        """Where its memory lies."""
+        return f"share/{self.path or self.kind}"
+
+    def counts(self, facts: MinuteFacts) -> tuple[int, int]:
+        """Hits and trials."""
+        if self.kind == IDENTITY:
+            return facts.identity_missing, facts.events
+        hits = facts.null.get(self.path, 0) + facts.absent.get(self.path, 0)
+        return hits, getattr(facts, self.of)
+
+
+def shares_of(contract: Contract) -> list[Share]:
+    """Every share that a contract gives to watch. A field that the numbers cannot do without (timestamp, event name)
+    has none: an event without it is a dead letter."""
+    known = {Role.TIMESTAMP, Role.EVENT_NAME, Role.IDENTITY}
+    shares = [Share(IDENTITY, "", "events", "sessions")]
+    shares += [Share(FIELD, field.name, "events") for field in contract.fields if field.role not in known]
+    data, items = data_of(contract), items_of(contract)
+    shares += [Share(FIELD, f"{data}.{field.name}", "purchases") for field in contract.purchase_fields]
+    shares += [Share(FIELD, f"{items}.{field.name}", "items") for field in contract.item_fields]
+    return shares
+
+
+class ShareJudge:
+    """Judges all shares of a slot of time."""
+
+    def __init__(self, options: JudgeOptions, shares: list[Share], minds: Minds) -> None:
+        self._options = options
+        self._shares = shares
+        self._minds = minds
+
+    def look(self, facts: MinuteFacts, first_minute: int, end_minute: int, day: str) -> list[Finding]:
+        """What a slot says, which is over at `end_minute`."""
+        found = []
+        for share in self._shares:
+            hits, trials = share.counts(facts)
+            if trials:
+                shift = ShareShift(self._options.share, self._minds.of(share.mind, ShareState))
+                verdict = shift.update(first_minute, hits, trials)
+                finding = _finding(share, verdict, first_minute, end_minute, day)
+                if finding is not None:
+                    found.append(finding)
+        return found
+
+    def accept(self, kind: str, path: str) -> bool:
+        """The level of a share as it is now is the normal one; whether there was an incident to end."""
+        for share in self._shares:
+            if (share.kind, share.path) == (kind, path):
+                return ShareShift(self._options.share, self._minds.of(share.mind, ShareState)).accept()
+        return False
+
+
+def _finding(share: Share, verdict: ShareVerdict, minute: int, end: int, day: str) -> Finding | None:
+    match verdict.reason:
+        case "shifted" | "stepped_up":
+            word = "opened"
+        case "open" if minute // _TELL_AGAIN_MINUTES != end // _TELL_AGAIN_MINUTES:
+            word = "standing"
+        case "recovered":
+            word = "resolved"
+        case _:
+            return None
+    value, normal = verdict.value, verdict.baseline
+    change = None if value is None or normal is None else value - normal
+    identity = share.kind == IDENTITY
+    half = identity and value is not None and value > _MOST_OF_THEM
+    return Finding(
+        share.kind,
+        word,  # type: ignore[arg-type]  # mypy sees a str
+        Severity.P0_BLOCKER if half else Severity.P1_HIGH,
+        "gate",
+        verdict.since,
+        end,
+        share.path,
+        share.metric,
+        day,
+        value=value,
+        baseline_median=normal,
+        robust_z=verdict.z,
+        absolute_change=change,
+        relative_change=change / normal if change is not None and normal else None,
+        count=verdict.hits,
+        message=_sentence(share, verdict),
+        evidence={"trials": verdict.trials, **({"step": 1} if verdict.reason == "stepped_up" else {})},
+    )
+
+
+def _sentence(share: Share, verdict: ShareVerdict) -> str:
+    if share.kind == IDENTITY:
+        look = "Sessions and what is made of them miss these events: look at consent, at the tag's version, and for robots."
+        return of_share("The share of events without identity", verdict, look)
+    what = {"events": "events", "purchases": "purchases", "items": "items in purchases"}[share.of]
+    look = "Look at what changed in the tag, the site or the traffic at that time."
+    return of_share(f"The share of {what} without {share.path}", verdict, look)

@@ -1,0 +1,64 @@
+"""The detectors' memories: packed in a journalled table, unpacked once a batch and only where they are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.tasks.draft import Draft
+
+T = TypeVar("T")
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def _canonical(packed: bytes, kind: type[Any]) -> bytes:
+    """As it is packed once it was unpacked: an int in a float's place would make equal memories unequal bytes."""
+    return _encode(msgspec.msgpack.decode(packed, type=kind))
+
+
+class Minds:
+    """Memories by name. One that was asked for may be changed in place; `store` writes those that did change."""
+
+    def __init__(self, table: Draft[str, bytes]) -> None:
+        self._table = table
+        self._held: dict[str, Any] = {}
+        self._new: dict[str, bytes] = {}
+
+    def of(self, name: str, kind: type[T], new: Callable[[], T] | None = None) -> T:
+        """The memory of this name, a new one if there is none."""
+        held = self._held.get(name)
+        if held is None:
+            packed = self._table.get(name)
+            if packed is None:
+                held = (new or kind)()
+                self._new[name] = _encode(held)
+            else:
+                held = msgspec.msgpack.decode(packed, type=kind)
+            self._held[name] = held
+        return cast("T", held)
+
+    def packed(self, name: str) -> bytes | None:
+        """The memory as it lies in the table: equal bytes, equal memory. Only of one not asked for in this batch."""
+        self.store(name)
+        return self._table.get(name)
+
+    def drop(self, name: str) -> None:
+        """Forgets a memory for good."""
+        self._held.pop(name, None)
+        self._new.pop(name, None)
+        del self._table[name]
+
+    def store(self, *names: str) -> None:
+        """Writes what changed, of these memories or of all: one that was only looked at leaves no trace."""
+        for name in names or tuple(self._held):
+            held = self._held.get(name)
+            if held is not None:
+                packed = _encode(held)
+                before = self._table.get(name)
+                if packed != (self._new.get(name) if before is None else before):
+                    self._table[name] = _canonical(packed, type(held))
