@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from consumer.core.decode import MOST_EVENT_BYTES
@@ -13,10 +14,13 @@ from consumer.core.zone import DayZone
 from consumer.tasks.gate_state import GateOptions
 from consumer.tasks.judge_state import JudgeOptions
 from consumer.tasks.watch_state import WatchOptions
+from detectors.silence import EVENT_SILENCE, PURCHASE_SILENCE
+from detectors.watched import WatchLimits
 
 if TYPE_CHECKING:
     from consumer.core.contract import Contract
     from consumer.settings import Settings
+    from consumer.settings.watch import Watch
 
 DEFAULT_MOST_BYTES = MOST_EVENT_BYTES + 65_536
 
@@ -52,9 +56,35 @@ def watch_options(settings: Settings, contract: Contract) -> WatchOptions:
     zone = zone_of(settings)
     return WatchOptions(
         zone,
-        JudgeOptions(zone, contract, settings.sessions.allowed_lateness_minutes),
+        judge_options(settings, contract, zone),
         lateness_ms=settings.sessions.allowed_lateness_minutes * MINUTE_MS,
         memory_ms=settings.purchases.memory_days * DAY_MS,
         days_topic=settings.topics.days,
         alerts_topic=settings.topics.alerts,
     )
+
+
+def judge_options(settings: Settings, contract: Contract, zone: DayZone) -> JudgeOptions:
+    """What the rules are told."""
+    watch = settings.watch
+    return JudgeOptions(
+        zone,
+        contract,
+        settings.sessions.allowed_lateness_minutes,
+        watch.hold_minutes,
+        limits=watch_limits(watch),
+        event_silence=replace(EVENT_SILENCE, false_per_year=watch.silence_false_per_year),
+        purchase_silence=replace(PURCHASE_SILENCE, false_per_year=watch.purchase_silence_false_per_year),
+    )
+
+
+def watch_limits(watch: Watch) -> WatchLimits:
+    """The thresholds by metric: the settings', and the rules' own where there is no setting."""
+    own, values = WatchLimits(z=watch.z), watch.model_dump()
+    metrics = ("sessions", "purchases", "revenue", "conversion_rate", "direct_share", "purchase_value")
+    changed: dict[str, Any] = {}
+    for metric in metrics:
+        limits = own.of(metric)
+        relative = values.get(f"{metric}_min_relative", limits.relative)
+        changed[metric] = replace(limits, relative=relative, absolute=values[f"{metric}_min_absolute"])
+    return replace(own, **changed)

@@ -1,4 +1,4 @@
-"""Every setting: its type, limits, default and the sentence that explains it.
+"""Every setting: its type, limits, default and the sentence that explains it (those of the watch in `watch.py`).
 
 The sentences are the reference: `sluice check`, `sluice.example.toml` and the README's table are made from them.
 Units stand in the names. All paths are relative to the folder that Sluice is started in.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from consumer.settings import source, table, toml_file
 from consumer.settings.kafka import DEFAULTS, Properties
@@ -26,6 +26,8 @@ from consumer.settings.legal import (
     zone_name,
 )
 from consumer.settings.names import Name, places
+from consumer.settings.section import Section
+from consumer.settings.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,12 +36,6 @@ DEFAULT_FILE = Path("sluice.toml")
 """Read when it lies in the current folder and no other file is named."""
 
 Topic = Annotated[str, AfterValidator(topic)]
-
-
-class Section(BaseModel):
-    """Settings that belong together: strictly typed, none unknown, none changed after the start."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Topics(Section):
@@ -223,6 +219,7 @@ class Settings(Section):
     sessions: Sessions = Sessions()
     timestamps: Timestamps = Timestamps()
     purchases: Purchases = Purchases()
+    watch: Watch = Watch()
     deliver: Deliver = Deliver()
     metrics: Metrics = Metrics()
     log: Log = Log()

@@ -124,7 +124,9 @@ def from_environ(known: Places, environ: Mapping[str, str]) -> dict[Name, Given]
             key = name.removeprefix(variable((section, "")) + "_").lower().replace("_", ".")
             given[section, key] = Given(text, name)
         else:
-            hint = nearest(name, list(names)) or f"unset it, since what begins with {PREFIX} must be one"
+            tails = [known_name.removeprefix(PREFIX) for known_name in names]
+            hint = nearest(name.removeprefix(PREFIX), tails, PREFIX + "{}")
+            hint = hint or f"unset it, since what begins with {PREFIX} must be one"
             raise SettingsError(f"The variable {shown_name(name)} is no setting; {hint}.")
     return given
 
