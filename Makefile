@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo test check campaign bench docs lock clean
+.PHONY: help install demo test check campaign bench scenarios docs lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ campaign: $(VENV)/.dev ## Run the long fault campaigns (kills, zombies, lost ans
 
 bench: $(VENV)/.dev ## Measure throughput beside the raw consumer's ceiling, memory and restore time
 	@$(BIN)/python -m tests.bench
+
+scenarios: $(VENV)/.dev ## Run drawn shops, quiet and with faults, and say what the rules find and how fast
+	@$(BIN)/python -m tests.scenarios
 
 docs: $(VENV)/.dev ## Write the generated tables, examples and golden files anew
 	@$(BIN)/python -m pytest -q --update-goldens tests/test_documentation.py tests/test_settings.py

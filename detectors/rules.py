@@ -64,3 +64,9 @@ RULES: tuple[Rule, ...] = (
 )
 
 KINDS: tuple[str, ...] = tuple(rule.kind for rule in RULES)
+
+
+def rules_markdown() -> str:
+    """Every kind as a row of a Markdown table."""
+    rows = [f"| `{r.kind}` | {r.layer} | `{r.severity.value}` | {r.meaning} |" for r in RULES]
+    return "\n".join(["| kind | layer | severity | fires when |", "| --- | --- | --- | --- |", *rows])

@@ -39,9 +39,9 @@ MOST_OPEN_DAYS = 4
 MOST_HELD = 3 * 24 * 60
 """Minutes ahead of the judge that are held: what a clock that runs further ahead names is no part of any rule."""
 
-_BUSY_STEP_EVENTS = 50
-_QUIET_STEP_MINUTES = 30
-"""The day so far is looked at every ten minutes on a busy site, every half hour on a quiet one."""
+_BUSY_STEP_EVENTS = 100
+_QUIET_STEP_MINUTES = 60
+"""The day so far is looked at every ten minutes on a busy site, every hour on a quiet one."""
 
 _LEAST_GAP_MINUTES = 5
 """Shorter quiet spells are not remembered."""
@@ -84,6 +84,8 @@ class Judge:
         self._shares = ShareJudge(options, options.shares, minds)
         self._metrics = MetricJudge(options, minds, self.clock, memo)
         self.unmeasurable: dict[str, str] = {}
+        self._nothing_before = 0
+        """No tick is due before this minute: a bound, so that an ordinary minute costs a comparison."""
 
     # -- what comes in -------------------------------------------------------------------------------------------
 
@@ -145,15 +147,17 @@ class Judge:
 
     def _ticks(self, until: int) -> Iterator[Judged]:
         """Everything that is due up to the beginning of a minute, in order."""
+        if until < self._nothing_before:
+            return
         while (due := self._next_due()) is not None and due.minute <= until:
             yield due.act(due.minute)
+        self._nothing_before = until if due is None else due.minute
 
     def _next_due(self) -> Due | None:
         clock, options = self.clock, self._options
         dues: list[Due] = []
         if clock.slot >= 0:
-            end = (clock.slot // options.slot_minutes + 1) * options.slot_minutes
-            dues.append(Due(end, 0, self._end_slot))
+            dues.append(Due(self._slot_end(clock.slot), 0, self._end_slot))
         if clock.stepped >= 0:
             dues.append(Due(clock.stepped, 1, self._end_step))
         for rules, last in ((options.event_silence, clock.event), (options.purchase_silence, clock.purchase)):
@@ -163,6 +167,13 @@ class Judge:
         dues += [Due(self._closes(day), 3, self._close(day)) for day in clock.days[:1]]
         return min(dues, key=lambda due: due[:2], default=None)
 
+    def _soon(self, minute: int) -> None:
+        """Something new is due then."""
+        self._nothing_before = min(self._nothing_before, minute)
+
+    def _slot_end(self, minute: int) -> int:
+        return (minute // self._options.slot_minutes + 1) * self._options.slot_minutes
+
     # -- a minute with events ------------------------------------------------------------------------------------
 
     def _take(self, minute: int, held: HeldMinute) -> Judged:
@@ -171,11 +182,15 @@ class Judge:
         standing = () if day in clock.days else tuple(clock.standing.values())
         open_day = self._open(day)
         if held.facts.events:
+            if options.event_silence.rule in clock.silent or clock.event < 0:
+                self._nothing_before = 0
             gone = self._metrics.ends_silence(options.event_silence, minute, day)
             found += [gone] if gone else []
             self._gap(open_day.event_gaps, day, clock.event, minute)
             clock.event = minute
         if held.purchases:
+            if options.purchase_silence.rule in clock.silent or clock.purchase < 0:
+                self._nothing_before = 0
             gone = self._metrics.ends_silence(options.purchase_silence, minute, day)
             found += [gone] if gone else []
             self._gap(open_day.purchase_gaps, day, clock.purchase, minute)
@@ -184,10 +199,12 @@ class Judge:
         if clock.stepped < 0:
             start = self._start(day)
             clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
+            self._soon(clock.stepped)
         slot = self._minds.of("slot", HeldMinute)
         slot.add(held)
         if clock.slot < 0:
             clock.slot = minute
+            self._soon(self._slot_end(minute))
         if slot.facts.events >= options.slot_trials:
             found += self._end_slot(minute + 1).findings
         return self._judged(minute + 1, day, found)._replace(standing=standing)
@@ -310,6 +327,7 @@ class Judge:
     def _open(self, day: str) -> OpenDay:
         if day not in self.clock.days:
             self.clock.days = sorted([*self.clock.days, day])
+            self._soon(self._closes(day))
             for standing in self.clock.standing.values():
                 self._touch(day, standing.metrics)
         return self._minds.of(f"day/{day}", OpenDay)

@@ -49,7 +49,8 @@ def _expected(field: Field, prefix: str, scope: Scope) -> ExpectedField:
 
 def cause_fields(contract: Contract) -> Fields:
     """Which paths mean what."""
-    aliases = (alias for field in contract.fields for alias in field.aliases)
+    data = data_of(contract)
+    aliases = [alias for field in expectations(contract).fields for alias in field.aliases]
     return Fields(
         _name(contract, Role.IDENTITY),
         _name(contract, Role.TIMESTAMP),
@@ -59,6 +60,7 @@ def cause_fields(contract: Contract) -> Fields:
         _name(contract, Role.EVENT_DATA),
         contract.purchase_event,
         frozenset(aliases),
+        frozenset(f"{data}.{name}" for name in contract.purchase_names.values()),
     )
 
 

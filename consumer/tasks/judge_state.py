@@ -35,13 +35,13 @@ class JudgeOptions:
     contract: Contract
     lateness_minutes: int = 60
     hold_minutes: int = 2
-    slot_minutes: int = 5
-    slot_trials: int = 200
+    slot_minutes: int = 10
+    slot_trials: int = 100
     limits: WatchLimits = field(default_factory=WatchLimits)
     pace: PaceRules = field(default_factory=PaceRules)
     event_silence: SilenceRules = EVENT_SILENCE
     purchase_silence: SilenceRules = PURCHASE_SILENCE
-    share: ShareOptions = field(default_factory=ShareOptions)
+    share: ShareOptions = field(default_factory=lambda: ShareOptions(extra_traffic_minutes=60))
 
     shares: list[Share] = field(init=False)
     expectations: Expectations = field(init=False)
