@@ -119,7 +119,7 @@ def from_environ(known: Places, environ: Mapping[str, str]) -> dict[Name, Given]
         section = next((free[start] for start in free if name.startswith(start) and name != start), None)
         if name in names:
             field = known.fields[names[name]]
-            given[names[name]] = Given(_typed(name, text, field), name)
+            given[names[name]] = Given(typed(name, text, field), name)
         elif section is not None:
             key = name.removeprefix(variable((section, "")) + "_").lower().replace("_", ".")
             given[section, key] = Given(text, name)
@@ -131,7 +131,7 @@ def from_environ(known: Places, environ: Mapping[str, str]) -> dict[Name, Given]
     return given
 
 
-def _typed(name: str, text: str, field: FieldInfo) -> object:
+def typed(name: str, text: str, field: FieldInfo) -> object:
     """A variable's text as the type of its setting; text that does not fit stays text and is refused later."""
     convert = {"whole number": int, "number": float}.get(kind(field))
     if convert is None:
