@@ -94,8 +94,8 @@ def loud(trials: Sequence[Trial]) -> Part:
     raised: dict[str, list[str]] = {}
     known: dict[str, Alert] = {}
     for name, trial in zip(_names(trials), trials, strict=True):
-        for alert in trial.seen.alerts:
-            if alert.id in trial.heard and alert.severity in LOUD:
+        for alert in trial.heard.values():
+            if alert.severity in LOUD:
                 raised.setdefault(alert.id, []).append(name)
                 known.setdefault(alert.id, alert)
     ordered = sorted(known.values(), key=lambda alert: (alert.opened_at, alert.id))
@@ -146,7 +146,7 @@ def _seen(watched: Watched, band: Band | None, limits: WatchLimits, side: int) -
         return "none can be"
     share = "" if change.relative is None else f"{100 * change.relative:.0f} %, "
     least = math.ceil(change.change - _ROUNDING) if watched.kind is Kind.VOLUME else change.change
-    return f"{amount(watched, least)} ({share}{change.by})"
+    return f"{difference(watched, least)} ({share}{change.by})"
 
 
 def amount(watched: Watched, x: float) -> str:
@@ -160,3 +160,12 @@ def amount(watched: Watched, x: float) -> str:
     if watched.kind is Kind.MONEY:
         return f"{x:,.2f}"
     return f"{x:,.0f}" if x == round(x) else f"{x:,.1f}"
+
+
+def difference(watched: Watched, x: float) -> str:
+    """The same of a change: that of a share is in points, so that nobody takes it for relative.
+
+    >>> difference(WATCHED[0], -52.0), difference(WATCHED[4], -0.068)
+    ('-52', '-6.80 points')
+    """
+    return f"{100 * x:.2f} points" if watched.kind is Kind.RATIO else amount(watched, x)

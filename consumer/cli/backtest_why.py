@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from consumer.cli.backtest_parts import NAMES, Part, amount
+from consumer.cli.backtest_parts import NAMES, Part, amount, difference
 from consumer.tasks.judge_metrics import EPOCH, day_number
 from detectors.answer import Reason
 from detectors.deviation import Life
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.runtime.backtest import Trial
+    from detectors.alerts import Alert
     from detectors.answer import Answer
     from detectors.replay import Explained
-    from detectors.watched import Limits
+    from detectors.watched import WatchLimits
 
 METRICS = {watched.metric: watched for watched in WATCHED}
 
@@ -52,13 +53,13 @@ def explain(trials: Sequence[Trial], day: str, metric: str) -> Part:
     watched, columns = METRICS[metric], []
     for trial in trials:
         told = trial.explained()[day_number(day)][metric]
-        columns.append(_numbers(watched, told, trial.limits.of(metric)) | _around(trial, day, metric))
+        columns.append(_numbers(watched, told, trial.limits) | _around(trial, day, metric))
     rows = [(name, *(column.get(name, "") for column in columns)) for name in columns[0]]
     rows += [(name, "", column[name]) for column in columns[1:] for name in column if name not in columns[0]]
     return Part(f"Why, {day}, {metric}", ("number", *NAMES[: len(trials)]), rows)
 
 
-def _numbers(watched: Watched, told: Explained, limits: Limits) -> dict[str, str]:
+def _numbers(watched: Watched, told: Explained, limits: WatchLimits) -> dict[str, str]:
     answer, life = told.judgement.answer, told.judgement.life
     found = {"verdict": _verdict(answer)}
     if life in _LIVES:
@@ -83,10 +84,12 @@ def _verdict(answer: Answer) -> str:
     return f"{answer.reason} ({words})"
 
 
-def _beside(watched: Watched, answer: Answer, limits: Limits) -> dict[str, str]:
+def _beside(watched: Watched, answer: Answer, all_limits: WatchLimits) -> dict[str, str]:
+    limits = all_limits.of(watched.metric)
     median, mad, scale = answer.baseline_median or 0.0, answer.baseline_mad or 0.0, answer.scale or 0.0
     needed = answer.evidence.get("needed_z")
-    needs = "" if needed is None else f" (must reach {float(needed):.2f} up or down)"
+    fitted = f"watch.z = {all_limits.z:g}, fitted to the size of the change and to the days known"
+    needs = "" if needed is None else f" (must reach {float(needed):.2f}: {fitted})"
     relative = answer.relative_change
     share = "nothing is normal" if relative is None else f"{100 * relative:+.1f} %"
     origin = _SCALE_FROM.get(str(answer.evidence.get("scale_from")), "")
@@ -95,8 +98,8 @@ def _beside(watched: Watched, answer: Answer, limits: Limits) -> dict[str, str]:
         "MAD": amount(watched, mad),
         "scale": amount(watched, scale) + (f" ({origin})" if origin else ""),
         "z": f"{answer.robust_z or 0.0:.2f}{needs}",
-        "absolute change": f"{amount(watched, answer.absolute_change or 0.0)} "
-        f"(must reach {amount(watched, limits.absolute)})",
+        "absolute change": f"{difference(watched, answer.absolute_change or 0.0)} "
+        f"(must reach {difference(watched, limits.absolute)})",
         "relative change": f"{share} (must reach {100 * limits.relative:g} %)",
     }
 
@@ -104,13 +107,19 @@ def _beside(watched: Watched, answer: Answer, limits: Limits) -> dict[str, str]:
 def _around(trial: Trial, day: str, metric: str) -> dict[str, str]:
     """The day's verdict, and the alerts about the metric on this day, also those of the day as it went on."""
     receipt = next(one for one in trial.days if one.day == day)
-    about = [
-        f"{alert.severity} {alert.kind}, known {alert.opened_at[:16].replace('T', ' ')}"
-        + ("" if alert.id in trial.heard else ", held back by its cause")
-        for alert in sorted(trial.seen.alerts, key=lambda alert: (alert.opened_at, alert.id))
-        if alert.metric == metric and alert.day == day
-    ]
+    ordered = sorted(trial.seen.alerts, key=lambda alert: (alert.opened_at, alert.id))
+    about = [_about(trial, alert) for alert in ordered if alert.metric == metric and alert.day == day]
     return {"day": receipt.status, "alerts about it": terminal("; ".join(about) or "none", 1000)}
+
+
+def _about(trial: Trial, alert: Alert) -> str:
+    words = f"{alert.severity} {alert.kind}, known {alert.opened_at[:16].replace('T', ' ')}"
+    first = trial.heard.get(alert.id, alert)
+    numbers = (first.value, first.baseline_median)
+    if first.robust_z is not None and all(isinstance(number, int | float) for number in numbers):
+        value, normal = (amount(METRICS[str(first.metric)], float(number or 0)) for number in numbers)
+        words += f" ({value} beside {normal}, z {first.robust_z:.2f})"
+    return words + ("" if alert.id in trial.heard else ", held back by its cause")
 
 
 def _days(numbers: tuple[int, ...]) -> str:

@@ -41,11 +41,11 @@ _state = msgspec.msgpack.Decoder(DeviationState).decode
 @dataclass(slots=True)
 class Trial:
     """What one set of thresholds made of the files. `heard` are the alerts that were not held back by a cause all the
-    time."""
+    time, as they were when they were first seen so; later their numbers go on."""
 
     limits: WatchLimits
     seen: Deliverer = field(default_factory=Deliverer)
-    heard: set[str] = field(default_factory=set)
+    heard: dict[str, Alert] = field(default_factory=dict)
     pasts: dict[int, PastDay] = field(default_factory=dict)
 
     @property
@@ -92,7 +92,7 @@ class _Run:
                 self.trial.seen.see_alert(output.key, output.value)
                 alert = _decode(output.value)
                 if _reaches_a_reader(alert):
-                    self.trial.heard.add(alert.id)
+                    self.trial.heard.setdefault(alert.id, alert)
         self._learn()
 
     def _learn(self) -> None:

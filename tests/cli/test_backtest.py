@@ -125,6 +125,15 @@ def test_the_numbers_behind_a_day_agree_with_each_other(shop, folder):
     assert rows["trusted days before"][0].split(", ") == days
 
 
+def test_the_alerts_of_the_day_as_it_went_on_stand_with_the_numbers_they_were_raised_on(shop, folder):
+    result = run(shop, *KEEN, "--explain", LAST, "sessions")
+    rows = {row[0]: row[1:] for row in tables(result.stdout)["Why"]}
+    assert re.search(
+        rf"P1_HIGH sessions_anomaly, known {LAST} \d\d:\d\d \(\d+ beside [\d.]+, z -\d+\.\d\d\)",
+        rows["alerts about it"][1],
+    )
+
+
 def test_a_day_without_history_says_so(shop, folder):
     result = run(shop, "--explain", FIRST, "revenue", "--explain", FIRST, "sessions")
     assert result.stdout.count("insufficient_history (quiet: fewer than three trusted days before it)") == 2
