@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consumer.core.timestamps import MINUTE_MS
 from consumer.tasks.judge_contract import field_minute
-from consumer.tasks.judge_metrics import TOUCHES, MetricJudge
+from consumer.tasks.judge_metrics import MetricJudge, touched_by
 from consumer.tasks.judge_shares import ShareJudge
 from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
 from detectors.alerts import Severity
@@ -310,7 +310,7 @@ class Judge:
             if finding.word == "resolved":
                 self.clock.standing.pop(name, None)
             elif finding.word == "opened" and finding.severity is not Severity.P2_NOTE:
-                metrics = TOUCHES.get(finding.kind, ())
+                metrics = touched_by(finding.kind, finding.subject, self._options.cause_fields)
                 self.clock.standing[name] = Standing(
                     finding.kind, finding.subject, finding.layer, finding.severity, metrics
                 )

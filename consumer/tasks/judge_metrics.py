@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from consumer.core.daybook import Day
     from consumer.tasks.judge_state import JudgeClock, JudgeOptions, OpenDay
     from consumer.tasks.minds import Minds
+    from detectors.causes import Fields
     from detectors.pace import Today
 
 EPOCH = date(1970, 1, 1)
@@ -46,9 +47,23 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "identity_coverage": ("events", *_OF_SESSIONS),
     "purchase_silence": _OF_PURCHASES,
     "purchase_invalid": _OF_PURCHASES,
-    "schema_unknown_event": (),
 }
 """Which metrics an incident touches beside its own: its days tell nothing of what is normal for them."""
+
+
+def touched_by(kind: str, subject: str, fields: Fields) -> tuple[str, ...]:
+    """The metrics about which the days of an incident tell nothing normal: by its kind, or by the field it is about."""
+    if kind in TOUCHES or not subject:
+        return TOUCHES.get(kind, ())
+    if subject in (fields.timestamp, fields.event_name):
+        return ALL
+    if subject == fields.identity:
+        return _OF_SESSIONS
+    if subject in (fields.referrer, fields.page_url):
+        return ("direct_share",)
+    if fields.event_data is not None and (subject == fields.event_data or subject in fields.needed):
+        return _OF_PURCHASES
+    return ()
 
 
 def day_number(day: str) -> int:
