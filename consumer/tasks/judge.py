@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from consumer.core.timestamps import MINUTE_MS
-from consumer.tasks.judge_contract import field_minute
+from consumer.tasks.judge_contract import field_minute, is_plain
 from consumer.tasks.judge_metrics import MetricJudge, touched_by
 from consumer.tasks.judge_shares import ShareJudge
 from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from consumer.tasks.draft import Draft
     from consumer.tasks.judge_state import JudgeOptions
     from consumer.tasks.minds import Minds
+    from detectors.fields import FieldMinute
     from detectors.finding import Finding
     from detectors.orders import Acceptance
     from detectors.silence import SilenceRules
@@ -200,6 +203,15 @@ class Judge:
             start = self._start(day)
             clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
             self._soon(clock.stepped)
+        seen = field_minute(minute, held)
+        if not is_plain(seen, options.expectations):
+            found += self._plain_minutes(minute)
+            found += self._look_at_fields(minute, seen)
+        else:
+            plain = self._minds.of("plain", HeldMinute)
+            plain.add(held)
+            clock.plain = clock.plain if clock.plain >= 0 else minute
+            clock.plain_last = minute
         slot = self._minds.of("slot", HeldMinute)
         slot.add(held)
         if clock.slot < 0:
@@ -232,6 +244,16 @@ class Judge:
         found = judge_keying(self._minds.of("keying", KeyingState), minute, day)
         return self._judged(minute, day, found) if found else None
 
+    def _plain_minutes(self, before: int) -> list[Finding]:
+        """The minutes without anything odd about fields and names, together: they only teach what is normal."""
+        clock = self.clock
+        if not 0 <= clock.plain < before:
+            return []
+        seen = field_minute(clock.plain_last, self._minds.of("plain", HeldMinute))
+        first, clock.plain = clock.plain, -1
+        self._minds.drop("plain")
+        return self._look_at_fields(first, seen)
+
     def _gap(self, gaps: list[tuple[int, int]], day: str, last: int, minute: int) -> None:
         start = self._start(day)
         if last >= start and minute - last >= _LEAST_GAP_MINUTES:
@@ -251,8 +273,18 @@ class Judge:
         slot = self._minds.of("slot", HeldMinute)
         self._minds.drop("slot")
         day = self._options.zone.day_of(first)
-        found = self._schema.update(field_minute(minute - 1, slot))
+        found = self._plain_minutes(minute)
         return self._judged(minute, day, [*found, *self._shares.look(slot.facts, first, minute, day)])
+
+    def _look_at_fields(self, first: int, seen: FieldMinute) -> list[Finding]:
+        """What minutes from `first` on, shown as their last one, say of fields and names. Notes have no day: those of one
+        kind join."""
+        found = []
+        for finding in self._schema.update(seen):
+            since = first if finding.since_minute == seen.minute else finding.since_minute
+            day = finding.day if finding.word == "happened" else self._options.zone.day_of(first)
+            found.append(msgspec.structs.replace(finding, since_minute=since, day=day))
+        return found
 
     def _end_step(self, minute: int) -> Judged:
         clock = self.clock
@@ -310,7 +342,7 @@ class Judge:
             if finding.word == "resolved":
                 self.clock.standing.pop(name, None)
             elif finding.word == "opened" and finding.severity is not Severity.P2_NOTE:
-                metrics = touched_by(finding.kind, finding.subject, self._options.cause_fields)
+                metrics = touched_by(finding, self._options.cause_fields)
                 self.clock.standing[name] = Standing(
                     finding.kind, finding.subject, finding.layer, finding.severity, metrics
                 )

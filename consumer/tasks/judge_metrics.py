@@ -51,10 +51,14 @@ TOUCHES: dict[str, tuple[str, ...]] = {
 """Which metrics an incident touches beside its own: its days tell nothing of what is normal for them."""
 
 
-def touched_by(kind: str, subject: str, fields: Fields) -> tuple[str, ...]:
-    """The metrics about which the days of an incident tell nothing normal: by its kind, or by the field it is about."""
+def touched_by(finding: Finding, fields: Fields) -> tuple[str, ...]:
+    """The metrics about which the days of an incident tell nothing normal: by its kind, or by the field it is about. A
+    field that comes under a name that the contract knows costs no number anything."""
+    kind, subject = finding.kind, finding.subject
     if kind in TOUCHES or not subject:
         return TOUCHES.get(kind, ())
+    if finding.evidence.get("renamed_to") in fields.aliases:
+        return ()
     if subject in (fields.timestamp, fields.event_name):
         return ALL
     if subject == fields.identity:
