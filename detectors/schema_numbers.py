@@ -123,7 +123,7 @@ TALLIES: tuple[Tally, ...] = (
     Tally(
         DUPLICATES,
         _duplicates,
-        JumpOptions(cluster=4.0, levels=(0.1, 0.3, 0.6, 0.95)),
+        JumpOptions(cluster=4.0, levels=(0.1, 0.3, 0.6, 0.95), least_hits=20, least_minutes=1),
         3,
         "Events came again, or long after their time",
         "events",

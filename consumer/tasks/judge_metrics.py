@@ -99,6 +99,8 @@ class MetricJudge:
             if watched.metric in standing:
                 continue
             off = self._clock.off.get(watched.metric)
+            if off is None and watched.metric in open_day.touched:
+                continue  # a known incident distorts the day: what it does to the metric is no second one
             if off is None:
                 answer = today.score_one(watched, seen, step)
                 if answer.fired and answer.severity is not None:

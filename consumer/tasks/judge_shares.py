@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumer.core.facts import MinuteFacts
     from consumer.tasks.judge_state import JudgeOptions
     from consumer.tasks.minds import Minds
-    from detectors.share_verdict import ShareVerdict
+    from detectors.share_verdict import ShareOptions, ShareVerdict
 
 FIELD = "field_coverage"
 IDENTITY = "identity_coverage"
@@ -73,18 +73,22 @@ class ShareJudge:
         for share in self._shares:
             hits, trials = share.counts(facts)
             if trials:
-                shift = ShareShift(self._options.share, self._minds.of(share.mind, ShareState))
+                shift = ShareShift(self._of(share), self._minds.of(share.mind, ShareState))
                 verdict = shift.update(first_minute, hits, trials)
                 finding = _finding(share, verdict, first_minute, end_minute, day)
                 if finding is not None:
                     found.append(finding)
         return found
 
+    def _of(self, share: Share) -> ShareOptions:
+        """A flood of events without identity is what is looked for; one without a field may be a crawler's visit."""
+        return self._options.identity if share.kind == IDENTITY else self._options.share
+
     def accept(self, kind: str, path: str) -> bool:
         """The level of a share as it is now is the normal one; whether there was an incident to end."""
         for share in self._shares:
             if (share.kind, share.path) == (kind, path):
-                return ShareShift(self._options.share, self._minds.of(share.mind, ShareState)).accept()
+                return ShareShift(self._of(share), self._minds.of(share.mind, ShareState)).accept()
         return False
 
 

@@ -35,13 +35,16 @@ class JudgeOptions:
     contract: Contract
     lateness_minutes: int = 60
     hold_minutes: int = 2
-    slot_minutes: int = 10
-    slot_trials: int = 100
+    slot_minutes: int = 5
+    slot_trials: int = 50
     limits: WatchLimits = field(default_factory=WatchLimits)
     pace: PaceRules = field(default_factory=PaceRules)
     event_silence: SilenceRules = EVENT_SILENCE
     purchase_silence: SilenceRules = PURCHASE_SILENCE
-    share: ShareOptions = field(default_factory=lambda: ShareOptions(extra_traffic_minutes=60))
+    share: ShareOptions = field(default_factory=lambda: ShareOptions(quiet_years=2.0))
+    identity: ShareOptions = field(
+        default_factory=lambda: ShareOptions(quiet_years=2.0, extra_traffic_minutes=0)
+    )
 
     shares: list[Share] = field(init=False)
     expectations: Expectations = field(init=False)
