@@ -15,6 +15,9 @@ _HOUR, _DAY = 60, 24
 _NOTE_SESSIONS, _NOTE_SHARE = 10, 0.1
 _ALERT_SESSIONS, _ALERT_SHARE = 30, 0.5
 _FAR_MORE = 3.0
+_CRAWL_MINUTES = 40
+"""A crawler that looks through the site for half an hour is no flood."""
+
 _MEMORY_HOURS = 14 * 24
 _LEAST_HOURS = 48
 _END_SHARE = 0.25
@@ -52,7 +55,8 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
     past = _past(state, minute)
     if hour_robots < _ALERT_SESSIONS or hour_robots <= _ALERT_SHARE * hour_sessions or past is None:
         return findings
-    if hour_robots < _FAR_MORE * past:
+    lasted = sum(some for at, some, _ in state.minutes if at <= minute - _CRAWL_MINUTES)
+    if hour_robots < _FAR_MORE * past or lasted < _NOTE_SESSIONS:
         return findings
     state.since = next(at for at, some, _ in state.minutes if some)
     state.told, state.count = minute, hour_robots

@@ -260,9 +260,17 @@ class Judge:
             gaps.append((last - start, minute - start))
 
     def _count(self, day: str, minute: int, held: HeldMinute) -> None:
+        """Adds a minute to its day's course. Self-declared robots are left out: that a crawler comes one night and not
+        the next is nothing that people did. (They open a session with an event each, without a referrer.)"""
         course, facts = self._minds.of(f"day/{day}", OpenDay).course, held.facts
         at = minute - self._start(day)
-        course.count(at, events=facts.events, sessions=facts.sessions, direct=facts.direct)
+        robots = facts.robots
+        course.count(
+            at,
+            events=max(facts.events - robots, 0),
+            sessions=facts.sessions - robots,
+            direct=facts.direct - min(robots, max(facts.direct, 0)),
+        )
         course.add(at, held.purchases, held.cents, held.cents_squared)
 
     # -- ticks ---------------------------------------------------------------------------------------------------
