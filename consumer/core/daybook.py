@@ -114,6 +114,8 @@ class Day(msgspec.Struct, omit_defaults=True):
         self.revenue = money.add(self.revenue, change.revenue)
         self.replays += change.replays
         self.collisions += change.collisions
+        if change.collisions > 0:
+            self.released = False  # nobody has looked at this one
 
     @property
     def purchase_invalid(self) -> int:

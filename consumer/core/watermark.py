@@ -22,6 +22,9 @@ UNKNOWN = -(2**62)
 NO_LOG = 2**62
 """Log time of a record that has none (a file's): ahead of every event, so it limits nothing."""
 
+FAR_MS = 6 * 60 * MINUTE_MS
+"""A voice this far ahead of what is believed is a clock that is wrong; one that is less may be a quiet stream's next."""
+
 VOICES = 32
 MAJORITY = 3
 """One or two visitors are no majority: what they say of time is believed for want of better, and nothing is too old
@@ -87,7 +90,7 @@ class StreamClock:
     def _leave(self, voice: str) -> None:
         """The oldest voice leaves; if its clock is still far ahead of everybody else's, it was wrong."""
         jumps = self._jumps.pop(voice, 1)
-        if self.voices.pop(voice) > self.ceiling_ms:
+        if self.voices.pop(voice) > self.ceiling_ms + FAR_MS:
             minute = self.now_ms // MINUTE_MS
             self.ahead += 1
             self.events_ahead[minute] = self.events_ahead.get(minute, 0) + jumps

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from consumer.tasks.task import Moment
 
 
+FAR_FROM_STREAM = frozenset({Reason.TIMESTAMP_AHEAD, Reason.TIMESTAMP_TOO_OLD})
+"""Reasons that only compare an event with its own stream (or with the log's clock)."""
+
+
 class Compiled:
     """What a gate works out once from its options: look-ups for the hot path."""
 
@@ -143,9 +147,12 @@ class Batch:
                     and len(voices) >= MAJORITY
                     and now_ms != UNKNOWN
                 )
-            ):
+            ) and not self._log_vouches(shape, at_ms, log_ms):
                 rejection = self._why_not(shape, at_ms, log_ms)
                 self.reject(record, rejection, self._own_minute(rejection, at_ms))
+                if rejection.reason in FAR_FROM_STREAM and at_ms <= log_ms + max_ahead_ms:
+                    clock.hear(self._client_of(event, shape), at_ms, log_ms)
+                    now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
                 continue
 
             name = event[shape.event_name]
@@ -265,6 +272,20 @@ class Batch:
         return Rejection(
             Reason.TIMESTAMP_TOO_OLD, f"{timestamp} is too far behind its stream", path, "minimum"
         )
+
+    def _log_vouches(self, shape: Shape, at_ms: int | None, log_ms: int) -> bool:
+        """Whether an event far from its stream is one of now by the log's own clock: then the stream was wrong."""
+        rules = self._options.clock
+        if at_ms is None or shape.event_name is None or log_ms == NO_LOG:
+            return False
+        return log_ms - rules.live_ms <= at_ms <= log_ms + rules.log_tolerance_ms
+
+    def _client_of(self, event: dict[str, Any], shape: Shape) -> str | None:
+        """The client of an event that is rejected for its time: it has a voice in what time it is, all the same, so that
+        a stream that began with broken clocks, or paused for years, finds its time again."""
+        named = (event[key] for key in shape.identity)
+        client = next((text for text in named if text and not text.isspace()), None)
+        return None if client is None else shortened(client)
 
     def _own_minute(self, rejection: Rejection, at_ms: int | None) -> int | None:
         """The minute of a rejected event that has a time worth believing: only its name is missing."""

@@ -14,7 +14,7 @@ import msgspec
 
 from consumer.core.timestamps import MINUTE_MS
 from consumer.tasks.judge_contract import field_minute, is_plain
-from consumer.tasks.judge_metrics import MetricJudge, touched_by
+from consumer.tasks.judge_metrics import ALL, MetricJudge, touched_by
 from consumer.tasks.judge_shares import ShareJudge
 from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
 from detectors.alerts import Severity
@@ -45,6 +45,9 @@ MOST_HELD = 3 * 24 * 60
 _BUSY_STEP_EVENTS = 100
 _QUIET_STEP_MINUTES = 60
 """The day so far is looked at every ten minutes on a busy site, every hour on a quiet one."""
+
+_WHOLE_DAY_FROM_MINUTES = 60
+"""A stream's first day that begins later is no whole day: it tells nothing of what is normal."""
 
 _LEAST_GAP_MINUTES = 5
 """Shorter quiet spells are not remembered."""
@@ -184,6 +187,8 @@ class Judge:
         day, found = options.zone.day_of(minute), []
         standing = () if day in clock.days else tuple(clock.standing.values())
         open_day = self._open(day)
+        if clock.event < 0 and minute - self._start(day) >= _WHOLE_DAY_FROM_MINUTES:
+            self._touch(day, ALL)
         if held.facts.events:
             if options.event_silence.rule in clock.silent or clock.event < 0:
                 self._nothing_before = 0
@@ -261,7 +266,7 @@ class Judge:
 
     def _count(self, day: str, minute: int, held: HeldMinute) -> None:
         """Adds a minute to its day's course. Self-declared robots are left out: that a crawler comes one night and not
-        the next is nothing that people did. (They open a session with an event each, without a referrer.)"""
+        the next is nothing that people did. They open a session with an event each, without a referrer."""
         course, facts = self._minds.of(f"day/{day}", OpenDay).course, held.facts
         at = minute - self._start(day)
         robots = facts.robots

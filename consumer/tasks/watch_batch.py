@@ -244,9 +244,12 @@ class WatchBatch:
         known_at = now.first_ms if now.clashed_ms is None else now.clashed_ms
         days = sorted(now.occurrences)[-MOST_DAYS_NAMED:]
         count = sum(now.occurrences.values())
+        judged = self._judge.clock.judged
+        if judged >= 0 and known_at // MINUTE_MS < judged - self._options.judge.lateness_minutes:
+            known_at = (judged + 1) * MINUTE_MS  # it came late: known only now
         self._collisions[transaction] = [
             purchases.collision(transaction, count, days, now.first_ms // MINUTE_MS, -(-at_ms // MINUTE_MS))
-            for at_ms in sorted({known_at, now.last_ms})
+            for at_ms in sorted({known_at, max(known_at, now.last_ms)})
         ]
 
     def _hear(self, judged: Judged) -> None:
@@ -291,7 +294,9 @@ class WatchBatch:
         if known is None or known.flags.get(name) == check:
             return
         if name in known.flags or len(known.flags) < MOST_FLAGS:
-            self._day(day).flags[name] = check
+            sums = self._day(day)
+            sums.flags[name] = check
+            sums.released = sums.released and not blocks  # what was released was what was known then
 
     def _tell_of_purchases(self) -> None:
         """What happened to single purchases is known when it is merged, and told at once: no order of arrival changes
