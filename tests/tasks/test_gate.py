@@ -372,3 +372,20 @@ def test_dead_letters_fit_their_topic():
     assert letter.value is None
     assert header(letter, "sluice.truncated") == "2001"
     assert header(letter, "__connect.errors.offset") == "0"
+
+
+def test_a_stream_that_began_with_broken_clocks_finds_its_time(gate):
+    gate = Gated(log_ms=None)
+    gate.read(*(event(timestamp="1970-01-01T00:00:00Z", client_id=f"old {n}") for n in range(4)))
+    lost = 0
+    for n in range(200):
+        gate.read(event(f"12:{n // 60:02d}:{n % 60:02d}", client_id=f"new {n}"))
+        lost += len(gate.letters())
+    assert 0 < lost < 40
+    assert gate.letters() == []
+
+
+def test_the_logs_own_clock_vouches_for_an_event_far_from_its_stream(gate):
+    gate.read(*(event(timestamp="1970-01-01T00:00:00Z", client_id=f"old {n}") for n in range(4)))
+    gate.read(*(event("11:59:59", client_id=f"new {n}") for n in range(3)))
+    assert gate.letters() == []

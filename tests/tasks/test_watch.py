@@ -419,3 +419,20 @@ def test_nothing_to_read_is_a_batch_as_well(watch):
     assert watch.task.state == before
     watch.restart()
     assert watch.task.state == before
+
+
+def test_a_collision_after_a_release_quarantines_the_day_again(watch):
+    quarantined(watch)
+    watch.read(release(THURSDAY))
+    watch.tell(CLOSING, purchase("t9"), purchase("t9", content="b"))
+    assert watch.receipts[THURSDAY].status == "quarantined"
+
+
+def test_a_collision_that_comes_days_late_is_known_and_open_now(watch):
+    watch.tell(MIDNIGHT, at_ms=MIDNIGHT, events=1)
+    later = MIDNIGHT + 5 * DAY_MS
+    watch.tell(later, at_ms=later, events=1)
+    watch.tell(later, purchase(), purchase(content="b"))
+    alert = watch.alert("transaction_collision")
+    assert (alert.state, alert.first_seen) == ("open", "2025-02-27T01:00:00.000Z")
+    assert alert.opened_at > "2025-03-03T23:00:00"
