@@ -25,6 +25,9 @@ NO_LOG = 2**62
 FAR_MS = 6 * 60 * MINUTE_MS
 """A voice this far ahead of what is believed is a clock that is wrong; one that is less may be a quiet stream's next."""
 
+LOG_BEHIND_MS = 2 * MINUTE_MS
+"""How far behind the log's clock time goes on by broken records alone: events are still on their way."""
+
 VOICES = 32
 MAJORITY = 3
 """One or two visitors are no majority: what they say of time is believed for want of better, and nothing is too old
@@ -136,6 +139,13 @@ class StreamClock:
                 self._heard += 1
                 self.voices[client] = at_ms
                 self._take_the_median()
+
+    def log_goes_on(self, log_ms: int) -> None:
+        """A record without any time of its own, of a stream that is live: time goes on with the log's clock, a little
+        behind it. So a stream of nothing but broken records does not stand still, and is heard of."""
+        behind = log_ms - LOG_BEHIND_MS
+        if log_ms != NO_LOG and behind - self._rules.live_ms <= self.now_ms < behind:
+            self.now_ms = behind
 
     def best_guess_ms(self) -> int | None:
         """Stream time, or while it is not known the median of the voices so far; None without any."""

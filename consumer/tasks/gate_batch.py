@@ -127,6 +127,7 @@ class Batch:
             if type(event) is not dict or len(value) > MOST_EVENT_BYTES:  # type: ignore[arg-type]
                 event = self._explain(record)
                 if event is None:
+                    now_ms = clock.now_ms
                     continue
             shape = shapes.get((*event, *map(type, event.values()))) or learn(event)
 
@@ -152,7 +153,7 @@ class Batch:
                 self.reject(record, rejection, self._own_minute(rejection, at_ms))
                 if rejection.reason in FAR_FROM_STREAM and at_ms <= log_ms + max_ahead_ms:
                     clock.hear(self._client_of(event, shape), at_ms, log_ms)
-                    now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
+                now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
                 continue
 
             name = event[shape.event_name]
@@ -300,6 +301,9 @@ class Batch:
         reason = rejection.reason.value
         self.tally.rejected[reason] = self.tally.rejected.get(reason, 0) + 1
         if minute is None:
+            kind, log_ms = record.timestamp()
+            if kind != NO_TIMESTAMP:
+                self.clock.log_goes_on(log_ms)
             guess = self.clock.best_guess_ms()
             minute = None if guess is None else guess // MINUTE_MS
         counts = self.undated if minute is None else self._facts.minute(minute).rejected

@@ -389,3 +389,13 @@ def test_the_logs_own_clock_vouches_for_an_event_far_from_its_stream(gate):
     gate.read(*(event(timestamp="1970-01-01T00:00:00Z", client_id=f"old {n}") for n in range(4)))
     gate.read(*(event("11:59:59", client_id=f"new {n}") for n in range(3)))
     assert gate.letters() == []
+
+
+def test_a_live_stream_of_nothing_but_broken_records_goes_on_with_the_logs_clock(gate):
+    gate.read(*(event("11:59:30", client_id=f"c{n}") for n in range(3)))
+    gate.log_ms = NOON + 20 * 60_000
+    gate.read(b"{", b"{")
+    (minute,) = gate.facts().minutes
+    assert minute == NOON // 60_000 + 18
+    gate.read(event("12:19:00"))
+    assert gate.letters() == []
