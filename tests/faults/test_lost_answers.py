@@ -78,7 +78,7 @@ class EveryNth:
 
 
 def test_steps_of_transactions_lost_with_their_connections_change_no_number(site):
-    losses = EveryNth(end_txn=5, txn_offset_commit=7, add_partitions_to_txn=9)
+    losses = EveryNth(end_txn=5, txn_offset_commit=3, add_partitions_to_txn=4)
     run_through(site, losses, sessions_per_day=100, slices=2)
     assert losses.lost.keys() == {Api.END_TXN, Api.TXN_OFFSET_COMMIT, Api.ADD_PARTITIONS_TO_TXN}
 
