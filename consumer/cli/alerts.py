@@ -11,16 +11,14 @@ import click
 from consumer.cli import alert_words
 from consumer.cli.alert_list import show
 from consumer.cli.config_option import config_option, settings_of
+from consumer.cli.delivered import read_delivered
 from consumer.cli.exits import NotPossibleError
 from consumer.core.facts import Command
 from consumer.runtime.client_log import silent
 from consumer.runtime.clock import SystemClock
 from consumer.runtime.kafka.commands import CommandError, send
-from consumer.runtime.kafka.delivered_topics import TailError, Topics
-from consumer.runtime.kafka.read_all import read_all
 from detectors.alerts import LIVE, Alert, Severity
 from detectors.purchases import COLLISION
-from reports.deliver import Deliverer
 from reports.render import alerts_json
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def list_alerts(everything: bool, as_json: bool, config: Path | None) -> None:  
       sluice alerts list
       sluice alerts list --all --json | jq '.alerts[].message'
     """  # noqa: D301 - as above
-    seen = _read(settings_of(config))
+    seen = read_delivered(settings_of(config))
     shown = [alert for alert in seen.alerts if everything or _is_open(alert)]
     if as_json:
         told = alerts_json.render(shown, alerts_json.generated_at(seen.receipts, seen.alerts))
@@ -157,7 +155,7 @@ def _give(
     settings: Settings, action: str, prefix: str, reason: str, by: str, arguments: dict[str, Any]
 ) -> None:
     """Sends the order and waits until the watch has obeyed it. Raises NotPossibleError."""
-    alert = _named(_read(settings).alerts, prefix, settings.topics.alerts)
+    alert = _named(read_delivered(settings).alerts, prefix, settings.topics.alerts)
     _check(alert, action)
     wish = Command(action, alert.id, by[:100], reason[:1000], SystemClock().now_ms(), arguments)
     try:
@@ -178,7 +176,7 @@ def _check(alert: Alert, action: str) -> None:
 def _wait(settings: Settings, before: Alert, action: str) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        now = next((alert for alert in _read(settings).alerts if alert.id == before.id), before)
+        now = next((alert for alert in read_delivered(settings).alerts if alert.id == before.id), before)
         if _obeyed(before, now, action):
             click.echo(f"{before.id} ({before.kind}) is {now.state}{_held(now)}.")
             return
@@ -226,14 +224,3 @@ def _named(alerts: Iterable[Alert], prefix: str, topic: str) -> Alert:
 
 def _is_open(alert: Alert) -> bool:
     return alert.state in LIVE and alert.state != "inhibited"
-
-
-def _read(settings: Settings) -> Deliverer:
-    """Everything that is known now. Raises NotPossibleError."""
-    deliverer = Deliverer()
-    topics = Topics(settings.topics.days, settings.topics.alerts)
-    try:
-        read_all(settings.kafka, topics, deliverer, SystemClock(), silent())
-    except TailError as error:
-        raise NotPossibleError(str(error)) from None
-    return deliverer

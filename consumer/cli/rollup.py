@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from consumer.cli.config_option import config_option, settings_of
+from consumer.cli.delivered import read_delivered
 from consumer.cli.exits import ExitCode, NotPossibleError
-from consumer.runtime.client_log import silent
-from consumer.runtime.clock import SystemClock
-from consumer.runtime.kafka.delivered_topics import TailError, Topics
-from consumer.runtime.kafka.read_all import read_all
 from detectors.alerts import LIVE, Alert, Severity
-from reports.deliver import Deliverer
 from reports.render.summary import concerns, newest_day
 from reports.render.words import headline
 from reports.sinks import directory
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from consumer.core.days import Receipt
-    from consumer.settings import Settings
 
 LATEST = "latest"
 YESTERDAY = "yesterday"
@@ -70,7 +65,7 @@ def command(day: str, out: Path, config: Path | None) -> None:
       3   not possible: no broker, no such day, the folder cannot be written
       64  wrong usage
     """  # noqa: D301 - the backspace is click's mark for a paragraph that is not to be wrapped
-    deliverer = _read(settings_of(config))
+    deliverer = read_delivered(settings_of(config))
     receipt = _chosen(day, deliverer.receipts)
     try:
         directory.write(out, deliverer.files(receipt.day))
@@ -94,16 +89,6 @@ def exit_code(receipt: Receipt, alerts: Collection[Alert]) -> ExitCode:
     if Severity.P0_BLOCKER in severities or verdict == "quarantined":
         return ExitCode.OPEN_P0
     return ExitCode.OPEN_P1 if Severity.P1_HIGH in severities else ExitCode.FINE
-
-
-def _read(settings: Settings) -> Deliverer:
-    deliverer = Deliverer()
-    topics = Topics(settings.topics.days, settings.topics.alerts)
-    try:
-        read_all(settings.kafka, topics, deliverer, SystemClock(), silent())
-    except TailError as error:
-        raise NotPossibleError(str(error)) from None
-    return deliverer
 
 
 def _chosen(day: str, receipts: Collection[Receipt]) -> Receipt:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from consumer.core.rejection import Reason
 from consumer.runtime.dead_letter_file import dead_letter_file
-from consumer.runtime.files import Unreadable, read_records
+from consumer.runtime.file_batches import read_batches
 from consumer.runtime.options import gate_options, watch_options
 from consumer.tasks.pipeline import Pipeline
 from reports.deliver import Deliverer
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consumer.core.contract import Contract
-    from consumer.core.record import Output, Record
-    from consumer.core.rejection import Rejection
+    from consumer.core.record import Output
     from consumer.settings import Settings
 
 BATCH = 10_000
@@ -51,20 +48,13 @@ def backfill(
     """
     outcome = Outcome()
     out.mkdir(parents=True, exist_ok=True)
-    items = read_records(files, on_bytes=on_bytes)
     pipeline = Pipeline(gate_options(settings, contract, version), watch_options(settings, contract))
     with dead_letter_file(out) as bury:
-        while batch := list(islice(items, BATCH)):
-            records: list[Record] = []
-            unreadable: list[tuple[Record, Rejection]] = []
-            for item in batch:
-                if isinstance(item, Unreadable):
-                    unreadable.append(item)
-                else:
-                    records.append(item)
-            outcome.records += len(batch)
-            outcome.cut_short += [r.topic() for r, why in unreadable if why.reason is Reason.CUT_SHORT]
-            _take(pipeline.feed(records, wall_ms=wall_ms, unreadable=unreadable), outcome, settings, bury)
+        for batch in read_batches(files, BATCH, on_bytes):
+            outcome.records += batch.size
+            outcome.cut_short += batch.cut_short
+            outputs = pipeline.feed(batch.records, wall_ms=wall_ms, unreadable=batch.unreadable)
+            _take(outputs, outcome, settings, bury)
         _take(pipeline.end(wall_ms), outcome, settings, bury)
     directory.write(out, outcome.deliverer.files())
     return outcome

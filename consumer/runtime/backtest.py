@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.core.rejection import Reason
-from consumer.runtime.files import Unreadable, read_records
+from consumer.runtime.file_batches import read_batches
 from consumer.runtime.options import gate_options, watch_options
 from consumer.tasks.judge_metrics import day_number
 from consumer.tasks.pipeline import Pipeline
@@ -126,19 +124,11 @@ def backtest(
     """
     runs = [_Run(settings, contract, version) for settings in sets]
     outcome = Backtest([run.trial for run in runs])
-    items = read_records(files, on_bytes=on_bytes)
-    while batch := list(islice(items, BATCH)):
-        records: list[Record] = []
-        unreadable: list[tuple[Record, Rejection]] = []
-        for item in batch:
-            if isinstance(item, Unreadable):
-                unreadable.append(item)
-            else:
-                records.append(item)
-        outcome.records += len(batch)
-        outcome.cut_short += [r.topic() for r, why in unreadable if why.reason is Reason.CUT_SHORT]
+    for batch in read_batches(files, BATCH, on_bytes):
+        outcome.records += batch.size
+        outcome.cut_short += batch.cut_short
         for run in runs:
-            run.feed(records, unreadable, wall_ms)
+            run.feed(batch.records, batch.unreadable, wall_ms)
     for run in runs:
         run.end(wall_ms)
     return outcome

@@ -36,12 +36,6 @@ if TYPE_CHECKING:
     from detectors.silence import SilenceRules
     from detectors.verdict import Check
 
-MOST_OPEN_DAYS = 4
-"""Days before the stream's that are kept open for their close; more are open only while a stream makes a leap."""
-
-MOST_HELD = 3 * 24 * 60
-"""Minutes ahead of the judge that are held: what a clock that runs further ahead names is no part of any rule."""
-
 _BUSY_STEP_EVENTS = 100
 _QUIET_STEP_MINUTES = 60
 """The day so far is looked at every ten minutes on a busy site, every hour on a quiet one."""
@@ -97,31 +91,28 @@ class Judge:
 
     def hold(self, minute: int, facts: MinuteFacts) -> None:
         """Takes a minute's facts in. One that is judged already only completes its day's course."""
-        if minute <= self.clock.judged:
-            day = self._options.zone.day_of(minute)
-            if day in self.clock.days:
-                self._count(day, minute, HeldMinute(facts))
-            return
-        if self._minutes.get(minute) is None:
-            self._minutes[minute] = HeldMinute(facts)
-        else:
-            self._held(minute).facts.add(facts)
+        self._add(minute, HeldMinute(facts))
 
     def purchase(self, minute: int, amount: float) -> None:
         """A purchase that was counted, when it came first."""
         cents = round(100 * amount)
-        one = HeldMinute(purchases=1, cents=cents, cents_squared=float(cents) * cents)
-        if minute <= self.clock.judged:
-            day = self._options.zone.day_of(minute)
-            if day in self.clock.days:
-                self._count(day, minute, one)
-            return
-        self._held(minute).add(one)
+        self._add(minute, HeldMinute(purchases=1, cents=cents, cents_squared=float(cents) * cents))
 
     def replay(self, minute: int) -> None:
         """A purchase came again."""
         if minute > self.clock.judged:
             self._held(minute).replays += 1
+
+    def _add(self, minute: int, more: HeldMinute) -> None:
+        """Takes more of a minute in, which must be its own to keep."""
+        if minute <= self.clock.judged:
+            day = self._options.zone.day_of(minute)
+            if day in self.clock.days:
+                self._count(day, minute, more)
+        elif self._minutes.get(minute) is None:
+            self._minutes[minute] = more
+        else:
+            self._held(minute).add(more)
 
     def _held(self, minute: int) -> HeldMinute:
         held = self._minutes.put.get(minute)

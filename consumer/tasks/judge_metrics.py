@@ -149,7 +149,7 @@ class MetricJudge:
         squares = sum(open_day.course.cents_squared) / 10_000
         totals = Totals(sums.events, sums.sessions, sums.direct, sums.purchases, float(sums.revenue), squares)
         quarantined = sums.verdict() == "quarantined"
-        touched = ALL if quarantined else tuple(sorted({*open_day.touched}))
+        touched = ALL if quarantined else tuple(open_day.touched)
         judged = self._deviation().learn_one(
             PastDay(day_number(day), totals, distrusted=touched), unmeasurable
         )

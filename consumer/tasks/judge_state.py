@@ -77,8 +77,8 @@ class HeldMinute(msgspec.Struct, omit_defaults=True):
 
 
 class OpenDay(msgspec.Struct, omit_defaults=True):
-    """A day that is not closed yet, as the judge saw it: its course, its quiet spells (minutes of the day), the
-    metrics that an incident touched, and its invalid purchases by reason."""
+    """A day that is not closed yet, as the judge saw it: its course, its quiet spells (minutes of the day), and
+    the metrics that an incident touched."""
 
     course: Course = msgspec.field(default_factory=Course)
     event_gaps: list[tuple[int, int]] = []

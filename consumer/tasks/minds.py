@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from consumer.tasks.draft import Draft
 
 T = TypeVar("T")
@@ -29,13 +27,13 @@ class Minds:
         self._held: dict[str, Any] = {}
         self._new: dict[str, bytes] = {}
 
-    def of(self, name: str, kind: type[T], new: Callable[[], T] | None = None) -> T:
+    def of(self, name: str, kind: type[T]) -> T:
         """The memory of this name, a new one if there is none."""
         held = self._held.get(name)
         if held is None:
             packed = self._table.get(name)
             if packed is None:
-                held = (new or kind)()
+                held = kind()
                 self._new[name] = _encode(held)
             else:
                 held = msgspec.msgpack.decode(packed, type=kind)

@@ -235,7 +235,7 @@ class WatchBatch:
                 self._judge.accept(accepted)
             return
         day = self._days.get(command.target)
-        if command.action == "release" and day is not None and day.status() == "quarantined":
+        if day is not None and day.status() == "quarantined":
             draft = self._day(command.target)
             draft.released = True
             draft.revise(at_ms, command.reason, command.by)
