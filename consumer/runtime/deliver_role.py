@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from consumer.runtime.logs import Logger
     from consumer.runtime.metrics import Delivery
     from consumer.settings import Settings
+    from reports.sinks.directory import Stamps
 
     Delivered = Callable[[str, Delivery], None]
     """Told of every delivery: to which sink, and how it ended."""
@@ -37,6 +38,10 @@ LONGEST_PAUSE_SECONDS = 60.0
 
 LOOK_SECONDS = 30.0
 """Between two looks at whether the topics are still those that were read, and whether what they hold arrives."""
+
+
+CALM_SECONDS = 2 * LONGEST_PAUSE_SECONDS
+"""When nobody has touched the files for so long, the next change of theirs is made good at once again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,9 @@ class DeliverRole:
         self._failure = ""
         self._due = clock.monotonic()
         self._unusable = 0
+        self._stamps: Stamps = {}
+        self._restored_at = self._restore_from = clock.monotonic()
+        self._restoring = Pause()
         self._connecting = Pause()
         self._writing = Pause()
 
@@ -125,6 +133,7 @@ class DeliverRole:
                 self._deliver(tail)
         elif standing is Standing.COMPLETE:
             tail.commit()  # nothing to deliver up to here: transaction markers, repeated records
+            self._restore()
 
     def _wait_seconds(self, tail: Tail) -> float:
         if not self._has_news(tail):
@@ -136,16 +145,42 @@ class DeliverRole:
 
     def _deliver(self, tail: Tail) -> None:
         """1. render, 2. write, 3. commit the group's offsets: a crash in between delivers the same again."""
+        if self._write() is not None:
+            self._deliverer.delivered()
+            tail.commit()
+
+    def _write(self) -> list[str] | None:
+        """Makes the folder hold the files: which ones had to be written, or None when it failed."""
+        files = self._deliverer.files()
         try:
-            changed = directory.write(self._options.folder, self._deliverer.files())
+            changed = directory.write(self._options.folder, files)
         except SinkError as error:
             self._failed(str(error))
-            return
-        self._deliverer.delivered()
-        tail.commit()
+            return None
+        self._stamps = directory.stamps(self._options.folder, files)
         self._due = self._clock.monotonic() + self._options.interval_seconds
         self._delivered(SINK, "written" if changed else "unchanged")
         self._succeeded()
+        return changed
+
+    def _restore(self) -> None:
+        """Writes the files anew if somebody else has deleted or changed them; ever more seldom if that goes on, since
+        then two programs write to one folder."""
+        now = self._clock.monotonic()
+        if now < max(self._due, self._restore_from):
+            return
+        if directory.stamps(self._options.folder, self._stamps) == self._stamps:
+            return
+        changed = self._write()
+        if changed:
+            if now - self._restored_at > CALM_SECONDS:
+                self._restoring = Pause()
+            self._restored_at, self._restore_from = now, now + self._restoring.longer()
+            self._log.warning(
+                "files were changed or deleted by somebody else, written anew",
+                files=changed,
+                folder=str(self._options.folder),
+            )
 
     def _failed(self, sentence: str) -> None:
         pause = max(self._options.interval_seconds, self._writing.longer())

@@ -9,8 +9,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    Stamps = Mapping[str, tuple[int, ...] | None]
+    """How files looked from outside, by name; None = it is not there, or cannot be looked at."""
 
 MODE = 0o644
 """Everyone may read: the files are for programs of other users, and hold no personal data."""
@@ -52,6 +55,21 @@ def write(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     except OSError as error:
         raise SinkError(f"cannot write to the folder {folder}: {_cause(error)}") from error
     return changed
+
+
+def stamps(folder: Path, names: Iterable[str]) -> Stamps:
+    """How the files look without being read: a file that was deleted, replaced or written to since looks otherwise."""
+    return {name: _stamp(folder / name) for name in names}
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        seen = path.lstat()
+    except OSError as ignored:
+        # whatever is wrong, it is not the file that was written: writing it anew makes it good, or says what is wrong
+        del ignored
+        return None
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import threading
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -262,6 +263,42 @@ def test_a_change_just_before_the_end_is_still_written(world, tmp_path):
         )
         assert role.shows(good_week())
     assert role.shows([*good_week(), receipt("2025-02-25")])
+
+
+def test_files_that_somebody_deletes_or_changes_are_written_anew_without_any_news(world, tmp_path):
+    world.create(*world.topics)
+    world.transaction(good_week(), [alert("a1")])
+    role = Role(world, tmp_path / "out")
+
+    def is_whole():
+        return role.shows(good_week(), [alert("a1")])
+
+    with running(role):
+        wait_until(is_whole, DEADLINE_SECONDS, "the first files")
+        (role.folder / "daily_metrics.csv").unlink()
+        wait_until(is_whole, DEADLINE_SECONDS, "the deleted file")
+        report = role.folder / "report.md"
+        report.write_bytes(report.read_bytes()[::-1])  # as long as before
+        wait_until(is_whole, DEADLINE_SECONDS, "the changed file")
+        shutil.rmtree(role.folder)
+        wait_until(is_whole, DEADLINE_SECONDS, "the deleted folder")
+    said = [entry for entry in role.said.entries if entry["log_level"] == "warning"]
+    assert [entry["files"] for entry in said] == [
+        ["daily_metrics.csv"],
+        ["report.md"],
+        ["daily_metrics.csv", "alerts.json", "report.md"],
+    ]
+
+
+def test_a_touched_file_whose_bytes_are_the_same_is_nothing_to_tell(world, tmp_path):
+    world.create(*world.topics)
+    world.transaction(good_week())
+    role = Role(world, tmp_path / "out")
+    with running(role):
+        wait_until(lambda: role.shows(good_week()), DEADLINE_SECONDS, "the first files")
+        (role.folder / "report.md").touch()
+        wait_until(lambda: ("files", "unchanged") in role.outcomes, DEADLINE_SECONDS, "a look at it")
+    assert not [entry for entry in role.said.entries if entry["log_level"] == "warning"]
 
 
 def test_wrong_settings_are_said_and_tried_again(world, tmp_path):

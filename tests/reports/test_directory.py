@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.sinks.directory import SinkError, write
+from reports.sinks.directory import SinkError, stamps, write
 from tests.waiting import wait_until
 
 FILES = {"daily_metrics.csv": b"day\n", "alerts.json": b"{}\n"}
@@ -58,6 +58,24 @@ def test_a_file_whose_bytes_are_the_same_is_not_touched(tmp_path):
         before["daily_metrics.csv"].st_mtime_ns,
     )
     assert changed.st_ino != before["alerts.json"].st_ino
+
+
+def test_a_stamp_tells_that_a_file_was_deleted_replaced_or_written_to(tmp_path):
+    write(tmp_path, FILES)
+    before = stamps(tmp_path, FILES)
+    assert before == stamps(tmp_path, FILES)
+    path = tmp_path / "alerts.json"
+    times = path.stat()
+    path.write_bytes(b"[]\n")  # as long as before, and dated back
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    written_to = stamps(tmp_path, FILES)
+    path.unlink()
+    gone = stamps(tmp_path, FILES)
+    write(tmp_path, FILES)
+    seen = [before, written_to, gone, stamps(tmp_path, FILES)]
+    assert len({one["alerts.json"] for one in seen}) == len(seen)
+    assert len({one["daily_metrics.csv"] for one in seen}) == 1
+    assert stamps(tmp_path / "away", FILES) == dict.fromkeys(FILES)
 
 
 def test_files_of_others_stay(tmp_path):
