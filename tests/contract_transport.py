@@ -72,6 +72,7 @@ class Member:
         self.records: dict[Partition, list[Record]] = defaultdict(list)
         self.positions: dict[Partition, int] = {}
         self.at_end: set[Partition] = set()
+        self.behind: dict[Partition, int] = {}
         self.restore: Callable[[Partition, int | None], int | None] = lambda _, committed: committed
         self.transport = world.open(name, self)
 
@@ -97,6 +98,7 @@ class Member:
             self.records[partition] += records
             self.at_end.discard(partition)
         self.positions |= polled.positions
+        self.behind |= polled.behind
         self.at_end |= polled.at_end
         return sum(map(len, polled.records.values()))
 
@@ -198,6 +200,18 @@ class TransportContract:
         assert member.transport.still_at_end([]) == set()
         self.world.produce(self.world.events, 0, b"new")
         assert member.transport.still_at_end(both) == {self.second}
+
+    def test_it_says_how_much_is_left_and_nothing_at_an_end_behind_a_transactions_marker(self):
+        self.world.produce(self.world.events, 0, *[b"x"] * 20)
+        member = self.settled("a")
+        while not member.records[self.first]:
+            member.poll(3)
+        self.until(lambda: self.first in member.at_end, "the end is told")
+        assert member.behind[self.first] == 0
+        facts = [Output(self.world.facts, b"fact", partition=0) for _ in range(2)]
+        member.transport.commit(self.batch(20, *facts))
+        self.until(lambda: member.records[self.facts] and self.facts in member.at_end, "the facts are read")
+        assert member.behind[self.facts] == 0
 
     def test_a_place_that_was_deleted_is_said_and_never_guessed(self):
         self.world.produce(self.world.facts, 0, b"0", b"1", b"2")

@@ -127,6 +127,9 @@ class SimulatedTransport:
             self._positions[partition] = polled.positions[partition] = log.stable
             polled.at_end.add(partition)
             self._told_end.add(partition)
+        if partition in polled.positions:
+            at_end = partition in polled.at_end
+            polled.behind[partition] = 0 if at_end else log.stable - self._positions[partition]
         return len(records)
 
     def _keep_membership(self) -> None:

@@ -18,11 +18,11 @@ from tests.simulated_kafka import SimulatedKafka
 from tests.simulated_transport import TOPICS, SimulatedTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from random import Random
 
     from consumer.core.record import StoredRecord
-    from consumer.runtime.loop import Observer
+    from consumer.runtime.observer import Observer
     from consumer.runtime.transport import Fenced, Owner, Retry
     from consumer.tasks.task import Task
     from tests.strategies import Arrival
@@ -63,6 +63,7 @@ class Silent:
     def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None, /) -> None: ...
     def revoked(self, partitions: Sequence[Partition], /) -> None: ...
     def committed(self, *told: object) -> None: ...
+    def waiting(self, records: Mapping[Partition, int], /) -> None: ...
     def aborted(self, error: Retry, /) -> None: ...
     def recovering(self, error: Fenced, /) -> None: ...
 

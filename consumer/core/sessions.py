@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from consumer.core.timestamps import MINUTE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Sessions = tuple[int, ...]
 
@@ -49,6 +49,21 @@ def gone(sessions: Sessions, now_ms: int, rules: SessionRules) -> bool:
         return sessions[1] + sessions[3] * MINUTE_MS < horizon
     return all(
         sessions[i + 1] + sessions[i + 3] * MINUTE_MS < horizon for i in range(0, len(sessions), WIDTH)
+    )
+
+
+def count_open(clients: Iterable[Sessions], now_ms: int, rules: SessionRules) -> int:
+    """How many of these clients' sessions can still be joined by an event in time.
+
+    >>> rules = SessionRules()
+    >>> count_open([(0, 0, 1, 0), (0, 0, 1, 0, 7_200_000, 7_260_000, 0, 0)], rules.memory_ms + 1, rules)
+    1
+    """
+    horizon = now_ms - rules.memory_ms
+    return sum(
+        sessions[i + 1] + sessions[i + 3] * MINUTE_MS >= horizon
+        for sessions in clients
+        for i in range(0, len(sessions), WIDTH)
     )
 
 

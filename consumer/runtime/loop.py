@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from consumer.core.wire import WireError, read_entry
+from consumer.runtime.observer import Stages
 from consumer.runtime.transport import (
     Fatal,
     Fenced,
@@ -25,10 +26,11 @@ from consumer.runtime.transport import (
 from consumer.tasks.task import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from consumer.core.record import Record
     from consumer.runtime.clock import Clock
+    from consumer.runtime.observer import Observer
     from consumer.runtime.transport import Owner
     from consumer.tasks.task import Decision, Task
 
@@ -48,58 +50,6 @@ class LoopOptions:
     most_equal: int = 3
     first_backoff_seconds: float = 0.05
     most_backoff_seconds: float = 5.0
-
-
-class Observer(Protocol):
-    """Who is told what the loop did, once a batch: metrics, health and logs stand behind it."""
-
-    def turned(self) -> None:
-        """The loop is alive (also called at steps of a long restore)."""
-        ...
-
-    def connected(self) -> None:
-        """A member of the group now; partitions are still to come."""
-        ...
-
-    def restoring(self, partition: Partition) -> None:
-        """A partition was given to us; its state is being read back."""
-        ...
-
-    def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
-        """A partition's state was read back and it is ours."""
-        ...
-
-    def revoked(self, partitions: Sequence[Partition]) -> None:
-        """Partitions went to somebody else."""
-        ...
-
-    def committed(
-        self,
-        decisions: Mapping[Partition, Decision],
-        tasks: Mapping[Partition, Task],
-        stages: Stages,
-        behind: Mapping[Partition, int],
-    ) -> None:
-        """A transaction was committed and applied; `behind` = records left to read by partition."""
-        ...
-
-    def aborted(self, error: Retry) -> None:
-        """A transaction was aborted and will be tried again."""
-        ...
-
-    def recovering(self, error: Fenced) -> None:
-        """All tasks were dropped; connecting anew."""
-        ...
-
-
-@dataclass(slots=True)
-class Stages:
-    """Seconds that the stages of one turn took."""
-
-    poll: float = 0.0
-    decide: float = 0.0
-    commit: float = 0.0
-    apply: float = 0.0
 
 
 @dataclass(slots=True)
@@ -223,7 +173,7 @@ class Loop:
             except Retry as error:
                 self._count_equal(error)
                 self._observer.aborted(error)
-                self._observer.turned()
+                self._turned()
                 stop.wait(
                     0 if error.rebalance else self._options.first_backoff_seconds * self._equal_aborts[1]
                 )
@@ -231,7 +181,12 @@ class Loop:
             stages.commit, started = clock() - started, clock()
             self._apply(transport, decisions, marks)
             stages.apply = clock() - started
-            self._observer.committed(decisions, self.tasks, stages, self.behind)
+            self._observer.committed(decisions, self.tasks, stages)
+        self._turned()
+
+    def _turned(self) -> None:
+        read = {partition: len(batch.records) for partition, batch in self._pending.items()}
+        self._observer.waiting({at: left + read.get(at, 0) for at, left in self.behind.items()})
         self._observer.turned()
 
     def _collect(self, transport: Transport) -> None:

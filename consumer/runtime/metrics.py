@@ -19,7 +19,7 @@ from detectors.alerts import Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.runtime.loop import Stages
+    from consumer.runtime.observer import Stages
     from consumer.tasks.task import Tally
 
 Role = Literal["gate", "watch"]
@@ -111,7 +111,7 @@ class Metrics:
         self._assigned.labels(role).set(partitions)
 
     def lag(self, role: Role, records: int) -> None:
-        """So many records wait in all our partitions of the role."""
+        """So many records of all our partitions of the role are not committed yet."""
         self._lag.labels(role).set(records)
 
     def watermark(self, role: Role, at_ms: int | None) -> None:
@@ -119,7 +119,7 @@ class Metrics:
         self._watermark.labels(role).set(0 if at_ms is None else at_ms / 1000)
 
     def open_sessions(self, sessions: int) -> None:
-        """So many sessions of our partitions are in memory."""
+        """So many sessions of our partitions can still be joined."""
         self._open_sessions.set(sessions)
 
     def days(self, counts: Mapping[str, int]) -> None:
@@ -179,14 +179,20 @@ class Metrics:
             outcome=PURCHASES,
         )
         self._lag = new.gauge(
-            "consumer_lag_records", "Records waiting in this process's partitions of the role.", role=ROLES
+            "consumer_lag_records",
+            "Records in this process's partitions of the role that are not committed yet; 0 = all is read.",
+            role=ROLES,
         )
         self._watermark = new.gauge(
             "watermark_timestamp_seconds",
             "How far event time has surely come (Unix time), lowest of this process's partitions of the role; 0 = not known.",
             role=ROLES,
         )
-        self._open_sessions = new.gauge("open_sessions", "Sessions in memory that an event could still join.")
+        self._open_sessions = new.gauge(
+            "open_sessions",
+            "Sessions that an event in time can still join, by their partition's event time (which stands still while no "
+            "event comes); counted every few seconds.",
+        )
 
     def _define_loop(self) -> None:
         new = self.definitions

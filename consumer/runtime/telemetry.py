@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from consumer.runtime.clock import Clock
     from consumer.runtime.health import Health
     from consumer.runtime.logs import Logger
-    from consumer.runtime.loop import Stages
     from consumer.runtime.metrics import Metrics, Role
+    from consumer.runtime.observer import Stages
     from consumer.runtime.transport import Fenced, Partition, Retry
     from consumer.tasks.task import Decision, Task
 
@@ -23,8 +23,15 @@ STANDBY_SECONDS = 15.0
 """A member of the group that was given nothing for so long stands by: there are more processes than partitions."""
 
 
+COUNT_SECONDS = 2.0
+"""Between two counts of the open sessions at least."""
+
+COUNT_SHARE = 100
+"""Counting takes no more than one part in so many of the time."""
+
+
 class Telemetry:
-    """The loop's observer. See `consumer.runtime.loop.Observer`."""
+    """The loop's observer. See `consumer.runtime.observer.Observer`."""
 
     def __init__(self, facts_topic: str, metrics: Metrics, health: Health, clock: Clock, log: Logger) -> None:
         self._facts_topic = facts_topic
@@ -35,6 +42,7 @@ class Telemetry:
         self._ours: set[Partition] = set()
         self._connected_at: float | None = None
         self._trouble = ""
+        self._count_at = clock.monotonic()
 
     def turned(self) -> None:
         """See `Observer`."""
@@ -86,7 +94,6 @@ class Telemetry:
         decisions: Mapping[Partition, Decision],
         tasks: Mapping[Partition, Task],
         stages: Stages,
-        behind: Mapping[Partition, int],
     ) -> None:
         """See `Observer`."""
         journal_bytes = 0
@@ -97,14 +104,17 @@ class Telemetry:
             else:
                 self._metrics.gated(decision.tally)
         self._metrics.committed(stages, journal_bytes, self._clock.now_ms())
-        for role in ("gate", "watch"):
-            self._metrics.lag(role, sum(n for p, n in behind.items() if self._role(p) == role))
         self._tell_state(list(tasks.values()))
+
+    def waiting(self, records: Mapping[Partition, int]) -> None:
+        """See `Observer`."""
+        for role in ("gate", "watch"):
+            self._metrics.lag(role, sum(n for p, n in records.items() if self._role(p) == role))
 
     def _tell_state(self, tasks: Sequence[Task]) -> None:
         gates = [task for task in tasks if isinstance(task, GateTask)]
         if gates:
-            self._metrics.open_sessions(sum(len(gate.sessions) for gate in gates))
+            self._count_sessions(gates)
             times = [gate.stream_ms for gate in gates]
             known = [time for time in times if time is not None]
             self._metrics.watermark("gate", min(known) if known else None)
@@ -119,6 +129,14 @@ class Telemetry:
                         if incident.alert.state == "open"
                     )
                 )
+
+    def _count_sessions(self, gates: Sequence[GateTask]) -> None:
+        """Every session is looked at (a million take a tenth of a second), so not at every batch."""
+        started = self._clock.monotonic()
+        if started >= self._count_at:
+            self._metrics.open_sessions(sum(gate.open_sessions() for gate in gates))
+            took = self._clock.monotonic() - started
+            self._count_at = started + max(COUNT_SECONDS, took * COUNT_SHARE)
 
     def aborted(self, error: Retry) -> None:
         """See `Observer`."""
@@ -141,6 +159,7 @@ class Telemetry:
             self._log.warning("not connected, trying again", outcome=outcome, reason=str(error))
 
     def _tell_assigned(self) -> None:
+        self._count_at = self._clock.monotonic()
         for role in ("gate", "watch"):
             count = sum(self._role(partition) == role for partition in self._ours)
             self._metrics.assigned(role, count)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from consumer.core.facts import Facts, GateReport
 from consumer.core.record import Output
-from consumer.core.sessions import Sessions, gone
+from consumer.core.sessions import Sessions, count_open, gone
 from consumer.core.state import Delta, RollingSnapshot, Slice
 from consumer.core.watermark import UNKNOWN
 from consumer.core.wire import gate_reports, journal_entries, read_changes
@@ -46,6 +46,10 @@ class GateTask:
         """How far this partition's event time has come, as committed; None while it is not known."""
         now = self.state.clock.now_ms
         return None if now == UNKNOWN else now
+
+    def open_sessions(self) -> int:
+        """How many sessions an event in time can still join, as committed. Looks at every one of them."""
+        return count_open(self.sessions.values(), self.state.clock.now_ms, self._options.sessions)
 
     def decide(
         self,

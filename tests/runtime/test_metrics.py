@@ -6,8 +6,8 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.core.rejection import Reason
-from consumer.runtime.loop import Stages
 from consumer.runtime.metrics import OTHER_KIND, STAGES, Metrics, metrics_markdown
+from consumer.runtime.observer import Stages
 from consumer.tasks.task import Tally
 
 KINDS = ("transaction_collision", "purchase_invalid")

@@ -192,13 +192,14 @@ class KafkaTransport:
         for partition in list(polled.positions):
             if partition in self._expected:
                 self._expected[partition] = polled.positions[partition]
-                polled.behind[partition] = self._behind(partition)
+                polled.behind[partition] = 0 if partition in polled.at_end else self._behind(partition)
             else:
                 del polled.positions[partition]
                 polled.at_end.discard(partition)
 
     def _behind(self, partition: Partition) -> int:
-        """Records left to read, as the last answer of the broker had it (transaction markers count as records)."""
+        """Records left to read, as the last answer of the broker had it (transaction markers count as records, but
+        those behind the last record are passed over: nothing is left at the end)."""
         _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
         return max(0, end - self._expected[partition])
 

@@ -1,0 +1,67 @@
+"""Who is told what the loop did: metrics, health and logs stand behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.runtime.transport import Fenced, Partition, Retry
+    from consumer.tasks.task import Decision, Task
+
+
+@dataclass(slots=True)
+class Stages:
+    """Seconds that the stages of one turn took."""
+
+    poll: float = 0.0
+    decide: float = 0.0
+    commit: float = 0.0
+    apply: float = 0.0
+
+
+class Observer(Protocol):
+    """Told once a batch, never once a record."""
+
+    def turned(self) -> None:
+        """The loop is alive (also called at steps of a long restore)."""
+        ...
+
+    def connected(self) -> None:
+        """A member of the group now; partitions are still to come."""
+        ...
+
+    def restoring(self, partition: Partition) -> None:
+        """A partition was given to us; its state is being read back."""
+        ...
+
+    def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
+        """A partition's state was read back and it is ours."""
+        ...
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """Partitions went to somebody else."""
+        ...
+
+    def committed(
+        self,
+        decisions: Mapping[Partition, Decision],
+        tasks: Mapping[Partition, Task],
+        stages: Stages,
+    ) -> None:
+        """A transaction was committed and applied."""
+        ...
+
+    def waiting(self, records: Mapping[Partition, int]) -> None:
+        """A turn is over: how many records of each partition of ours are not committed yet, when last known."""
+        ...
+
+    def aborted(self, error: Retry) -> None:
+        """A transaction was aborted and will be tried again."""
+        ...
+
+    def recovering(self, error: Fenced) -> None:
+        """All tasks were dropped; connecting anew."""
+        ...
