@@ -20,6 +20,17 @@ class Check(msgspec.Struct, frozen=True):
     count: int = 0
 
 
+class Normal(msgspec.Struct, frozen=True):
+    """What was normal for a metric when its day closed, in its own unit: the median, and the scale, which is what it
+    usually varies by from day to day, as the watch's rules had them. `z` is how many scales the day lies away, and
+    `days` how many days that rests on."""
+
+    median: float
+    scale: float
+    z: float
+    days: int
+
+
 def worst(checks: list[Check]) -> Verdict:
     """The verdict that follows from all checks: the worst of them.
 

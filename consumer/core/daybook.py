@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from consumer.core import money
-from consumer.core.days import Counts, HistoryEntry, Metrics, Receipt, Status, rate, score
+from consumer.core.days import Counts, HistoryEntry, Hours, Metrics, Receipt, Status, rate, score
 from consumer.core.facts import REST
-from consumer.core.instant import rfc3339
+from consumer.core.instant import FIRST_MS, LAST_MS, rfc3339
 from consumer.core.rejection import PURCHASE_INVALID
-from detectors.purchases import judge_collisions, judge_invalid, judge_replays
-from detectors.verdict import Check, Verdict, worst
+from detectors.purchases import COLLISION, judge_collisions, judge_invalid, judge_replays
+from detectors.verdict import Check, Normal, Verdict, worst
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from consumer.core.facts import MinuteFacts
     from consumer.core.purchases import DayChange
+    from detectors.fields import ExpectedField
 
 V = TypeVar("V")
 
 MOST_NAMES = 200
 """Different names that a day keeps of each kind; the rest is counted under `REST`."""
 
+MOST_TOLD = 20
+"""Names of events that a receipt tells, the most frequent ones."""
+
 MOST_HISTORY = 50
+
+HOURS = 24
 
 _INVALID = frozenset(reason.value for reason in PURCHASE_INVALID)
 
@@ -34,7 +42,8 @@ class Day(msgspec.Struct, omit_defaults=True):
     """One day's sums, and how far its life has come. The tables count events by name, as in `MinuteFacts`.
 
     `purchases` are those that count; `purchase_events` are all that could be read, and with `items` what the paths
-    inside of purchases in the tables are shares of.
+    inside of purchases in the tables are shares of. The three `hour_` lists have a number for
+    each hour of the wall clock.
     """
 
     events: int = 0
@@ -67,6 +76,11 @@ class Day(msgspec.Struct, omit_defaults=True):
     flags: dict[str, Check] = {}
     answers: list[Check] = []
     unmeasurable: dict[str, str] = {}
+    hour_events: list[int] = msgspec.field(default_factory=lambda: [0] * HOURS)
+    hour_sessions: list[int] = msgspec.field(default_factory=lambda: [0] * HOURS)
+    hour_purchases: list[int] = msgspec.field(default_factory=lambda: [0] * HOURS)
+    claimed: dict[str, Decimal] = {}
+    normal: dict[str, Normal] = {}
 
     def copy(self) -> Day:
         """A day of its own, to change while a batch is decided."""
@@ -77,8 +91,8 @@ class Day(msgspec.Struct, omit_defaults=True):
                 setattr(day, name, value.copy())
         return day
 
-    def add(self, facts: MinuteFacts) -> None:
-        """Merges one of its minutes in."""
+    def add(self, facts: MinuteFacts, hour: int) -> None:
+        """Merges one of its minutes in, which lies in this hour of the day."""
         if self.closed_at_ms is not None:
             self.late += facts.events
         self.events += facts.events
@@ -91,6 +105,11 @@ class Day(msgspec.Struct, omit_defaults=True):
         self.repeated += facts.repeated
         self.stale += facts.stale
         self.ahead += facts.ahead
+        self.hour_events[hour] += facts.events
+        self.hour_sessions[hour] += facts.sessions
+        self.hour_purchases[hour] += facts.purchases
+        for reason, amount in facts.claimed.items():
+            self._claim(reason, amount)
         if facts.rejected:
             _merge(self.rejected, facts.rejected)
         if facts.names:
@@ -108,12 +127,17 @@ class Day(msgspec.Struct, omit_defaults=True):
         if facts.kinds:
             _merge(self.kinds, facts.kinds)
 
+    def _claim(self, reason: str, amount: Decimal) -> None:
+        self.claimed[reason] = money.add(self.claimed.get(reason, Decimal(0)), amount)
+
     def change(self, change: DayChange) -> None:
         """Merges what a transaction id adds or takes back."""
         self.purchases += change.purchases
         self.revenue = money.add(self.revenue, change.revenue)
         self.replays += change.replays
         self.collisions += change.collisions
+        if change.claimed:
+            self._claim(COLLISION, change.claimed)
         if change.collisions > 0:
             self.released = False  # nobody has looked at this one
 
@@ -167,8 +191,23 @@ def _merge(table: dict[str, int], more: dict[str, int]) -> None:
             table[kept] = table.get(kept, 0) + count
 
 
-def receipt(day: str, sums: Day, contract: str, zone: str, watermark_ms: int | None) -> Receipt:
-    """The receipt of a day: everything that others read, derived from its sums."""
+class Span(NamedTuple):
+    """A day as a time: its date, its zone's name, and when it begins and ends (milliseconds since the epoch)."""
+
+    day: str
+    zone: str
+    begins_ms: int
+    ends_ms: int
+
+
+def receipt(
+    span: Span,
+    sums: Day,
+    contract: str,
+    watermark_ms: int | None,
+    fields: Sequence[ExpectedField] = (),
+) -> Receipt:
+    """The receipt of a day: everything that others read, derived from its sums. `fields` are the contract's."""
     rejected, invalid = sum(sums.rejected.values()), sums.purchase_invalid
     checks = sums.checks()
     not_measurable = dict(sums.unmeasurable)
@@ -180,7 +219,7 @@ def receipt(day: str, sums: Day, contract: str, zone: str, watermark_ms: int | N
         return None if metric in not_measurable else value
 
     return Receipt(
-        day=day,
+        day=span.day,
         revision=sums.revision,
         status=sums.status(),
         verdict=worst(checks),
@@ -206,9 +245,41 @@ def receipt(day: str, sums: Day, contract: str, zone: str, watermark_ms: int | N
         rejects=dict(sorted(sums.rejected.items())),
         checks=checks,
         contract=contract,
-        time_zone=zone,
+        time_zone=span.zone,
         watermark=None if watermark_ms is None else rfc3339(watermark_ms),
         closed_at=None if sums.closed_at_ms is None else rfc3339(sums.closed_at_ms),
         not_measurable=not_measurable,
         history=sums.history,
+        begins=_moment(span.begins_ms),
+        ends=_moment(span.ends_ms),
+        hours=_hours(sums),
+        names=_most_frequent(sums.names),
+        coverage={field.path: share for field in fields if (share := _coverage(sums, field)) is not None},
+        normal=dict(sums.normal),
+        claimed={reason: f"{amount:f}" for reason, amount in sorted(sums.claimed.items())},
     )
+
+
+def _moment(ms: int) -> str:
+    """As near as the calendar goes: its first and last day may reach beyond it in their zone."""
+    return rfc3339(min(max(ms, FIRST_MS), LAST_MS))
+
+
+def _hours(sums: Day) -> Hours | None:
+    if sum(sums.hour_events) != sums.events:
+        return None  # begun by a version that did not count them
+    return Hours([*sums.hour_events], [*sums.hour_sessions], [*sums.hour_purchases])
+
+
+def _most_frequent(names: dict[str, int]) -> dict[str, int]:
+    ordered = sorted(names.items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(count for _, count in ordered[MOST_TOLD:])
+    told = dict(ordered[:MOST_TOLD])
+    return told | ({REST: told.get(REST, 0) + rest} if rest else {})
+
+
+def _coverage(sums: Day, field: ExpectedField) -> str | None:
+    """The share of events, purchases or items that have the field; None where there is none of them."""
+    whole = {"event": sums.events, "purchase": sums.purchase_events, "item": sums.items}[field.scope]
+    missing = sum(table.get(field.path, 0) for table in (sums.null, sums.absent, sums.retyped))
+    return rate(max(whole - missing, 0), whole)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from detectors.verdict import Check, Verdict
+from detectors.verdict import Check, Normal, Verdict
 
 Status = Literal["open", "pass", "at_risk", "quarantined", "released"]
 
@@ -58,6 +58,15 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     by: str = ""
 
 
+class Hours(msgspec.Struct, frozen=True):
+    """A day by the hours of the wall clock: 24 numbers each, and what has no time of its own at none. Sessions count at
+    the hour of their first event; `purchases` are all purchase events that could be read, counted or not."""
+
+    events: list[int]
+    sessions: list[int]
+    purchases: list[int]
+
+
 class Receipt(msgspec.Struct, frozen=True):
     """The latest state of a day. `revision` is 0 while the day is open, 1 when it closes, +1 with each amendment.
 
@@ -65,6 +74,11 @@ class Receipt(msgspec.Struct, frozen=True):
     has left the day by the allowed lateness, then the verdict, or `released` once a person let it through.
     `score` = 100 x (1 - rejected / (events + rejected that are no events)), rounded down to two decimals, so 100.00
     means that nothing was rejected.
+
+    What people look at besides may be missing in a receipt of an older version: `begins` and `ends` (RFC 3339, the end
+    left out), `hours`, `names` (events by name, the most frequent ones), `coverage` (for each field of the contract the
+    share of events, purchases or items that have it, six decimals), `normal` (what was normal for each metric when the
+    day closed), `claimed` (by reason, the exact revenue that purchases which are not counted name for themselves).
     """
 
     day: str
@@ -84,6 +98,13 @@ class Receipt(msgspec.Struct, frozen=True):
     not_measurable: dict[str, str] = {}
     history: list[HistoryEntry] = []
     schema_version: int = 1
+    begins: str | None = None
+    ends: str | None = None
+    hours: Hours | None = None
+    names: dict[str, int] = {}
+    coverage: dict[str, str] = {}
+    normal: dict[str, Normal] = {}
+    claimed: dict[str, str] = {}
 
 
 def rate(part: int, whole: int) -> str | None:

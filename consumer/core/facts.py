@@ -6,11 +6,13 @@ negative: an event that joins two sessions, or moves a session's beginning, take
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 from zlib import crc32
 
 import msgspec
 
+from consumer.core import money
 from consumer.core.purchases import PurchaseFact
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     `robots`: sessions that a self-declared robot opened (never taken back). `repeated`: events at a time that their
     client had lived through before. Two are counted at the stream's minute instead of the event's own: `stale`, events
     far behind it when they came, and `ahead`, events of clocks that were found to run far ahead of it.
+
+    `claimed` is the revenue that rejected purchases name, by reason, where it is above 0: the money in question.
     """
 
     events: int = 0
@@ -65,12 +69,17 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     repeated: int = 0
     stale: int = 0
     ahead: int = 0
+    claimed: dict[str, Decimal] = {}
 
     def note(self, table: str, name: str, most: int = MOST_NOTED) -> None:
         """Counts one more of a name in one of the tables; beyond `most` different ones under `REST`."""
         counts: Counts = getattr(self, table)
         kept = name if name in counts or len(counts) < most else REST
         counts[kept] = counts.get(kept, 0) + 1
+
+    def claim(self, reason: str, amount: Decimal) -> None:
+        """A rejected purchase names this revenue."""
+        self.claimed[reason] = money.add(self.claimed.get(reason, Decimal(0)), amount)
 
     def add(self, other: MinuteFacts) -> None:
         """Takes the other's counts in."""
@@ -84,6 +93,8 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
         self.repeated += other.repeated
         self.stale += other.stale
         self.ahead += other.ahead
+        for reason, amount in other.claimed.items():
+            self.claim(reason, amount)
         for mine, theirs in zip(self.tables(), other.tables(), strict=True):
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count

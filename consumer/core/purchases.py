@@ -60,6 +60,11 @@ class PurchaseReader:
         items = _first(fields, self._items)
         return items if isinstance(items, list) else []
 
+    def claimed(self, fields: dict[str, Any]) -> Decimal | None:
+        """The revenue that it names; None unless it is an amount above 0."""
+        amount = money.parse(_first(fields, self._revenue))
+        return amount if amount is not None and amount > 0 else None
+
     def read(self, data: object, at_ms: int) -> tuple[PurchaseFact | None, Rejection | None]:
         """The purchase (if it has an id that others can repeat) and why it cannot be counted (if it cannot)."""
         fields = self.open(data)
@@ -152,7 +157,8 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
 
     `occurrences` counts its events by day; the earliest event (by time, then arrival) is the one that counts.
     `content` and `amount` are that one's. `clashed_ms` is the earliest time at which two contents had been seen, whatever the
-    order of arrival. `last_ms` is the newest event's time: the id is forgotten `memory_days` after it.
+    order of arrival. `last_ms` is the newest event's time: the id is forgotten `memory_days` after it. `claimed` is the
+    revenue that the events of a collided id name, by day.
     """
 
     content: str
@@ -163,6 +169,7 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     occurrences: dict[str, int]
     collided: bool = False
     clashed_ms: int | None = None
+    claimed: dict[str, Decimal] | None = None
 
 
 class DayChange(NamedTuple):
@@ -173,6 +180,7 @@ class DayChange(NamedTuple):
     revenue: Decimal = Decimal(0)
     replays: int = 0
     collisions: int = 0
+    claimed: Decimal = Decimal(0)
 
 
 def remember(known: Remembered | None, fact: PurchaseFact, day: str) -> tuple[Remembered, list[DayChange]]:
@@ -195,14 +203,28 @@ def remember(known: Remembered | None, fact: PurchaseFact, day: str) -> tuple[Re
         occurrences,
         clashed_ms is not None,
         clashed_ms,
+        None if clashed_ms is None else _claimed(known, fact, day),
     )
     return now, _difference(_contribution(known), _contribution(now))
+
+
+def _claimed(known: Remembered, fact: PurchaseFact, day: str) -> dict[str, Decimal]:
+    """What the events of a collided id claim, with one more: a sum, so the order of arrival does not matter."""
+    claimed = known.claimed or {}
+    if not known.collided:
+        amount = known.amount or Decimal(0)
+        claimed = {on: money.EXACT.multiply(amount, n) for on, n in known.occurrences.items()}
+    return {**claimed, day: money.add(claimed.get(day, Decimal(0)), fact.amount or Decimal(0))}
 
 
 def _contribution(known: Remembered) -> list[DayChange]:
     """All that an id adds to the days that hold one of its events."""
     if known.collided:
-        return [DayChange(day, collisions=n) for day, n in known.occurrences.items()]
+        claimed, nothing = known.claimed or {}, Decimal(0)
+        return [
+            DayChange(day, collisions=n, claimed=claimed.get(day, nothing))
+            for day, n in known.occurrences.items()
+        ]
     if known.amount is None:
         return []
     return [
@@ -228,4 +250,5 @@ def _minus(new: DayChange, old: DayChange) -> DayChange:
         money.subtract(new.revenue, old.revenue),
         new.replays - old.replays,
         new.collisions - old.collisions,
+        money.subtract(new.claimed, old.claimed),
     )

@@ -25,6 +25,7 @@ class DayZone:
         self.name = name
         self._zone = zone
         self._days: dict[int, str] = {}
+        self._hours: dict[int, int] = {}
         self._starts: dict[str, int] = {}
         self._ends: dict[str, int] = {}
 
@@ -37,6 +38,20 @@ class DayZone:
                 self._days.clear()
             day = self._days[quarter] = self._local(quarter * _QUARTER).date().isoformat()
         return day
+
+    def hour_of(self, minute: int) -> int:
+        """The hour (0-23) that a clock on the wall shows in the minute; an hour that comes twice is one.
+
+        >>> DayZone(UTC, "UTC").hour_of(29004480 + 61)
+        1
+        """
+        quarter = minute // _QUARTER
+        hour = self._hours.get(quarter)
+        if hour is None:
+            if len(self._hours) >= _MOST_CACHED:
+                self._hours.clear()
+            hour = self._hours[quarter] = self._local(quarter * _QUARTER).hour
+        return hour
 
     def start_ms(self, day: str) -> int:
         """Milliseconds since the epoch at which the day begins."""

@@ -347,6 +347,9 @@ class Batch:
         if rejection is None:
             return False
         self.reject(record, rejection, at_ms // MINUTE_MS)
+        claimed = None if isinstance(fields, Rejection) else self._compiled.purchases.claimed(fields)
+        if claimed is not None:
+            self._facts.minute(at_ms // MINUTE_MS).claim(rejection.reason.value, claimed)
         return True
 
     def _pass(self, record: Record, minute: int) -> None:

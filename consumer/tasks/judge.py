@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from detectors.finding import Finding
     from detectors.orders import Acceptance
     from detectors.silence import SilenceRules
-    from detectors.verdict import Check
+    from detectors.verdict import Check, Normal
 
 _BUSY_STEP_EVENTS = 100
 _QUIET_STEP_MINUTES = 60
@@ -48,14 +48,15 @@ _LEAST_GAP_MINUTES = 5
 
 
 class Judged(NamedTuple):
-    """What a minute, or a tick, brought: findings, the checks of a day that closed with it, of a day that begins the
-    incidents that stood before it."""
+    """What a minute, or a tick, brought: findings; of a day that closed with it the checks, and what was normal by
+    metric; of a day that begins the incidents that stood before it."""
 
     minute: int
     day: str
     findings: list[Finding]
     checks: list[Check] = []  # noqa: RUF012 - never changed
     standing: tuple[Standing, ...] = ()
+    normal: dict[str, Normal] = {}  # noqa: RUF012 - as above
 
 
 class Due(NamedTuple):
@@ -318,11 +319,12 @@ class Judge:
             open_day = self._minds.of(f"day/{day}", OpenDay)
             found: list[Finding] = []
             checks: list[Check] = []
+            normal: dict[str, Normal] = {}
             if sums is not None and sums.events:
-                found, checks = self._metrics.close(day, sums, open_day, minute, self.unmeasurable)
+                found, checks, normal = self._metrics.close(day, sums, open_day, minute, self.unmeasurable)
             self.clock.days = [known for known in self.clock.days if known != day]
             self._minds.drop(f"day/{day}")
-            return Judged(minute, day, found, checks)
+            return Judged(minute, day, found, checks, normal=normal)
 
         return act
 

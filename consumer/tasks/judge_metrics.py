@@ -18,7 +18,7 @@ from detectors.pace import Pace, PaceState, PastCourse
 from detectors.sentences import of_metric, of_silence
 from detectors.silence import Silence, SilenceRules, SilenceState
 from detectors.totals import STEP_MINUTES, STEPS, Totals
-from detectors.verdict import Check
+from detectors.verdict import Check, Normal
 from detectors.watched import PACED, WATCHED, Watched
 
 if TYPE_CHECKING:
@@ -144,8 +144,9 @@ class MetricJudge:
 
     def close(
         self, day: str, sums: Day, open_day: OpenDay, closes_minute: int, unmeasurable: Collection[str]
-    ) -> tuple[list[Finding], list[Check]]:
-        """What a whole day says of the metrics, and why it is quiet where it is; then the day is learned."""
+    ) -> tuple[list[Finding], list[Check], dict[str, Normal]]:
+        """What a whole day says of the metrics, why it is quiet where it is, and what was normal; then the day is
+        learned."""
         squares = sum(open_day.course.cents_squared) / 10_000
         totals = Totals(sums.events, sums.sessions, sums.direct, sums.purchases, float(sums.revenue), squares)
         quarantined = sums.verdict() == "quarantined"
@@ -161,7 +162,8 @@ class MetricJudge:
                 found.append(finding)
             checks.append(_check(watched, answer))
         self._learn(day, sums, open_day, touched)
-        return found, checks
+        answers = [judgement.answer for judgement in judged]
+        return found, checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
 
     def _end_of_day(
         self, watched: Watched, answer: Answer, life: Life, day: str, closes: int, since_day: int | None
@@ -294,6 +296,15 @@ def _check(watched: Watched, answer: Answer) -> Check:
     if answer.robust_z is not None:
         words += f": {answer.value:.6g} beside {answer.baseline_median:.6g}, z {answer.robust_z:.2f}"
     return Check(watched.rule, "at_risk" if answer.fired else "pass", words)
+
+
+def _normal(answer: Answer) -> Normal | None:
+    """What the answer was measured against; None if it was not."""
+    median, scale, z = answer.baseline_median, answer.scale, answer.robust_z
+    if median is None or scale is None or z is None:
+        return None
+    days = int(answer.evidence.get("days", 0))
+    return Normal(float(f"{median:.6g}"), float(f"{scale:.6g}"), float(f"{z:.6g}"), days)
 
 
 def _short(x: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
-from consumer.core.daybook import Day, receipt
+from consumer.core.daybook import Day, Span, receipt
 from consumer.core.facts import Command, GateReport
 from consumer.core.instant import LAST_MS
 from consumer.core.purchases import PurchaseFact, Remembered, remember
@@ -27,6 +27,7 @@ from detectors.unmeasurable import unmeasurable
 from detectors.verdict import Check
 
 if TYPE_CHECKING:
+    from consumer.core.days import Receipt
     from consumer.core.record import Record
     from consumer.tasks.judge import Judged
     from detectors.finding import Finding
@@ -94,7 +95,7 @@ class WatchBatch:
             )
         self._amended.clear()
         for minute, facts in report.facts.minutes.items():
-            self._day(self._zone.day_of(minute)).add(facts)
+            self._day(self._zone.day_of(minute)).add(facts, self._zone.hour_of(minute))
             self._judge.hold(minute, facts)
             if not PURCHASE_INVALID.isdisjoint(facts.rejected):
                 self._invalid_minutes.add(minute)
@@ -266,6 +267,7 @@ class WatchBatch:
             self._note_unmeasurable(judged.day, sums)
         if sums is not None and judged.checks:
             self._day(judged.day).answers = judged.checks
+            self._day(judged.day).normal = judged.normal
 
     def _note_unmeasurable(self, day: str, sums: Day) -> None:
         """The metrics of the day whose input was gone in a part of it."""
@@ -336,9 +338,14 @@ class WatchBatch:
         for day in sorted(self._told | self._newly_real(today)):
             sums = self._days.get(day)
             if sums is not None and day <= today:
-                written = receipt(day, sums, self.clock.contract, self._zone.name, self.clock.watermark_ms)
+                written = self._receipt(day, sums)
                 outputs.append(Output(self._options.days_topic, to_json(written), day.encode(), partition=0))
         return outputs
+
+    def _receipt(self, day: str, sums: Day) -> Receipt:
+        span = Span(day, self._zone.name, self._zone.start_ms(day), self._zone.end_ms(day))
+        fields = self._options.judge.expectations.fields
+        return receipt(span, sums, self.clock.contract, self.clock.watermark_ms, fields)
 
     def _newly_real(self, today: str) -> set[str]:
         """Days that events had named before any stream got there, and that one has reached now."""

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.core.daybook import MOST_HISTORY, MOST_NAMES, Day, receipt
+from consumer.core.daybook import MOST_HISTORY, MOST_NAMES, MOST_TOLD, Day, Span, receipt
 from consumer.core.days import HistoryEntry
 from consumer.core.facts import REST, MinuteFacts
 from consumer.core.purchases import DayChange
 from consumer.core.rejection import PURCHASE_INVALID, Reason
+from detectors.fields import ExpectedField
 
 CLOSED = 1_740_358_800_000
 """2025-02-24T01:00:00Z, when 23 February closes."""
+HOUR = 9
 INVALID = {"purchase_revenue": 1}
 TABLES = ("rejected", "names", "null", "absent", "retyped", "aliased", "unknown", "kinds")
 COUNTS = ("purchase_events", "items", "robots", "repeated", "stale", "ahead")
@@ -33,7 +35,7 @@ MINUTES = st.builds(
 def day(*minutes, **fields):
     made = Day(**fields)
     for minute in minutes:
-        made.add(minute)
+        made.add(minute, HOUR)
     return made
 
 
@@ -45,8 +47,9 @@ def closed(*minutes, **fields):
 
 
 def written(sums, **fields):
-    told = {"contract": "shop 1", "zone": "UTC", "watermark_ms": CLOSED} | fields
-    return receipt("2025-02-23", sums, **told)
+    told = {"contract": "shop 1", "watermark_ms": CLOSED} | fields
+    span = Span("2025-02-23", told.pop("zone", "UTC"), CLOSED - 25 * 3_600_000, CLOSED - 3_600_000)
+    return receipt(span, sums, **told)
 
 
 # -- a sum -------------------------------------------------------------------------------------------------------
@@ -86,15 +89,15 @@ def test_adding_leaves_the_minute_as_it_was():
 def test_what_comes_after_the_day_closed_is_late_and_counts_all_the_same():
     sums = closed(MinuteFacts(5))
     assert sums.late == 0
-    sums.add(MinuteFacts(3))
+    sums.add(MinuteFacts(3), HOUR)
     assert (sums.events, sums.late) == (8, 3)
 
 
 def test_a_day_keeps_so_many_names_of_each_kind_and_counts_the_rest_together():
     sums = Day()
     for number in range(MOST_NAMES + 50):
-        sums.add(MinuteFacts(1, names={f"name {number}": 1}, unknown={f"key {number}": 1}))
-    sums.add(MinuteFacts(1, names={"name 0": 1, "name 249": 1}))
+        sums.add(MinuteFacts(1, names={f"name {number}": 1}, unknown={f"key {number}": 1}), HOUR)
+    sums.add(MinuteFacts(1, names={"name 0": 1, "name 249": 1}), HOUR)
     for table in (sums.names, sums.unknown):
         assert len(table) == MOST_NAMES + 1
     assert sums.names["name 0"] == 2
@@ -124,12 +127,42 @@ def test_a_copy_can_be_changed_in_every_way_and_the_day_stays():
     before = deepcopy(original)
     other = original.copy()
     assert other == original
-    other.add(MinuteFacts(1, 1, 1, 1, *({"a": 1, "b": 1} for _ in TABLES)))
-    other.change(DayChange("", 1, Decimal(1), 1, 1))
+    more = MinuteFacts(1, 1, 1, 1, *({"a": 1, "b": 1} for _ in TABLES), claimed={"purchase_id": Decimal(1)})
+    other.add(more, HOUR)
+    other.change(DayChange("", 1, Decimal(1), 1, 1, Decimal(1)))
     other.released = True
     other.revise(CLOSED)
     other.history.append(HistoryEntry(9, "pass", ""))
     assert original == before
+
+
+def test_a_day_knows_its_hours():
+    sums = Day()
+    sums.add(MinuteFacts(3, sessions=2, purchases=1), 0)
+    sums.add(MinuteFacts(2, sessions=-1), 23)
+    sums.add(MinuteFacts(4), 0)
+    hours = written(sums).hours
+    assert (hours.events[0], hours.events[23], sum(hours.events)) == (7, 2, sums.events)
+    assert (hours.sessions[0], hours.sessions[23]) == (2, -1)
+    assert (hours.purchases[0], sum(hours.purchases)) == (1, 1)
+
+
+def test_of_a_day_that_an_older_version_began_no_hours_are_told():
+    sums = Day(events=7)
+    sums.add(MinuteFacts(3), 5)
+    assert written(sums).hours is None
+
+
+def test_what_rejected_and_collided_purchases_claim_adds_up_exactly():
+    sums = Day()
+    sums.add(MinuteFacts(claimed={"purchase_items": Decimal("0.1")}), HOUR)
+    sums.add(MinuteFacts(claimed={"purchase_items": Decimal("0.2"), "purchase_id": Decimal(5)}), HOUR)
+    sums.change(DayChange("", collisions=2, claimed=Decimal("10.50")))
+    assert written(sums).claimed == {
+        "purchase_id": "5",
+        "purchase_items": "0.3",
+        "transaction_collision": "10.50",
+    }
 
 
 # -- a life ------------------------------------------------------------------------------------------------------
@@ -234,6 +267,39 @@ def test_a_receipt_is_derived_from_the_sums_alone():
     assert told.not_measurable == {}
 
 
+def test_coverage_is_the_share_of_what_could_carry_the_field():
+    fields = [
+        ExpectedField("referrer"),
+        ExpectedField("event_data.revenue", scope="purchase"),
+        ExpectedField("event_data.items[].item_id", scope="item"),
+        ExpectedField("timestamp"),
+    ]
+    odd = {
+        "null": {"referrer": 5},
+        "absent": {"referrer": 2, "event_data.revenue": 1},
+        "retyped": {"referrer": 1},
+    }
+    told = written(day(MinuteFacts(10, purchases=4, **odd)), fields=fields)
+    assert told.coverage == {
+        "referrer": "0.200000",
+        "event_data.revenue": "0.750000",
+        "timestamp": "1.000000",
+    }
+
+
+def test_a_receipt_tells_the_most_frequent_names_and_the_rest_together():
+    names = {f"name {number:02}": number + 1 for number in range(MOST_TOLD + 5)} | {REST: 100}
+    told = written(day(MinuteFacts(1, names=names))).names
+    assert len(told) == MOST_TOLD
+    assert list(told)[:2] == [REST, "name 24"]
+    assert sum(told.values()) == sum(names.values())
+
+
+def test_a_receipt_says_when_its_day_begins_and_ends():
+    told = written(Day())
+    assert (told.begins, told.ends) == ("2025-02-23T00:00:00.000Z", "2025-02-24T00:00:00.000Z")
+
+
 def test_a_day_of_nothing_has_no_rates_and_says_why():
     told = written(Day(), watermark_ms=None)
     assert msgspec.structs.astuple(told.metrics) == (0, 0, "0", None, None)
@@ -275,6 +341,6 @@ def test_a_receipt_does_not_change_when_its_day_does():
     before = msgspec.json.encode(told)
     for collisions in itertools.islice(itertools.cycle([1, 0]), 5):
         sums.collisions = collisions
-        sums.add(MinuteFacts(1, rejected={"empty": 1}))
+        sums.add(MinuteFacts(1, rejected={"empty": 1}), HOUR)
         sums.revise(CLOSED)
     assert msgspec.json.encode(told) == before

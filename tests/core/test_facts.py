@@ -1,5 +1,7 @@
 """Facts add up: a zero, a `+`, no order; divided in two they are still the same."""
 
+from decimal import Decimal
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -18,7 +20,9 @@ def told(counts, purchases, voices_ahead, clients):
     for at, field, name, count in counts:
         minute = facts.minute(at)
         value = getattr(minute, field)
-        if isinstance(value, dict):
+        if field == "claimed":
+            minute.claim(name, Decimal(count))
+        elif isinstance(value, dict):
             value[name] = value.get(name, 0) + count
         else:
             setattr(minute, field, value + count)
@@ -79,6 +83,7 @@ def test_adding_leaves_what_is_added_as_it_was_and_shares_nothing_with_it(one, o
         minute.events += 1
         for table in minute.tables():
             table["changed"] = 1
+        minute.claim("changed", Decimal(1))
     total.purchases.clear()
     assert other == before
 
@@ -86,15 +91,20 @@ def test_adding_leaves_what_is_added_as_it_was_and_shares_nothing_with_it(one, o
 def test_every_field_of_a_minute_adds_up():
     one = MinuteFacts(1, 2, 3, 4, *({"a": n, "b": 1} for n in range(5, 13)), *range(13, 19))
     two = MinuteFacts(10, 20, -30, -40, *({"a": n, "c": 2} for n in range(50, 58)), *range(130, 190, 10))
+    one.claimed, two.claimed = {"a": Decimal("0.1")}, {"a": Decimal("0.2"), "b": Decimal(1)}
     one.add(two)
     tables = ({"a": n + n + 45, "b": 1, "c": 2} for n in range(5, 13))
-    assert one == MinuteFacts(11, 22, -27, -36, *tables, *range(143, 209, 11))
+    assert one == MinuteFacts(
+        11, 22, -27, -36, *tables, *range(143, 209, 11), {"a": Decimal("0.3"), "b": Decimal(1)}
+    )
 
 
 def test_every_table_of_a_minute_is_among_its_tables():
     minute = MinuteFacts()
     tables = [
-        getattr(minute, name) for name in minute.__struct_fields__ if isinstance(getattr(minute, name), dict)
+        getattr(minute, name)
+        for name in minute.__struct_fields__
+        if name != "claimed" and isinstance(getattr(minute, name), dict)
     ]
     assert len(tables) == len(minute.tables())
     assert all(mine is theirs for mine, theirs in zip(tables, minute.tables(), strict=True))

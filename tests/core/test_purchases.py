@@ -317,7 +317,7 @@ def fact(at_ms, content="x"):
 
 def counted(facts):
     """What the days hold after the facts in their order of arrival."""
-    known, days = None, defaultdict(lambda: [0, Decimal(0), 0, 0])
+    known, days = None, defaultdict(lambda: [0, Decimal(0), 0, 0, Decimal(0)])
     for arrived in facts:
         known, changes = remember(known, arrived, day_of(arrived.at_ms))
         for change in changes:
@@ -326,16 +326,20 @@ def counted(facts):
     return {day: tuple(sums) for day, sums in days.items() if any(sums)}
 
 
+def claimed_on(day, facts):
+    return sum(f.amount or 0 for f in facts if day_of(f.at_ms) == day)
+
+
 def batch(facts):
     """The batch definition: all events with one id at once."""
     events = Counter(day_of(f.at_ms) for f in facts)
     if len({f.content for f in facts}) > 1:
-        return {day: (0, 0, 0, n) for day, n in events.items()}
+        return {day: (0, 0, 0, n, claimed_on(day, facts)) for day, n in events.items()}
     amount = facts[0].amount
     if amount is None:
         return {}
     first = day_of(min(f.at_ms for f in facts))
-    sums = {day: (1, amount, n - 1, 0) if day == first else (0, 0, n, 0) for day, n in events.items()}
+    sums = {day: (1, amount, n - 1, 0, 0) if day == first else (0, 0, n, 0, 0) for day, n in events.items()}
     return {day: s for day, s in sums.items() if any(s)}
 
 
@@ -346,7 +350,10 @@ def test_a_purchase_counts_on_its_day():
 
 
 def test_a_replay_counts_as_one_on_its_own_day():
-    assert counted([fact(0), fact(5), fact(DAY)]) == {"2025-03-01": (1, 10, 1, 0), "2025-03-02": (0, 0, 1, 0)}
+    assert counted([fact(0), fact(5), fact(DAY)]) == {
+        "2025-03-01": (1, 10, 1, 0, 0),
+        "2025-03-02": (0, 0, 1, 0, 0),
+    }
 
 
 def test_an_earlier_replay_takes_the_purchase_to_its_own_day():
@@ -361,19 +368,19 @@ def test_an_earlier_replay_takes_the_purchase_to_its_own_day():
 
 def test_a_collision_takes_back_all_that_was_counted():
     assert counted([fact(0), fact(DAY), fact(DAY + 1, "y")]) == {
-        "2025-03-01": (0, 0, 0, 1),
-        "2025-03-02": (0, 0, 0, 2),
+        "2025-03-01": (0, 0, 0, 1, 10),
+        "2025-03-02": (0, 0, 0, 2, Decimal("10.1")),
     }
 
 
 def test_once_collided_the_first_content_again_stays_a_collision():
     facts = [fact(0), fact(1, "y"), fact(2), fact(3)]
-    assert counted(facts) == {"2025-03-01": (0, 0, 0, 4)}
+    assert counted(facts) == {"2025-03-01": (0, 0, 0, 4, Decimal("30.1"))}
 
 
 def test_an_invalid_purchase_again_is_no_replay_and_with_another_content_a_collision():
     assert counted([fact(0, "bad"), fact(1, "bad")]) == {}
-    assert counted([fact(0, "bad"), fact(1, "x")]) == {"2025-03-01": (0, 0, 0, 2)}
+    assert counted([fact(0, "bad"), fact(1, "x")]) == {"2025-03-01": (0, 0, 0, 2, 10)}
 
 
 def test_remembering_changes_no_earlier_memory():
