@@ -62,6 +62,14 @@ class FieldMinute(msgspec.Struct, omit_defaults=True):
         """
         return sum(count for reason, count in self.rejected.items() if reason in reasons)
 
+    def records(self) -> int:
+        """Everything that came, but for purchases that are counted among the events as well."""
+        return (
+            self.events + sum(self.rejected.values()) - self.rejects(BAD_PURCHASE)
+            if self.rejected
+            else self.events
+        )
+
     def carriers(self, scope: Scope) -> int:
         """How many things of this minute could have carried a field."""
         match scope:
@@ -71,6 +79,38 @@ class FieldMinute(msgspec.Struct, omit_defaults=True):
                 return self.purchases
             case "item":
                 return self.items
+
+
+class Carriers(msgspec.Struct, array_like=True, frozen=True):
+    """What came in the minutes of an hour so far that could have carried something, by scope, and all records."""
+
+    hour: int = -1
+    event: int = 0
+    purchase: int = 0
+    item: int = 0
+    record: int = 0
+
+    def plus(self, minute: FieldMinute) -> Carriers:
+        """With a minute of the same hour.
+
+        >>> Carriers(2).plus(FieldMinute(130, 3, purchases=1, rejected={"not_json": 2}))
+        Carriers(hour=2, event=3, purchase=1, item=0, record=5)
+        """
+        return Carriers(
+            self.hour,
+            self.event + minute.events,
+            self.purchase + minute.purchases,
+            self.item + minute.items,
+            self.record + minute.records(),
+        )
+
+
+class Passing(NamedTuple):
+    """How many of one kind the hour had before a minute, and with it."""
+
+    hour: int
+    before: int
+    after: int
 
 
 class ExpectedField(NamedTuple):
@@ -92,8 +132,23 @@ class Expectations(NamedTuple):
     purchase_event: str
 
 
+def is_odd(minute: FieldMinute) -> bool:
+    """Whether anything is wrong with a minute's fields."""
+    return bool(minute.absent or minute.retyped or minute.aliased or minute.rejected)
+
+
+def has_bad_records(minute: FieldMinute) -> bool:
+    """Whether single records of a minute do something wrong."""
+    return bool(minute.rejected or minute.replays or minute.repeated or minute.stale or minute.ahead)
+
+
 _LETTER = {"timestamp": "timestamp_missing", "event_name": "event_name_missing"}
 """An event without one of these is a dead letter, and counted nowhere else."""
+
+
+def letter_of(field: ExpectedField) -> str:
+    """The reason of dead letters that lack this field; empty if such events are none."""
+    return _LETTER.get(field.role or "", "")
 
 
 def lost(field: ExpectedField, minute: FieldMinute) -> tuple[int, int]:
@@ -102,7 +157,7 @@ def lost(field: ExpectedField, minute: FieldMinute) -> tuple[int, int]:
     >>> lost(ExpectedField("timestamp", role="timestamp"), FieldMinute(0, 8, rejected={"timestamp_missing": 2}))
     (2, 10)
     """
-    letters = minute.rejected.get(_LETTER.get(field.role or "", ""), 0)
+    letters = minute.rejected.get(letter_of(field), 0)
     return minute.absent.get(field.path, 0) + letters, minute.carriers(field.scope) + letters
 
 

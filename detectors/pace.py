@@ -16,12 +16,12 @@ from detectors.line import Seen, Steps
 from detectors.of_late import Late, LateRules
 from detectors.so_far import SoFarRules, judge_so_far
 from detectors.totals import STEP_MINUTES, Course, Part
-from detectors.typical import Typical
+from detectors.typical import PartDays, Typical
 from detectors.watched import PACED, Watched, WatchLimits, size_of
 from detectors.weekdays import weekday
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from detectors.baseline import Baseline
 
@@ -74,26 +74,37 @@ class Pace:
         """The judge of a day that begins at `start_minute` (since the epoch), from the days before it that the baseline
         trusts, each brought to the day's weekday."""
         effects = baseline.effects(day)
-        typical = {watched.metric: self._typical(watched, day, baseline, effects) for watched in PACED}
+        known: dict[tuple[Part, frozenset[int]], PartDays] = {}
+
+        def days_of(part: Part, trusted: list[PastCourse]) -> PartDays:
+            key = part, frozenset(past.day for past in trusted)
+            if key not in known:
+                steps = [_brought(past, part, day, effects[part]) for past in trusted]
+                known[key] = PartDays(steps, self._rules.shape_days)
+            return known[key]
+
+        typical = {watched.metric: self._typical(watched, day, baseline, days_of) for watched in PACED}
         return Today(typical, start_minute, self._rules, self._limits)
 
     def _typical(
-        self, watched: Watched, day: int, baseline: Baseline, effects: Mapping[Part, tuple[float, ...]]
+        self,
+        watched: Watched,
+        day: int,
+        baseline: Baseline,
+        days_of: Callable[[Part, list[PastCourse]], PartDays],
     ) -> Typical | None:
         vouching = {past.day for past in baseline.trusted(watched.metric, day)}
         trusted = [past for past in self.state.days if past.day in vouching]
         if len(trusted) < self._rules.fewest_days:
             return None
-        parts = (watched.part, size_of(watched))
-        days = [[_brought(past, part, day, effects[part]) for part in parts] for past in trusted]
         limits = self._limits.of(watched.metric)
         return Typical(
             watched,
-            [(part, size) for part, size in days],
+            days_of(watched.part, trusted),
+            days_of(size_of(watched), trusted),
             cv=baseline.order_value_cv(day),
             hourly=limits.spread_hourly,
             daily=limits.spread,
-            shape_days=self._rules.shape_days,
         )
 
 

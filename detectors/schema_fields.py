@@ -19,9 +19,10 @@ from detectors.schema_jump import (
     JumpOptions,
     JumpState,
     begin,
+    catch_up,
     follow,
+    is_busy,
     normal,
-    pass_over,
     retell,
     step,
     totals,
@@ -29,7 +30,7 @@ from detectors.schema_jump import (
 from detectors.sentences import cut
 
 if TYPE_CHECKING:
-    from detectors.fields import ExpectedField, FieldMinute, Scope
+    from detectors.fields import ExpectedField, FieldMinute, Passing, Scope
     from detectors.schema_rename import Keys, Match
 
 MISSING, RENAMED, RETYPED = "schema_field_missing", "schema_field_renamed", "schema_type_changed"
@@ -78,6 +79,14 @@ class FieldState(msgspec.Struct, omit_defaults=True):
     held_since: int = -1
     accepted: bool = False
 
+    def shares(self) -> tuple[JumpState, JumpState, JumpState]:
+        """The three of them."""
+        return self.lost, self.aliased, self.retyped
+
+    def is_busy(self) -> bool:
+        """Whether a minute in which nothing is wrong with the field may still tell something of it."""
+        return bool(self.told) or is_busy(self.lost) or bool(self.retyped.climbs) or bool(self.aliased.climbs)
+
 
 class _Sight(NamedTuple):
     """One table of one field in one minute."""
@@ -90,7 +99,9 @@ class _Sight(NamedTuple):
     minute: FieldMinute
 
 
-def update_field(field: ExpectedField, state: FieldState, keys: Keys, minute: FieldMinute) -> list[Finding]:
+def update_field(
+    field: ExpectedField, state: FieldState, keys: Keys, minute: FieldMinute, passing: Passing
+) -> list[Finding]:
     """What is to be said of a field after a minute; `keys` know that minute already."""
     findings = []
     for table, share, counts in (
@@ -100,10 +111,9 @@ def update_field(field: ExpectedField, state: FieldState, keys: Keys, minute: Fi
     ):
         if table == "aliased" and not field.aliases:
             continue
-        hits, trials = counts(field, minute)
-        if not hits and pass_over(share, minute.minute, trials):
-            continue
-        sight = _Sight(field, table, share, hits, trials, minute)
+        catch_up(share, passing.hour, passing.before)
+        share.seen = passing.after
+        sight = _Sight(field, table, share, *counts(field, minute), minute)
         finding = _follow(sight, state) if share.open is not None else _open(sight, state, keys)
         findings += [finding] if finding is not None else []
     return findings
@@ -191,7 +201,7 @@ def _follow(sight: _Sight, state: FieldState) -> Finding | None:
         state.told.pop(sight.table, None)
         state.held_since = -1
         if told.never:
-            share.days, share.hours = [], []
+            share.days, share.hours, share.usual = [], [], None
         return _finding(sight, told, over, "resolved")
     newer = retell(share, at, _TELL_MINUTES)
     return None if newer is None else _finding(sight, told, newer, "standing")

@@ -90,9 +90,13 @@ class Open(msgspec.Struct):
 
 
 class JumpState(msgspec.Struct, omit_defaults=True):
-    """All that is remembered of one share: at most 14 days, 3 hours, and as many sums as there are levels."""
+    """All that is remembered of one share: at most 14 days, 3 hours, and as many sums as there are levels. `seen`: how
+    many of this hour's carriers are counted in `hours` already (`catch_up`). `usual`: what is normal and the sum that it
+    takes, as the days say; None as long as nobody asked since they changed."""
 
     first: int = -1
+    seen: int = 0
+    usual: tuple[float | None, float] | None = None
     days: list[Day] = []
     hours: list[tuple[int, int, int]] = []
     climbs: list[Climb] = []
@@ -163,7 +167,9 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
     _keep(state, minute // 60, hits, trials)
     if not hits and not state.climbs:
         return None
-    share = normal(state, options)
+    if state.usual is None:
+        state.usual = normal(state, options), threshold(state, options)
+    share, needed = state.usual
     if share is None or share > _NEVER_ABOVE:
         state.climbs = []
         return None
@@ -172,18 +178,27 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
         hits, trials = hits - extra, trials - extra
     levels = options.levels if share < _PARTIAL_BELOW else options.levels[-1:]
     state.climbs = _climbed(state.climbs, levels, share, options, Climb(0, minute, hits, trials))
-    return _highest(state, share, options)
+    return _highest(state, share, needed, options)
 
 
-def pass_over(state: JumpState, minute: int, trials: int) -> bool:
-    """Takes a minute without hits in, if there is nothing else to it; False if it is `step`'s. Nearly all minutes of
-    nearly all shares are like that."""
-    if state.open is not None or state.climbs or not state.hours or state.hours[-1][0] != minute // 60:
-        return False
-    if trials > 0:
-        hour, hits, before = state.hours[-1]
-        state.hours[-1] = (hour, hits, before + trials)
-    return True
+def is_busy(state: JumpState) -> bool:
+    """Whether a minute without hits still tells something: an incident is open, or a sum on its way, or nothing is known."""
+    return state.open is not None or bool(state.climbs) or state.first < 0
+
+
+def catch_up(state: JumpState, hour: int, carriers: int) -> None:
+    """Counts the trials of minutes without hits that were passed over: nearly all minutes of nearly all shares are like
+    that. `carriers` are those of this hour so far."""
+    if carriers > state.seen and state.open is None:
+        _keep(state, hour, 0, carriers - state.seen)
+    state.seen = carriers
+
+
+def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
+    """Ends an hour that had so many carriers; `minute` lies in the next one with any."""
+    catch_up(state, hour, carriers)
+    state.seen = 0
+    _fold(state, minute)
 
 
 def _climbed(
@@ -215,8 +230,7 @@ def _ratio(hits: int, trials: int, before: float, after: float) -> float:
     return hits * log(after / before) + (trials - hits) * log((1 - after) / (1 - before))
 
 
-def _highest(state: JumpState, share: float, options: JumpOptions) -> Jump | None:
-    needed = threshold(state, options)
+def _highest(state: JumpState, share: float, needed: float, options: JumpOptions) -> Jump | None:
     found = [climb for climb in state.climbs if climb.sum >= needed and _counts(climb, options)]
     if not found:
         return None
@@ -292,6 +306,7 @@ def _fold(state: JumpState, minute: int) -> None:
     """Learns the hours that are long enough ago."""
     while state.hours and state.hours[0][0] <= minute // 60 - _LAG_HOURS:
         hour, hits, trials = state.hours.pop(0)
+        state.usual = None
         if not state.days or state.days[-1].number != hour // 24:
             state.days = [*state.days, Day(hour // 24)][-_MEMORY_DAYS:]
         day = state.days[-1]

@@ -72,6 +72,9 @@ class NameState(msgspec.Struct, omit_defaults=True):
 
 def update_names(expect: Expectations, state: NameState, minute: FieldMinute) -> list[Finding]:
     """What is to be said of event names after a minute."""
+    if minute.names.keys() <= expect.event_names and not state.unknown and state.rest is None:
+        _learn(expect, state, minute)
+        return []
     _turn(state, minute.minute)
     strangers = {n: c for n, c in minute.names.items() if n not in expect.event_names and c > 0}
     for name, count in sorted(strangers.items()):
@@ -258,6 +261,6 @@ def _learn(expect: Expectations, state: NameState, minute: FieldMinute) -> None:
         state.events /= 2
         state.known = {name: count / 2 for name, count in state.known.items()}
     state.events += max(minute.events, 0)
-    for name, count in sorted(minute.names.items()):
+    for name, count in minute.names.items():
         if name in expect.event_names and count > 0:
             state.known[name] = state.known.get(name, 0.0) + count

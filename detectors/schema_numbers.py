@@ -7,19 +7,31 @@ never turns into an alert; whoever keeps incidents tells them apart by the sever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from detectors.alerts import Severity
 from detectors.fields import BAD_PURCHASE, BAD_TIMESTAMP, UNPARSEABLE, FieldMinute
 from detectors.finding import Finding, Word
-from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, retell, step
+from detectors.schema_jump import (
+    Jump,
+    JumpOptions,
+    JumpState,
+    begin,
+    catch_up,
+    follow,
+    normal,
+    retell,
+    step,
+)
 from detectors.schema_words import amount
 from detectors.sentences import when
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from detectors.fields import Passing
 
 INVALID, REPLAY, DUPLICATES = "purchase_invalid", "transaction_replay", "duplicate_events"
 UNPARSEABLES, TIMESTAMPS = "unparseable_events", "timestamp_errors"
@@ -29,10 +41,11 @@ _TELL_MINUTES = 60
 
 
 class Tally(NamedTuple):
-    """One kind: what counts, of what, when it jumps, from how many a day it is a note (0: the note is made elsewhere),
-    what is said, and what the note counts where that is less."""
+    """One kind: what counts, of what, what there is of that in a minute without any, when it jumps, from how many a day
+    it is a note (0: the note is made elsewhere), what is said, and what the note counts where that is less."""
 
     kind: str
+    carrier: Literal["event", "purchase", "record"]
     counts: Callable[[FieldMinute], tuple[int, int]]
     options: JumpOptions
     note_from: int
@@ -60,18 +73,14 @@ def _repeated(minute: FieldMinute) -> int:
     return minute.repeated
 
 
-def _records(minute: FieldMinute) -> int:
-    return minute.events + sum(minute.rejected.values()) - minute.rejects(BAD_PURCHASE)
-
-
 def _unparseable(minute: FieldMinute) -> tuple[int, int]:
-    return minute.rejects(UNPARSEABLE), _records(minute)
+    return minute.rejects(UNPARSEABLE), minute.records()
 
 
 def _timestamps(minute: FieldMinute) -> tuple[int, int]:
     """Without missing ones: those are the field's own matter (`schema_field_missing`)."""
     bad = minute.rejects(BAD_TIMESTAMP) + minute.ahead
-    return bad, max(_records(minute), bad)
+    return bad, max(minute.records(), bad)
 
 
 _RECORDS = JumpOptions(
@@ -92,6 +101,7 @@ _RECORDS = JumpOptions(
 TALLIES: tuple[Tally, ...] = (
     Tally(
         INVALID,
+        "purchase",
         _invalid,
         JumpOptions(
             cluster=1.0,
@@ -110,6 +120,7 @@ TALLIES: tuple[Tally, ...] = (
     ),
     Tally(
         REPLAY,
+        "purchase",
         _replays,
         JumpOptions(
             cluster=2.0, levels=(0.2, 0.5, 0.95), least_hits=4, least_minutes=2, looks=2, least_trials=15
@@ -122,6 +133,7 @@ TALLIES: tuple[Tally, ...] = (
     ),
     Tally(
         DUPLICATES,
+        "event",
         _duplicates,
         JumpOptions(cluster=4.0, levels=(0.1, 0.3, 0.6, 0.95), least_hits=20, least_minutes=1),
         3,
@@ -132,6 +144,7 @@ TALLIES: tuple[Tally, ...] = (
     ),
     Tally(
         UNPARSEABLES,
+        "record",
         _unparseable,
         _RECORDS,
         3,
@@ -141,6 +154,7 @@ TALLIES: tuple[Tally, ...] = (
     ),
     Tally(
         TIMESTAMPS,
+        "record",
         _timestamps,
         _RECORDS,
         3,
@@ -161,10 +175,12 @@ class TallyState(msgspec.Struct, omit_defaults=True):
     noted: int = -1
 
 
-def update_tally(tally: Tally, state: TallyState, minute: FieldMinute) -> list[Finding]:
+def update_tally(tally: Tally, state: TallyState, minute: FieldMinute, passing: Passing) -> list[Finding]:
     """What is to be said of a kind after a minute."""
     hits, trials = tally.counts(minute)
     at, share = minute.minute, state.share
+    catch_up(share, passing.hour, passing.before)
+    share.seen = passing.after
     findings = _note(tally, state, hits if tally.noted is None else tally.noted(minute), at)
     was_open = share.open is not None
     jump = step(share, tally.options, at, hits, trials)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from difflib import SequenceMatcher
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from detectors.fields import REST, SEPARATOR, Counts, FieldMinute, parent
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _MOST_KEYS = 200
 _MOST_KINDS = 16
@@ -49,7 +52,7 @@ class Keys(msgspec.Struct, omit_defaults=True):
     known: dict[str, Counts] = {}
 
 
-def learn(keys: Keys, minute: FieldMinute, paths: frozenset[str]) -> None:
+def learn(keys: Keys, minute: FieldMinute, paths: Collection[str]) -> None:
     """Takes a minute's keys in; `paths` are the contract's."""
     for text, count in sorted(minute.unknown.items()):
         name = text[:_MOST_TEXT]

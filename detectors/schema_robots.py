@@ -25,9 +25,10 @@ _TELL_MINUTES = 60
 
 
 class RobotState(msgspec.Struct, omit_defaults=True):
-    """The last hour by the minute (minute, robots, sessions), the last 14 days by the hour."""
+    """The last hour by the minute (minute, robots, sessions) with all its robots, the last 14 days by the hour."""
 
     minutes: list[tuple[int, int, int]] = []
+    robots: int = 0
     hours: list[tuple[int, int, int]] = []
     since: int = -1
     worst: float = 0.0
@@ -47,6 +48,8 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
     if sessions:
         _take(state, minute, robots, sessions)
     _forget(state, minute)
+    if state.since < 0 and state.robots < _ALERT_SESSIONS:
+        return _note(state, minute, robots) if robots else []
     hour_robots, hour_sessions = _sum(state.minutes)
     if state.since >= 0:
         state.count += robots
@@ -66,6 +69,7 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
 
 def _take(state: RobotState, minute: int, robots: int, sessions: int) -> None:
     state.minutes.append((minute, robots, sessions))
+    state.robots += robots
     if state.hours and state.hours[-1][0] == minute // _HOUR:
         _, old_robots, old_sessions = state.hours.pop()
         robots, sessions = robots + old_robots, sessions + old_sessions
@@ -74,7 +78,7 @@ def _take(state: RobotState, minute: int, robots: int, sessions: int) -> None:
 
 def _forget(state: RobotState, minute: int) -> None:
     while state.minutes and state.minutes[0][0] <= minute - _HOUR:
-        del state.minutes[0]
+        state.robots -= state.minutes.pop(0)[1]
     while state.hours and state.hours[0][0] <= minute // _HOUR - _MEMORY_HOURS:
         del state.hours[0]
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from detectors import schema_fields, schema_numbers
+from detectors.fields import Carriers, Passing, has_bad_records, is_odd, letter_of
 from detectors.schema_fields import FieldState, update_field
+from detectors.schema_jump import JumpState, is_busy, turn
 from detectors.schema_names import UNKNOWN, NameState, update_names
 from detectors.schema_numbers import TALLIES, TallyState, update_tally
 from detectors.schema_rename import Keys, learn
@@ -26,6 +28,7 @@ class SchemaState(msgspec.Struct, omit_defaults=True):
     """All that `SchemaWatch` remembers; encodes and decodes with msgspec."""
 
     minute: int = -1
+    carriers: Carriers = Carriers()
     fields: dict[str, FieldState] = {}
     keys: Keys = msgspec.field(default_factory=Keys)
     names: NameState = msgspec.field(default_factory=NameState)
@@ -59,23 +62,78 @@ class SchemaWatch:
     def __init__(self, expect: Expectations, state: SchemaState | None = None) -> None:
         self.expect = expect
         self.state = state or SchemaState()
-        self._paths = frozenset(field.path for field in expect.fields)
+        self._index = {field.path: number for number, field in enumerate(expect.fields)}
+        self._bad = {
+            alias: n for n, field in enumerate(expect.fields) for alias in field.aliases
+        } | self._index
+        self._letters = {letter_of(field): number for number, field in enumerate(expect.fields)}
+        self._busy = {n for n, field in enumerate(expect.fields) if self._is_busy(field.path)}
+        self._busy_tallies = {tally.kind for tally in TALLIES if self._is_tally_busy(tally.kind)}
+
+    def _is_busy(self, path: str) -> bool:
+        known = self.state.fields.get(path)
+        return known is None or known.is_busy()
+
+    def _is_tally_busy(self, kind: str) -> bool:
+        known = self.state.tallies.get(kind)
+        return known is None or is_busy(known.share)
 
     def update(self, minute: FieldMinute) -> list[Finding]:
-        """What is to be said after a minute; learns it. One that is not later than the last is passed over."""
+        """What is to be said after a minute; learns it. One that is not later than the last is passed over.
+
+        Only what a minute says something about is looked at; the rest is made up for once an hour.
+        """
         state = self.state
         if minute.minute <= state.minute:
             return []
         state.minute = minute.minute
-        learn(state.keys, minute, self._paths)
+        self._turn(minute.minute)
+        before, after = state.carriers, state.carriers.plus(minute)
+        state.carriers = after
+        if minute.unknown or minute.kinds:
+            learn(state.keys, minute, self._index.keys())
         findings = []
-        for field in self.expect.fields:
+        for number in sorted(self._busy | self._touched(minute)) if self._busy or is_odd(minute) else ():
+            field = self.expect.fields[number]
             known = state.fields.setdefault(field.path, FieldState())
-            findings += update_field(field, known, state.keys, minute)
+            passing = Passing(after.hour, getattr(before, field.scope), getattr(after, field.scope))
+            findings += update_field(field, known, state.keys, minute, passing)
+            (self._busy.add if known.is_busy() else self._busy.discard)(number)
         findings += update_names(self.expect, state.names, minute)
-        for tally in TALLIES:
-            findings += update_tally(tally, state.tallies.setdefault(tally.kind, TallyState()), minute)
+        if self._busy_tallies or has_bad_records(minute):
+            findings += self._update_tallies(minute, before, after)
         return findings + update_robots(state.robots, minute.minute, minute.robots, minute.sessions)
+
+    def _touched(self, minute: FieldMinute) -> set[int]:
+        """The fields of which a minute says that something is wrong."""
+        tables = (minute.absent, minute.retyped, minute.aliased)
+        wrong = {self._bad[path] for table in tables for path in table if path in self._bad}
+        return wrong | {self._letters[reason] for reason in minute.rejected if reason in self._letters}
+
+    def _update_tallies(self, minute: FieldMinute, before: Carriers, after: Carriers) -> list[Finding]:
+        findings = []
+        for tally in TALLIES:
+            if tally.kind not in self._busy_tallies and not tally.counts(minute)[0]:
+                continue
+            known = self.state.tallies.setdefault(tally.kind, TallyState())
+            passing = Passing(after.hour, getattr(before, tally.carrier), getattr(after, tally.carrier))
+            findings += update_tally(tally, known, minute, passing)
+            (self._busy_tallies.add if is_busy(known.share) else self._busy_tallies.discard)(tally.kind)
+        return findings
+
+    def _turn(self, minute: int) -> None:
+        """Ends the hour if this minute lies in another one."""
+        state, carriers = self.state, self.state.carriers
+        if minute // 60 == carriers.hour:
+            return
+        for field in self.expect.fields:
+            known = state.fields.get(field.path)
+            for share in known.shares() if known is not None else ():
+                turn(share, carriers.hour, getattr(carriers, field.scope), minute)
+        for tally in TALLIES:
+            if tally.kind in state.tallies:
+                turn(state.tallies[tally.kind].share, carriers.hour, getattr(carriers, tally.carrier), minute)
+        state.carriers = Carriers(minute // 60)
 
     def score_one(self, minute: FieldMinute) -> list[Finding]:
         """What `update` would say; changes nothing. It copies the state, so it is for looking, not for the stream."""
@@ -86,11 +144,18 @@ class SchemaWatch:
         """Takes an open incident's level as normal from now on: it is learned anew. False if there is none."""
         field = self.state.fields.get(subject)
         if field is not None and any(told.kind == kind for told in field.told.values()):
-            self.state.fields[subject] = FieldState(accepted=True)
+            known = self.state.fields[subject] = FieldState(accepted=True)
+            number = self._index[subject]
+            for share in known.shares():
+                share.seen = getattr(self.state.carriers, self.expect.fields[number].scope)
+            self._busy.add(number)
             return True
         tally = self.state.tallies.get(kind)
         if tally is not None and tally.share.open is not None:
-            self.state.tallies[kind] = TallyState()
+            carrier = next(tally.carrier for tally in TALLIES if tally.kind == kind)
+            anew = TallyState(share=JumpState(seen=getattr(self.state.carriers, carrier)))
+            self.state.tallies[kind] = anew
+            self._busy_tallies.add(kind)
             return True
         return False
 

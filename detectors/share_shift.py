@@ -35,7 +35,12 @@ _LEAST_LAG = 6
 _REFRESH_HOURS = 24
 _YOUNG_REFRESH_HOURS = 3
 _YOUNG_HOURS = 168
-"""The profile is computed anew once a day, in the first week every three hours."""
+_WITHOUT_HITS_REFRESH_HOURS = 168
+"""The profile is computed anew once a day, in the first week every three hours; of a share without a single hit, once a
+week: it only becomes surer."""
+
+
+_NO_HIT_EXPECTED = 0.5
 
 
 class ShareState(msgspec.Struct):
@@ -106,6 +111,20 @@ class ShareShift:
             self._take(minute, hits, trials, trusted=trusted)
         self._follow_up(verdict, minute)
         return verdict
+
+    def may_wait(self, minute: int, trials: int) -> bool:
+        """Whether trials without a hit, those of this minute's hour so far, are too few to tell anything: less than half
+        a hit was expected. They may be told later, as one (`pass_over`)."""
+        state = self.state
+        if state.incident is not None or self._hour(minute) != state.hour:
+            return False
+        profile = state.profile
+        return profile is None or trials * profile.levels[slot_of(state.hour)].share < _NO_HIT_EXPECTED
+
+    def pass_over(self, minute: int, trials: int) -> None:
+        """Takes trials without a hit in that waited up to this minute."""
+        self._enter(minute)
+        self._take(minute, 0, trials, trusted=True)
 
     def accept(self) -> bool:
         """Makes the open incident's level the normal one; False if none is open.
@@ -185,6 +204,8 @@ class ShareShift:
                 dispersion.end_day(state.profile.noise)
         young = state.hour < state.history.oldest(state.hour) + _YOUNG_HOURS
         every = _YOUNG_REFRESH_HOURS if young else _REFRESH_HOURS
+        if not young and not any(hits for hits, _ in state.history.cells.values()):
+            every = _WITHOUT_HITS_REFRESH_HOURS
         if state.hour // every != before // every:
             self._refresh()
 

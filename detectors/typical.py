@@ -4,6 +4,8 @@ hours were. Made once a day; the judgements of the day only read it."""
 from __future__ import annotations
 
 import math
+from functools import cached_property
+from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -31,55 +33,79 @@ def typical_steps(days: Sequence[Sequence[float]]) -> Steps:
 
 
 def _cut_mean(values: Sequence[float]) -> float:
-    middle = median(values)
-    most = middle + 3 * max(MAD_TO_SIGMA * mad(values, middle), math.sqrt(max(middle, 1)))
+    middle, chance = median(values), 3 * math.sqrt(max(median(values), 1))
+    if max(values) <= middle + chance:  # so is the robust deviation wider: nothing is cut
+        return math.fsum(values) / len(values)
+    most = middle + max(3 * MAD_TO_SIGMA * mad(values, middle), chance)
     return math.fsum([min(most, x) for x in values]) / len(values)
 
 
+class PartDays:
+    """One part's steps on the prior trusted days (oldest first), each brought to the judged day's weekday. What follows
+    from them is worked out once, for several metrics are made of the same part. `shape_days`: how many of the last days
+    give the typical course."""
+
+    def __init__(self, steps: Sequence[Steps], shape_days: int) -> None:
+        self.steps = steps
+        self.lately = steps[-shape_days:]
+
+    @cached_property
+    def sums(self) -> list[Steps]:
+        """The days as running sums."""
+        return [[0, *accumulate(day)] for day in self.steps]
+
+    @cached_property
+    def typical(self) -> Steps:
+        """The typical day's steps."""
+        return typical_steps(self.lately)
+
+
 class Typical:
-    """A metric's typical day, from its prior trusted days (oldest first), each brought to the judged day's weekday.
+    """A metric's typical day, from the prior trusted days of its part and of the size that its noise depends on.
 
     `cv` is how much order amounts vary, `hourly` and `daily` how much hours and days vary beyond chance at least, all as
     shares. `day_variance` is the relative variance of a day about the typical one.
-    `shape_days`: how many of the last days give the typical course and the hours' noise.
     """
 
     def __init__(
         self,
         watched: Watched,
-        days: Sequence[tuple[Steps, Steps]],
+        part: PartDays,
+        size: PartDays,
         *,
         cv: float,
         hourly: float,
         daily: float,
-        shape_days: int,
     ) -> None:
         self.watched = watched
         self.cv = cv
         self.hourly = hourly
-        self.days = len(days)
-        lines = [line_of(part, size) for part, size in days]
-        self._parts = list(zip(*(line.part for line in lines), strict=True))
-        self._sizes = list(zip(*(line.size for line in lines), strict=True))
-        lately = days[-shape_days:]
-        size = typical_steps([size for _, size in lately])
-        part = typical_steps([part for part, _ in lately])
+        self.days = len(part.steps)
+        self._part, self._size = part, size
+        usual = size.typical
         if watched.part == "revenue":
-            part = [_order_value(lately) * orders for orders in size]
-        self.line = line_of(part, size)
+            value = _order_value(part.lately, size.lately)
+            self.line = line_of([value * orders for orders in usual], usual)
+        else:
+            self.line = line_of(part.typical, usual)
         self.day_spread = spread(self.values(STEPS))
-        sigma = max(self.day_spread, daily * few_days(len(days)))
-        self.day_variance = sigma**2 * centre_variance(len(days))
-        self._lately = [without_oddest_hour(watched, line, self.line) for line in lines[-shape_days:]]
+        sigma = max(self.day_spread, daily * few_days(self.days))
+        self.day_variance = sigma**2 * centre_variance(self.days)
         self._noise: dict[int, tuple[float, float]] = {}
+
+    @cached_property
+    def _lately(self) -> list[Line]:
+        """The last days, each with its oddest hour as usual."""
+        last = len(self._part.lately)
+        lines = map(Line, self._part.sums[-last:], self._size.sums[-last:])
+        return [without_oddest_hour(self.watched, line, self.line) for line in lines]
 
     def values(self, step: int) -> list[float]:
         """What the metric was on the prior days from midnight to this step."""
         if self.watched.whole is None:
-            return list(self._parts[step])
-        return [
-            part / size for part, size in zip(self._parts[step], self._sizes[step], strict=True) if size > 0
-        ]
+            return [part[step] for part in self._part.sums]
+        days = zip(self._part.sums, self._size.sums, strict=True)
+        return [part[step] / size[step] for part, size in days if size[step] > 0]
 
     def information(self, step: int) -> float:
         """How much of a typical day is known by this step, as a share of its sessions, purchases or events."""
@@ -105,11 +131,13 @@ class Typical:
         found: list[float] = []
         if others < 1:
             return found
-        whole = line.stretch(0, STEPS)
+        whole, whole_expected = line.stretch(0, STEPS), self._without(line, 0, STEPS)
         for start in range(0, STEPS - steps + 1, steps):
-            own = line.stretch(start, start + steps)
             expected = self._without(line, start, start + steps)
-            rest, rest_expected = whole.minus(own), self._without(line, 0, STEPS).minus(expected)
+            if expected.size < FEWEST_TO_LEARN:
+                continue
+            own = line.stretch(start, start + steps)
+            rest, rest_expected = whole.minus(own), whole_expected.minus(expected)
             z = self._score(own, expected, rest, rest_expected)
             if z is not None:
                 found.append(z)
@@ -119,13 +147,14 @@ class Typical:
         """What the other days make typical: the mean day, less this one's part in it."""
         days = len(self._lately)
         mean, own = self.line.stretch(start, end), line.stretch(start, end)
-        rest = ((days * m - o) / (days - 1) for m, o in zip(mean, own, strict=True))
-        return Stretch(*(max(x, 0.0) for x in rest))
+        part = (days * mean.part - own.part) / (days - 1)
+        size = (days * mean.size - own.size) / (days - 1)
+        return Stretch(max(part, 0.0), max(size, 0.0))
 
     def _score(self, own: Stretch, expected: Stretch, rest: Stretch, rest_expected: Stretch) -> float | None:
         normal, usual, level = (s.value(self.watched) or 0.0 for s in (expected, rest_expected, rest))
         x = own.value(self.watched)
-        if min(normal, usual, level) <= 0 or x is None or expected.size < FEWEST_TO_LEARN:
+        if min(normal, usual, level) <= 0 or x is None:
             return None
         relative = x / (normal * level / usual) - 1
         return relative / math.sqrt(relative_variance(self.watched, expected, self.cv) + self.hourly**2)
@@ -171,7 +200,7 @@ def _widths(scores: list[float]) -> tuple[float, float]:
     return MAD_TO_SIGMA * median(scores), scores[int(0.9 * (len(scores) - 1))] / _NORMAL_90
 
 
-def _order_value(days: Sequence[tuple[Steps, Steps]]) -> float:
+def _order_value(revenue: Sequence[Steps], orders: Sequence[Steps]) -> float:
     """The mean order of a typical day: the median of the days' means."""
-    means = [sum(part) / orders for part, size in days if (orders := sum(size)) > 0]
+    means = [sum(part) / size for part, some in zip(revenue, orders, strict=True) if (size := sum(some)) > 0]
     return median(means) if means else 0.0

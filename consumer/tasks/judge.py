@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from consumer.core.timestamps import MINUTE_MS
-from consumer.tasks.judge_contract import field_minute, is_plain
+from consumer.tasks.judge_contract import field_minute
 from consumer.tasks.judge_metrics import ALL, MetricJudge, touched_by
-from consumer.tasks.judge_shares import ShareJudge
+from consumer.tasks.judge_shares import ShareJudge, Slot
 from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
 from detectors.alerts import Severity
 from detectors.keying import KeyingState, judge_keying, see
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from consumer.tasks.draft import Draft
     from consumer.tasks.judge_state import JudgeOptions
     from consumer.tasks.minds import Minds
-    from detectors.fields import FieldMinute
     from detectors.finding import Finding
     from detectors.orders import Acceptance
     from detectors.silence import SilenceRules
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
 _BUSY_STEP_EVENTS = 100
 _QUIET_STEP_MINUTES = 60
 """The day so far is looked at every ten minutes on a busy site, every hour on a quiet one."""
+
+_FIRST_LOOK_MINUTES = 60
+"""The first hour tells little of a day, and the day before closes in it."""
 
 _WHOLE_DAY_FROM_MINUTES = 60
 """A stream's first day that begins later is no whole day: it tells nothing of what is normal."""
@@ -60,10 +62,9 @@ class Judged(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Something to do at a minute; of several at one minute the lower rank comes first."""
+    """Something to do at a minute."""
 
     minute: int
-    rank: int
     act: Callable[[int], Judged]
 
 
@@ -147,23 +148,32 @@ class Judge:
         """Everything that is due up to the beginning of a minute, in order."""
         if until < self._nothing_before:
             return
-        while (due := self._next_due()) is not None and due.minute <= until:
+        while (due := self._next_due(until)) is not None and due.minute <= until:
             yield due.act(due.minute)
         self._nothing_before = until if due is None else due.minute
 
-    def _next_due(self) -> Due | None:
+    def _next_due(self, until: int) -> Due | None:
+        """The next thing to do if it is due until then, of several at one minute the first of this order; else something
+        that is no later."""
         clock, options = self.clock, self._options
-        dues: list[Due] = []
-        if clock.slot >= 0:
-            dues.append(Due(self._slot_end(clock.slot), 0, self._end_slot))
-        if clock.stepped >= 0:
-            dues.append(Due(clock.stepped, 1, self._end_step))
-        for rules, last in ((options.event_silence, clock.event), (options.purchase_silence, clock.purchase)):
-            at = self._metrics.silence_due(rules, last)
-            if at is not None:
-                dues.append(Due(at, 2, self._falls_silent(rules, last)))
-        dues += [Due(self._closes(day), 3, self._close(day)) for day in clock.days[:1]]
-        return min(dues, key=lambda due: due[:2], default=None)
+        dues = (
+            None if clock.slot < 0 else self._slot_end(clock.slot),
+            None if clock.stepped < 0 else clock.stepped,
+            self._metrics.silence_due(options.event_silence, clock.event, until),
+            self._metrics.silence_due(options.purchase_silence, clock.purchase, until),
+            self._closes(clock.days[0]) if clock.days else None,
+        )
+        minute = min((due for due in dues if due is not None), default=None)
+        if minute is None:
+            return None
+        acts = (
+            self._end_slot,
+            self._end_step,
+            self._events_fall_silent,
+            self._purchases_fall_silent,
+            self._close,
+        )
+        return Due(minute, acts[dues.index(minute)])
 
     def _soon(self, minute: int) -> None:
         """Something new is due then."""
@@ -200,21 +210,16 @@ class Judge:
             start = self._start(day)
             clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
             self._soon(clock.stepped)
-        seen = field_minute(minute, held)
-        if not is_plain(seen, options.expectations):
-            found += self._plain_minutes(minute)
-            found += self._look_at_fields(minute, seen)
-        else:
-            plain = self._minds.of("plain", HeldMinute)
-            plain.add(held)
-            clock.plain = clock.plain if clock.plain >= 0 else minute
-            clock.plain_last = minute
-        slot = self._minds.of("slot", HeldMinute)
-        slot.add(held)
+        for finding in self._schema.update(
+            field_minute(minute, held)
+        ):  # notes have no day: those of one kind join
+            found.append(finding if finding.word == "happened" else msgspec.structs.replace(finding, day=day))
+        slot = self._minds.of("slot", Slot)
+        slot.add(held.facts)
         if clock.slot < 0:
             clock.slot = minute
             self._soon(self._slot_end(minute))
-        if slot.facts.events >= options.slot_trials:
+        if slot.events >= options.slot_trials:
             found += self._end_slot(minute + 1).findings
         return self._judged(minute + 1, day, found)._replace(standing=standing)
 
@@ -241,16 +246,6 @@ class Judge:
         found = judge_keying(self._minds.of("keying", KeyingState), minute, day)
         return self._judged(minute, day, found) if found else None
 
-    def _plain_minutes(self, before: int) -> list[Finding]:
-        """The minutes without anything odd about fields and names, together: they only teach what is normal."""
-        clock = self.clock
-        if not 0 <= clock.plain < before:
-            return []
-        seen = field_minute(clock.plain_last, self._minds.of("plain", HeldMinute))
-        first, clock.plain = clock.plain, -1
-        self._minds.drop("plain")
-        return self._look_at_fields(first, seen)
-
     def _gap(self, gaps: list[tuple[int, int]], day: str, last: int, minute: int) -> None:
         start = self._start(day)
         if last >= start and minute - last >= _LEAST_GAP_MINUTES:
@@ -275,21 +270,10 @@ class Judge:
     def _end_slot(self, minute: int) -> Judged:
         clock = self.clock
         first, clock.slot = clock.slot, -1
-        slot = self._minds.of("slot", HeldMinute)
+        slot = self._minds.of("slot", Slot)
         self._minds.drop("slot")
         day = self._options.zone.day_of(first)
-        found = self._plain_minutes(minute)
-        return self._judged(minute, day, [*found, *self._shares.look(slot.facts, first, minute, day)])
-
-    def _look_at_fields(self, first: int, seen: FieldMinute) -> list[Finding]:
-        """What minutes from `first` on, shown as their last one, say of fields and names. Notes have no day: those of one
-        kind join."""
-        found = []
-        for finding in self._schema.update(seen):
-            since = first if finding.since_minute == seen.minute else finding.since_minute
-            day = finding.day if finding.word == "happened" else self._options.zone.day_of(first)
-            found.append(msgspec.structs.replace(finding, since_minute=since, day=day))
-        return found
+        return self._judged(minute, day, self._shares.look(slot, first, minute, day))
 
     def _end_step(self, minute: int) -> Judged:
         clock = self.clock
@@ -300,33 +284,36 @@ class Judge:
         events = sum(
             open_day.course.events[(since - start) // STEP_MINUTES : (minute - start) // STEP_MINUTES]
         )
-        if events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES:
+        quiet = events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES
+        if quiet or minute - start < _FIRST_LOOK_MINUTES:
             return self._judged(minute, day, [])
         clock.looked = minute
         return self._judged(minute, day, self._metrics.step(day, open_day, minute))
 
-    def _falls_silent(self, rules: SilenceRules, last: int) -> Callable[[int], Judged]:
-        def act(minute: int) -> Judged:
-            day = self._options.zone.day_of(minute)
-            self._open(day)
-            return self._judged(minute, day, [self._metrics.falls_silent(rules, last, minute, day)])
+    def _events_fall_silent(self, minute: int) -> Judged:
+        return self._falls_silent(self._options.event_silence, self.clock.event, minute)
 
-        return act
+    def _purchases_fall_silent(self, minute: int) -> Judged:
+        return self._falls_silent(self._options.purchase_silence, self.clock.purchase, minute)
 
-    def _close(self, day: str) -> Callable[[int], Judged]:
-        def act(minute: int) -> Judged:
-            sums = self._sums(day)
-            open_day = self._minds.of(f"day/{day}", OpenDay)
-            found: list[Finding] = []
-            checks: list[Check] = []
-            normal: dict[str, Normal] = {}
-            if sums is not None and sums.events:
-                found, checks, normal = self._metrics.close(day, sums, open_day, minute, self.unmeasurable)
-            self.clock.days = [known for known in self.clock.days if known != day]
-            self._minds.drop(f"day/{day}")
-            return Judged(minute, day, found, checks, normal=normal)
+    def _falls_silent(self, rules: SilenceRules, last: int, minute: int) -> Judged:
+        day = self._options.zone.day_of(minute)
+        self._open(day)
+        return self._judged(minute, day, [self._metrics.falls_silent(rules, last, minute, day)])
 
-        return act
+    def _close(self, minute: int) -> Judged:
+        """The oldest open day closes."""
+        day = self.clock.days[0]
+        sums = self._sums(day)
+        open_day = self._minds.of(f"day/{day}", OpenDay)
+        found: list[Finding] = []
+        checks: list[Check] = []
+        normal: dict[str, Normal] = {}
+        if sums is not None and sums.events:
+            found, checks, normal = self._metrics.close(day, sums, open_day, minute, self.unmeasurable)
+        self.clock.days = self.clock.days[1:]
+        self._minds.drop(f"day/{day}")
+        return Judged(minute, day, found, checks, normal=normal)
 
     def end(self, last_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
         """There will be no more: what is held up to here is judged, and the open days close. That nothing comes any more
@@ -336,8 +323,7 @@ class Judge:
             yield due(self.clock.judged + 1)
         self._sums = days
         while self.clock.days:
-            day = self.clock.days[0]
-            yield self._close(day)(self._closes(day))
+            yield self._close(self._closes(self.clock.days[0]))
 
     # -- days ----------------------------------------------------------------------------------------------------
 

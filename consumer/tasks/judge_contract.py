@@ -74,13 +74,5 @@ def field_minute(minute: int, held: HeldMinute) -> FieldMinute:
     )  # fmt: skip
 
 
-def is_plain(minute: FieldMinute, expect: Expectations) -> bool:
-    """Whether there is nothing odd about a minute's fields and event names. What is odd is looked at by the minute, the
-    rest together."""
-    tables = (minute.absent, minute.retyped, minute.aliased, minute.unknown, minute.rejected)
-    counts = (minute.repeated, minute.stale, minute.ahead, minute.replays, minute.collisions)
-    return not (any(tables) or any(counts)) and minute.names.keys() <= expect.event_names
-
-
 def _name(contract: Contract, role: Role) -> str | None:
     return next((field.name for field in contract.fields if field.role is role), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -73,6 +73,15 @@ def touched_by(finding: Finding, fields: Fields) -> tuple[str, ...]:
 def day_number(day: str) -> int:
     """Days since 1970-01-01."""
     return (date.fromisoformat(day) - EPOCH).days
+
+
+class _Tick(NamedTuple):
+    """When the silence since `last` is told; a later one not before `bound`."""
+
+    key: tuple[bytes | None, int]
+    last: int
+    due: int | None
+    bound: int
 
 
 class MetricJudge:
@@ -213,17 +222,25 @@ class MetricJudge:
 
     # -- silence -------------------------------------------------------------------------------------------------
 
-    def silence_due(self, rules: SilenceRules, last: int) -> int | None:
-        """The minute at which the silence since `last` is told if nothing comes; None if it never is."""
+    def silence_due(self, rules: SilenceRules, last: int, until: int) -> int | None:
+        """The minute at which the silence since `last` is told if nothing comes; None if it never is. If that is after
+        `until`, any minute between the two will do: a silence that began later is told later."""
         if last < 0 or rules.rule in self._clock.silent:
             return None
-        ticks = self._memo.setdefault("ticks", {})
-        key = (rules.rule, last, self._memory_of(rules))
-        if ticks.get(rules.rule, (None,))[0] != key:
-            due = self._known_silence(rules).fires_at(last, self._offset(last))
-            ticks[rules.rule] = (key, due)
-        found: int | None = ticks[rules.rule][1]
-        return found
+        offset = self._offset(last)
+        key = (self._memory_of(rules), offset)
+        ticks: dict[str, _Tick] = self._memo.setdefault("ticks", {})
+        known = ticks.get(rules.rule)
+        if (
+            known is None
+            or known.key != key
+            or known.last > last
+            or (known.last != last and known.bound <= until)
+        ):
+            due = self._known_silence(rules).fires_at(last, offset)
+            bound = last + rules.longest_days * 24 * 60 if due is None else due
+            known = ticks[rules.rule] = _Tick(key, last, due, bound)
+        return known.due if known.last == last else known.bound
 
     def falls_silent(self, rules: SilenceRules, last: int, minute: int, day: str) -> Finding:
         """The silence since `last` is told."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
+
 from consumer.core.contract import Role
 from consumer.tasks.judge_contract import data_of, items_of
 from detectors.alerts import Severity
@@ -26,6 +28,39 @@ _MOST_OF_THEM = 0.5
 _TELL_AGAIN_MINUTES = 60
 
 
+class Slot(msgspec.Struct, omit_defaults=True):
+    """What the minutes of a slot of time count for shares: trials, and hits by the field's path (`""`: identity)."""
+
+    events: int = 0
+    purchases: int = 0
+    items: int = 0
+    missing: dict[str, int] = {}
+
+    def add(self, facts: MinuteFacts) -> None:
+        """Takes a minute in."""
+        self.events += facts.events
+        self.purchases += facts.purchases
+        self.items += facts.items
+        for table in (facts.null, facts.absent):
+            for path, count in table.items():
+                self.missing[path] = self.missing.get(path, 0) + count
+        if facts.identity_missing:
+            self.missing[""] = self.missing.get("", 0) + facts.identity_missing
+
+
+class Waiting(msgspec.Struct, array_like=True):
+    """Trials without a hit that a share was not told yet, up to the slot that began at `minute`."""
+
+    minute: int
+    trials: int
+
+
+class Waits(msgspec.Struct):
+    """Those of all shares, by path."""
+
+    of: dict[str, Waiting] = {}
+
+
 class Share(NamedTuple):
     """One share: `path` names the field, `of` what the trials are."""
 
@@ -38,13 +73,6 @@ class Share(NamedTuple):
     def mind(self) -> str:
         """Where its memory lies."""
         return f"share/{self.path or self.kind}"
-
-    def counts(self, facts: MinuteFacts) -> tuple[int, int]:
-        """Hits and trials."""
-        if self.kind == IDENTITY:
-            return facts.identity_missing, facts.events
-        hits = facts.null.get(self.path, 0) + facts.absent.get(self.path, 0)
-        return hits, getattr(facts, self.of)
 
 
 def shares_of(contract: Contract) -> list[Share]:
@@ -66,19 +94,41 @@ class ShareJudge:
         self._options = options
         self._shares = shares
         self._minds = minds
+        self._shifts: dict[str, ShareShift] = {}
 
-    def look(self, facts: MinuteFacts, first_minute: int, end_minute: int, day: str) -> list[Finding]:
+    def look(self, slot: Slot, first_minute: int, end_minute: int, day: str) -> list[Finding]:
         """What a slot says, which is over at `end_minute`."""
-        found = []
+        found, waits = [], self._minds.of("waits", Waits).of
         for share in self._shares:
-            hits, trials = share.counts(facts)
+            trials = getattr(slot, share.of)
             if trials:
-                shift = ShareShift(self._of(share), self._minds.of(share.mind, ShareState))
-                verdict = shift.update(first_minute, hits, trials)
-                finding = _finding(share, verdict, first_minute, end_minute, day)
+                verdict = self._update(share, waits, first_minute, slot.missing.get(share.path, 0), trials)
+                finding = None if verdict is None else _finding(share, verdict, first_minute, end_minute, day)
                 if finding is not None:
                     found.append(finding)
         return found
+
+    def _update(
+        self, share: Share, waits: dict[str, Waiting], minute: int, hits: int, trials: int
+    ) -> ShareVerdict | None:
+        """What a share's detector says of a slot; None if its trials wait: without a hit, and too few to tell."""
+        shift = self._shift(share)
+        waiting = waits.get(share.path)
+        together = trials + (0 if waiting is None else waiting.trials)
+        if not hits and shift.may_wait(minute, together):
+            waits[share.path] = Waiting(minute, together)
+            return None
+        if waiting is not None:
+            shift.pass_over(waiting.minute, waiting.trials)
+            del waits[share.path]
+        return shift.update(minute, hits, trials)
+
+    def _shift(self, share: Share) -> ShareShift:
+        known = self._shifts.get(share.path)
+        if known is None:
+            known = ShareShift(self._of(share), self._minds.of(share.mind, ShareState))
+            self._shifts[share.path] = known
+        return known
 
     def _of(self, share: Share) -> ShareOptions:
         """A flood of events without identity is what is looked for; one without a field may be a crawler's visit."""
@@ -88,7 +138,7 @@ class ShareJudge:
         """The level of a share as it is now is the normal one; whether there was an incident to end."""
         for share in self._shares:
             if (share.kind, share.path) == (kind, path):
-                return ShareShift(self._of(share), self._minds.of(share.mind, ShareState)).accept()
+                return self._shift(share).accept()
         return False
 
 

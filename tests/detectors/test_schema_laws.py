@@ -80,6 +80,35 @@ def test_any_stream_is_scored_purely_survives_a_snapshot_and_gives_finite_number
             assert len(finding.message) < 1500
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 90), st.integers(0, 400), st.integers(0, 9), st.booleans()), max_size=40
+    )
+)
+def test_minutes_that_are_passed_over_count_as_if_each_had_been_looked_at(
+    drawn: list[tuple[int, int, int, bool]],
+) -> None:
+    watch, now, events, purchases, lost = SchemaWatch(EXPECT), 0, 0, 0, 0
+    for gap, more, bought, odd in drawn:
+        now += gap
+        absent = {"page_url": min(more, 1)} if odd else {}
+        watch.update(FieldMinute(now, more, purchases=bought, absent=absent))
+        events, purchases, lost = events + more, purchases + bought, lost + sum(absent.values())
+    watch.update(FieldMinute(now + 60))
+
+    def told(path: str) -> tuple[int, int]:
+        share = watch.state.fields[path].lost
+        hours = [(hits, trials) for _, hits, trials in share.hours]
+        days = [(day.hits, day.trials) for day in share.days]
+        return sum(hits for hits, _ in hours + days), sum(trials for _, trials in hours + days)
+
+    assert watch.state.fields["page_url"].lost.open is not None or told("page_url") == (lost, events)
+    assert told("consent") == (0, events)
+    assert told("event_data.revenue") == (0, purchases)
+    tally = watch.state.tallies["duplicate_events"].share
+    assert sum(cell[2] for cell in tally.hours) + sum(day.trials for day in tally.days) == events
+
+
 def test_a_minute_that_was_judged_is_not_judged_again() -> None:
     watch = SchemaWatch(EXPECT)
     watch.update(FieldMinute(5, 3))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from detectors.alerts import Severity
-from detectors.fields import FieldMinute
-from detectors.schema_numbers import TALLIES, TallyState, update_tally
+from detectors.fields import Expectations, FieldMinute
 from detectors.schema_rename import Keys, find, learn
 from detectors.schema_robots import RobotState, update_robots
+from detectors.schema_watch import SchemaWatch
 
 if TYPE_CHECKING:
     from detectors.finding import Finding
@@ -54,9 +54,8 @@ def test_a_key_inside_items_is_no_new_name_for_one_outside() -> None:
 
 
 def said(kind: str, minutes: list[FieldMinute]) -> list[Finding]:
-    tally = next(tally for tally in TALLIES if tally.kind == kind)
-    state: TallyState = TallyState()
-    return [finding for minute in minutes for finding in update_tally(tally, state, minute)]
+    watch = SchemaWatch(Expectations((), frozenset(), "checkout_completed"))
+    return [finding for minute in minutes for finding in watch.update(minute) if finding.kind == kind]
 
 
 def test_three_unparseable_records_in_a_day_are_a_note_and_two_are_nothing() -> None:

@@ -106,6 +106,28 @@ def test_minutes_without_trials_may_be_left_out() -> None:
         assert [verdict for verdict in verdicts if verdict.fired] == seen
 
 
+def test_trials_without_a_hit_may_wait_and_be_taken_in_as_one() -> None:
+    rng = np.random.default_rng(7)
+    one, other, waiting = ShareShift(ALONE), ShareShift(ALONE), 0
+    said: list[list[tuple[str, int]]] = [[], []]
+    for minute in range(8 * DAY):
+        level = 0.3 if minute > 7 * DAY + 600 else 0.002
+        trials = int(rng.integers(0, 5))
+        hits = int(rng.binomial(trials, level))
+        said[0].append((one.update(minute, hits, trials).reason, minute))
+        if not hits and other.may_wait(minute, waiting + trials):
+            waiting, last = waiting + trials, minute
+            continue
+        if waiting:
+            other.pass_over(last, waiting)
+            waiting = 0
+        said[1].append((other.update(minute, hits, trials).reason, minute))
+    assert len(said[1]) < 0.3 * len(said[0])
+    opened = [[at for reason, at in some if reason == "shifted"] for some in said]
+    assert opened[0] == opened[1] != []
+    assert one.state.history.cells == other.state.history.cells
+
+
 def test_hits_and_misses_are_treated_alike() -> None:
     source = Days(site_of(6, 0.3, 3500, crawlers=False), np.random.default_rng(6))
     hits_seen, misses_seen = ShareShift(), ShareShift()
