@@ -11,15 +11,18 @@ import confluent_kafka
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from consumer.runtime.client_log import librdkafka_logger
+from consumer.runtime.client_log import librdkafka_logger, silent
 from consumer.runtime.deliver_role import DeliverRole
 from consumer.runtime.endpoints import Endpoints
+from consumer.runtime.fingerprint import fingerprint
 from consumer.runtime.health import Health
 from consumer.runtime.kafka import topics
 from consumer.runtime.kafka.client import admin_config, error_of
+from consumer.runtime.kafka.marks import read_marks
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.loop import Loop, LoopOptions
 from consumer.runtime.metrics import Metrics
+from consumer.runtime.neighbours import Neighbours
 from consumer.runtime.options import DEFAULT_MOST_BYTES, gate_options, watch_options
 from consumer.runtime.telemetry import Telemetry
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
@@ -41,6 +44,9 @@ ROLES = ("gate", "watch", "deliver")
 
 HANG_SECONDS = 180.0
 """The loop counts as hanging after this: longer than every single step may take (see `PATIENCE_SECONDS`)."""
+
+SECONDS_TO_PART = 1.0
+"""How long the end waits for a question to the brokers that nobody needs an answer to any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class App:
         )
         self._instance = settings.instance or secrets.token_hex(4)
         self._client_log = librdkafka_logger(parts.log, parts.clock)
+        self._made_with = fingerprint(settings, parts.contract)
         self._most_dead_letter_bytes = DEFAULT_MOST_BYTES
         build = {"version": parts.version, "librdkafka": confluent_kafka.libversion()[0]}
         self._metrics = Metrics(build, KINDS, ("files",))
@@ -85,9 +92,11 @@ class App:
         watchdog = Watchdog(HANG_SECONDS, self._health.turns, parts.log)
         delivered_last = threading.Event()
         deliverer = self._start_deliverer(delivered_last)
+        neighbours = None
         try:
             if {"gate", "watch"} & set(parts.roles):
                 watchdog.start()
+                neighbours = self._start_neighbours(delivered_last)
                 self._loop().run(stop)
             else:
                 self._only_deliver(stop)
@@ -95,6 +104,8 @@ class App:
             delivered_last.set()  # only now, so that the files hold what the loop committed last
             if deliverer is not None:
                 deliverer.join()
+            if neighbours is not None:
+                neighbours.join(SECONDS_TO_PART)
             watchdog.stop()
             endpoints.close()
 
@@ -157,7 +168,23 @@ class App:
             self._client_log,
             from_start=settings.input.start == "earliest",
             most_message_bytes=most,
+            made_with=self._made_with,
         )
+
+    def _start_neighbours(self, stop: threading.Event) -> threading.Thread:
+        """A daemon thread: it may wait for a broker that is away, which must hold nothing up."""
+        settings = self._parts.settings
+        admin = new_admin(settings.kafka, silent())
+        neighbours = Neighbours(
+            self._made_with,
+            lambda: read_marks(admin, settings.group),
+            self._metrics,
+            self._health,
+            self._parts.log,
+        )
+        thread = threading.Thread(target=neighbours.run, args=(stop,), name="neighbours", daemon=True)
+        thread.start()
+        return thread
 
     def _new_task(self, partition: Partition) -> Task:
         settings = self._parts.settings

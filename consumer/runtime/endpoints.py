@@ -99,15 +99,17 @@ class _Request(BoundedRequest):
             case "/healthz":
                 self._state("alive", health.not_alive(now))
             case "/readyz":
-                self._state("ready", health.not_ready(now))
+                self._state("ready", health.not_ready(now), health.warnings())
             case "/":
                 self.answer(HTTPStatus.OK, _INDEX)
             case _:
                 self.send_error(HTTPStatus.NOT_FOUND)
 
-    def _state(self, name: str, reasons: list[str]) -> None:
+    def _state(self, name: str, reasons: list[str], warnings: list[str] | None = None) -> None:
+        """Warnings are said, and do not change the status: they are not for those who send or withhold work."""
         status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-        body = json.dumps({name: not reasons, "reasons": reasons}).encode() + b"\n"
+        state = {name: not reasons, "reasons": reasons} | ({"warnings": warnings} if warnings else {})
+        body = json.dumps(state).encode() + b"\n"
         self.answer(status, body, [("Content-Type", "application/json")])
 
     def _metrics(self, query: str) -> None:

@@ -17,6 +17,7 @@ class Health:
         self._turned = monotonic
         self._turns = 0
         self._conditions: dict[str, str | None] = {"assigned": "waiting for partitions"}
+        self._warnings: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def turned(self, monotonic: float) -> None:
@@ -38,6 +39,16 @@ class Health:
         """The condition is no longer ours (its partition went to another process)."""
         with self._lock:
             self._conditions.pop(name, None)
+
+    def warn(self, name: str, sentence: str) -> None:
+        """Something is wrong that more or fewer processes of this kind do not change; no sentence = it is over."""
+        with self._lock:
+            self._warnings[name] = sentence
+
+    def warnings(self) -> list[str]:
+        """What is wrong although work may be expected; empty = nothing."""
+        with self._lock:
+            return [sentence for sentence in self._warnings.values() if sentence]
 
     def not_alive(self, monotonic: float) -> list[str]:
         """Why the loop counts as dead; empty = alive."""

@@ -114,6 +114,10 @@ class Metrics:
         """So many records of all our partitions of the role are not committed yet."""
         self._lag.labels(role).set(records)
 
+    def settings_conflicts(self, partitions: int) -> None:
+        """Live processes with other settings work on so many partitions."""
+        self._conflicts.set(partitions)
+
     def watermark(self, role: Role, at_ms: int | None) -> None:
         """How far event time has come, lowest of our partitions of the role; None = not known."""
         self._watermark.labels(role).set(0 if at_ms is None else at_ms / 1000)
@@ -217,6 +221,11 @@ class Metrics:
         self._journal_bytes = new.counter("journal_bytes", "Bytes of state changes written to the journal.")
         self._assigned = new.gauge(
             "assigned_partitions", "Partitions that this process works on.", role=ROLES
+        )
+        self._conflicts = new.gauge(
+            "settings_conflicts",
+            "Partitions on which another live process of the group works with another contract or other settings that "
+            "change numbers; must be 0.",
         )
         self._restoring = new.gauge("restoring_partitions", "Partitions whose state is being restored now.")
         self._restored_entries = new.counter("restored_entries", "Journal entries read to restore state.")

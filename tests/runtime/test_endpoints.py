@@ -136,6 +136,20 @@ def test_ready_only_when_assigned_restored_and_caught_up_and_the_reasons_are_sai
     assert ready() == (503, {"ready": False, "reasons": ["the loop has not turned for 100 s"]})
 
 
+def test_a_warning_is_said_and_withholds_no_work(site):
+    site.health.set("assigned", ready=True)
+    site.health.warn("settings", "the numbers do not fit together")
+    response, body = site.ask("/readyz")
+    assert response.status == 200
+    assert json.loads(body) == {
+        "ready": True,
+        "reasons": [],
+        "warnings": ["the numbers do not fit together"],
+    }
+    site.health.warn("settings", "")
+    assert json.loads(site.ask("/readyz")[1]) == {"ready": True, "reasons": []}
+
+
 def test_a_process_that_is_not_ready_is_alive_all_the_same(site):
     assert site.ask("/healthz")[0].status == 200
     assert site.ask("/readyz")[0].status == 503

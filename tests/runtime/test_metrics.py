@@ -63,6 +63,7 @@ def tell_everything(metrics):
         metrics.lag(role, 70)
         metrics.watermark(role, 1_600_000_000_250)
     metrics.open_sessions(12)
+    metrics.settings_conflicts(1)
     metrics.days({"open": 1, "quarantined": 2, "no such status": 9})
     metrics.open_alerts(
         {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from consumer.core.record import Output
     from consumer.runtime.kafka.client import Config
+    from consumer.runtime.kafka.marks import Marker
     from consumer.runtime.transport import Transaction
 
 COMMIT_SECONDS = 30.0
@@ -75,8 +76,9 @@ def member_metadata(metadata: bytes) -> tuple[int, str]:
 class TransactionalProducer:
     """One producer's transactions, one after the other. Starting it settles what an earlier one with the same id left."""
 
-    def __init__(self, config: Config, journal_topic: str) -> None:
+    def __init__(self, config: Config, journal_topic: str, marker: Marker) -> None:
         self._journal_topic = journal_topic
+        self._marker = marker
         self._hangs = False
         self._producer = Producer(config)
         try:
@@ -136,7 +138,8 @@ class TransactionalProducer:
         if generation < 0 or not member:  # the broker would take these offsets without asking whose they are
             self._abort()
             raise Retry("not a member of the group at the moment", code="no_member", rebalance=True)
-        offsets = [TopicPartition(p.topic, p.number, offset) for p, offset in transaction.positions.items()]
+        mark = self._marker.next()
+        offsets = [TopicPartition(*p, offset, mark) for p, offset in transaction.positions.items()]
         self._in_time(lambda: self._producer.send_offsets_to_transaction(offsets, metadata, SEND_SECONDS))
 
     def _in_time(self, call: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ A takeover goes in this order, and the order is everything:
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -24,6 +24,7 @@ from consumer.runtime.kafka.client import (
     journal_config,
     producer_config,
 )
+from consumer.runtime.kafka.marks import Marker
 from consumer.runtime.kafka.transaction import TransactionalProducer
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
 
@@ -50,7 +51,7 @@ _NO_OFFSET = -1001
 @dataclass(frozen=True, slots=True)
 class KafkaOptions:
     """How to be a member. `user`: the settings given under `[kafka]`. `from_start`: whether a partition that was never
-    read is read from its beginning (or from its end as of now)."""
+    read is read from its beginning (or from its end as of now). `made_with`: the fingerprint that goes with commits."""
 
     user: Mapping[str, Any]
     names: topics.Names
@@ -60,6 +61,7 @@ class KafkaOptions:
     log: logging.Logger
     from_start: bool = True
     most_message_bytes: int = topics.DEFAULT_MOST_BYTES + topics.ROOM_FOR_HEADERS
+    made_with: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def transactional_id(self) -> str:
@@ -89,6 +91,7 @@ class KafkaTransport:
                 topics.most_batch_bytes(self._admin, options.names),
             ),
             options.names.journal,
+            Marker(options.instance, options.made_with),
         )
         self._consumer = Consumer(consumer_config(options.user, options.group, options.log))
         self._consumer.subscribe(
