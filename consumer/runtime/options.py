@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from consumer.core.decode import MOST_EVENT_BYTES
 from consumer.core.rejection import Origin
 from consumer.core.sessions import SessionRules
-from consumer.core.timestamps import DAY_MS, MINUTE_MS
+from consumer.core.timestamps import DAY_MS, MINUTE_MS, parse
 from consumer.core.zone import DayZone
 from consumer.tasks.gate_state import GateOptions
 from consumer.tasks.judge_state import JudgeOptions
@@ -43,12 +43,20 @@ def gate_options(
         ),
         max_ahead_ms=settings.timestamps.max_ahead_hours * 60 * MINUTE_MS,
         max_age_ms=settings.timestamps.max_age_days * DAY_MS,
+        earliest_ms=_midnight_ms(settings.timestamps.earliest),
         facts_topic=settings.topics.facts,
         dead_letter_topic=settings.topics.dead_letters,
         valid_topic=settings.topics.valid,
         most_dead_letter_bytes=most_dead_letter_bytes,
         origin=Origin("sluice", version),
     )
+
+
+def _midnight_ms(date: str) -> int:
+    at_ms = parse(f"{date}T00:00:00Z")
+    if at_ms is None:
+        raise ValueError(f"{date} is no date")
+    return at_ms
 
 
 def watch_options(settings: Settings, contract: Contract) -> WatchOptions:

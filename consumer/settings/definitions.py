@@ -16,6 +16,7 @@ from consumer.settings.kafka import DEFAULTS, Properties
 from consumer.settings.legal import (
     distinct_topics,
     file_path,
+    first_date,
     folder_path,
     group_name,
     host_name,
@@ -143,6 +144,11 @@ class Timestamps(Section):
         ge=1,
         le=36_500,
         description="An event more than these days behind or ahead of its own stream is a dead letter.",
+    )
+    earliest: Annotated[str, AfterValidator(first_date)] = Field(
+        default="2000-01-01",
+        description="An event before this date (UTC) is a dead letter, also where the stream has no time yet: "
+        "it is a clock that was never set.",
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}", re.ASCII)
 _GROUP = re.compile(r"[a-zA-Z0-9._-]{1,100}", re.ASCII)
 """Narrower than Kafka's rule, since the name also stands in transactional ids, logs and metrics."""
 
+_EPOCH = "1970-01-01"
 _HOST = re.compile(r"[a-zA-Z0-9.:_-]{1,253}", re.ASCII)
 _MOST_REPLICAS = 100
 _ALIKE = 0.8
@@ -101,6 +103,16 @@ def zone_name(name: str) -> str:
         hint = f"perhaps {near[0]} is meant" if near else "write one such as UTC or Europe/Berlin"
         raise ValueError(f"is {shown(name)}, which is no time zone; {hint}") from None
     return name
+
+
+def first_date(text: str) -> str:
+    """A date that a stream's time can begin with: after 1970-01-01, from which minutes are counted in every zone."""
+    try:
+        if date.fromisoformat(text).isoformat() == text and text > _EPOCH:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"must be a date after {_EPOCH}, written YYYY-MM-DD, not {shown(text)}")
 
 
 def file_path(path: str) -> str:

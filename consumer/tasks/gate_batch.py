@@ -24,6 +24,7 @@ from consumer.core.sessions import WIDTH, Sessions, lived_through, place
 from consumer.core.timestamps import FRACTIONS, MINUTE_MS, SECONDS_OF_HOUR, HourCache, parse
 from consumer.core.watermark import MAJORITY, NO_LOG, UNKNOWN, StreamClock
 from consumer.tasks.gate_notes import Notes
+from consumer.tasks.gate_times import FAR_FROM_STREAM, why_not
 from consumer.tasks.task import Tally
 
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from consumer.core.record import Record
     from consumer.tasks.gate_state import GateOptions, PartitionState
     from consumer.tasks.task import Moment
-
-
-FAR_FROM_STREAM = frozenset({Reason.TIMESTAMP_AHEAD, Reason.TIMESTAMP_TOO_OLD})
-"""Reasons that only compare an event with its own stream (or with the log's clock)."""
 
 
 class Compiled:
@@ -114,7 +111,7 @@ class Batch:
         names, voices, now_ms, ceiling_ms = self._names.numbers, clock.voices, clock.now_ms, clock.ceiling_ms
         sessions, changed = self._sessions, self.changed
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
-        max_ahead_ms, max_age_ms = options.max_ahead_ms, options.max_age_ms
+        max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
         log_ms = NO_LOG
         events = 0
@@ -142,16 +139,16 @@ class Batch:
             if (
                 at_ms is None  # type: ignore[redundant-expr]  # parse() says so
                 or shape.event_name is None
-                or at_ms > log_ms + max_ahead_ms
+                or not earliest_ms <= at_ms <= log_ms + max_ahead_ms
                 or (
                     not -max_age_ms <= at_ms - now_ms <= max_age_ms
                     and len(voices) >= MAJORITY
                     and now_ms != UNKNOWN
                 )
             ) and not self._log_vouches(shape, at_ms, log_ms):
-                rejection = self._why_not(shape, at_ms, log_ms)
+                rejection = why_not(options, shape, at_ms, log_ms, now_ms)
                 self.reject(record, rejection, self._own_minute(rejection, at_ms))
-                if rejection.reason in FAR_FROM_STREAM and at_ms <= log_ms + max_ahead_ms:
+                if rejection.reason in FAR_FROM_STREAM and earliest_ms <= at_ms <= log_ms + max_ahead_ms:
                     clock.hear(self._client_of(event, shape), at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
                 continue
@@ -240,44 +237,10 @@ class Batch:
         self.reject(record, value)
         return None
 
-    def _why_not(self, shape: Shape, at_ms: int | None, log_ms: int) -> Rejection:
-        field_of = self._options.contract.fields
-        timestamp = next((f.name for f in field_of if f.role == "timestamp"), "timestamp")
-        path = f"$.{timestamp}"
-        if shape.timestamp is None:
-            how = (
-                "is missing"
-                if timestamp in shape.absent
-                else "is null"
-                if timestamp in shape.null
-                else "is no text"
-            )
-            return Rejection(Reason.TIMESTAMP_MISSING, f"{timestamp} {how}", path, "required")
-        if at_ms is None:
-            return Rejection(
-                Reason.TIMESTAMP_INVALID, f"{timestamp} is no RFC 3339 timestamp with a zone", path, "format"
-            )
-        if at_ms > log_ms + self._options.max_ahead_ms:
-            return Rejection(
-                Reason.TIMESTAMP_AHEAD, f"{timestamp} is too far beyond the log's clock", path, "maximum"
-            )
-        if shape.event_name is None:
-            name = next((f.name for f in field_of if f.role == "event_name"), "event_name")
-            return Rejection(
-                Reason.EVENT_NAME_MISSING, f"{name} is missing or no text", f"$.{name}", "required"
-            )
-        if at_ms > self.clock.now_ms:
-            return Rejection(
-                Reason.TIMESTAMP_AHEAD, f"{timestamp} is too far ahead of its stream", path, "maximum"
-            )
-        return Rejection(
-            Reason.TIMESTAMP_TOO_OLD, f"{timestamp} is too far behind its stream", path, "minimum"
-        )
-
     def _log_vouches(self, shape: Shape, at_ms: int | None, log_ms: int) -> bool:
         """Whether an event far from its stream is one of now by the log's own clock: then the stream was wrong."""
         rules = self._options.clock
-        if at_ms is None or shape.event_name is None or log_ms == NO_LOG:
+        if at_ms is None or at_ms < self._options.earliest_ms or shape.event_name is None or log_ms == NO_LOG:
             return False
         return log_ms - rules.live_ms <= at_ms <= log_ms + rules.log_tolerance_ms
 

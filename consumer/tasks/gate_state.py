@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from consumer.core.zone import DayZone
 
 
+EARLIEST_MS = 946_684_800_000
+"""2000-01-01T00:00:00Z. What is older is no event of the web but a clock without a battery (1970, 1980), or a zero."""
+
+
 @dataclass(frozen=True, slots=True)
 class GateOptions:
-    """What a gate may be told. `valid_topic` empty: passed events are not written."""
+    """What a gate may be told. `valid_topic` empty: passed events are not written. `earliest_ms`: what is before it is
+    no time of an event, whatever the stream's is; not before 1970-01-02, so that no minute of a day is negative."""
 
     contract: Contract
     zone: DayZone
@@ -29,6 +34,7 @@ class GateOptions:
     clock: ClockRules = field(default_factory=ClockRules)
     max_ahead_ms: int = DAY_MS
     max_age_ms: int = 400 * DAY_MS
+    earliest_ms: int = EARLIEST_MS
     facts_topic: str = "sluice.facts"
     dead_letter_topic: str = "events.dlq"
     valid_topic: str = ""

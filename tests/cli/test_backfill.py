@@ -129,7 +129,9 @@ def test_a_first_event_of_the_year_1_or_9999_stops_nothing(folder, monkeypatch, 
     values = [page_view(f"e{n}", at) for n, at in enumerate(edges)] + [record.value for record in WARM_UP]
     result = run(write_lines(folder / "a.ndjson", values))
     assert result.exit_code == ExitCode.FINE, result.output
-    day = rows(folder)["2025-03-01"]
+    days = rows(folder)
+    assert not any(day.startswith("0") for day in days)
+    day = days["2025-03-01"]
     assert (day["events"], day["sessions"], day["status"]) == ("120", "120", "pass")
 
 

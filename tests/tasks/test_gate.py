@@ -198,7 +198,7 @@ def test_an_event_that_lacks_only_its_name_counts_at_its_own_time():
 
 
 def test_a_nameless_event_of_another_age_counts_at_its_streams_time(gate):
-    gate.read(event(), event(timestamp="1999-01-01T00:00:00Z", event_name=None))
+    gate.read(event(), event(timestamp="2001-01-01T00:00:00Z", event_name=None))
     assert gate.facts().minutes[MINUTE].rejected == {"event_name_missing": 1}
 
 
@@ -376,7 +376,7 @@ def test_dead_letters_fit_their_topic():
 
 def test_a_stream_that_began_with_broken_clocks_finds_its_time(gate):
     gate = Gated(log_ms=None)
-    gate.read(*(event(timestamp="1970-01-01T00:00:00Z", client_id=f"old {n}") for n in range(4)))
+    gate.read(*(event(timestamp="2001-01-01T00:00:00Z", client_id=f"old {n}") for n in range(4)))
     lost = 0
     for n in range(200):
         gate.read(event(f"12:{n // 60:02d}:{n % 60:02d}", client_id=f"new {n}"))
@@ -385,8 +385,34 @@ def test_a_stream_that_began_with_broken_clocks_finds_its_time(gate):
     assert gate.letters() == []
 
 
+def test_a_clock_that_was_never_set_makes_no_day_of_its_own_also_where_it_is_the_first_to_be_heard(gate):
+    never_set = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1999-12-31T23:59:59.999Z"]
+    gate.read(*(event(timestamp=at, client_id=at) for at in never_set))
+    assert [header(letter, "sluice.reason") for letter in gate.letters()] == ["timestamp_too_old"] * 3
+    assert "timestamp is before 2000-01-01" in header(gate.letters()[0], "errors")
+    assert gate.task.stream_ms is None
+    gate.read(event(), event(timestamp="1970-01-01T00:00:00Z", client_id="old"))
+    assert {minute: it.events for minute, it in gate.facts().minutes.items()} == {MINUTE: 1}
+    assert gate.facts().minutes[MINUTE].rejected == {"timestamp_too_old": 4}
+    assert gate.task.stream_ms == NOON
+
+
+def test_old_events_written_now_are_a_stream_of_their_own_time():
+    gate = Gated()
+    times = ["2000-01-01T00:00:00Z", *(f"2000-01-01T00:00:{n:02d}Z" for n in range(1, 40))]
+    gate.read(*(event(timestamp=at, client_id=at) for at in times))
+    assert gate.letters() == []
+    assert gate.task.stream_ms == 946_684_839_000
+
+
+def test_no_clock_of_the_log_vouches_for_a_time_before_all_events():
+    gate = Gated(log_ms=1000)
+    gate.read(event(timestamp="1970-01-01T00:00:01Z"))
+    assert len(gate.letters()) == 1
+
+
 def test_the_logs_own_clock_vouches_for_an_event_far_from_its_stream(gate):
-    gate.read(*(event(timestamp="1970-01-01T00:00:00Z", client_id=f"old {n}") for n in range(4)))
+    gate.read(*(event(timestamp="2001-01-01T00:00:00Z", client_id=f"old {n}") for n in range(4)))
     gate.read(*(event("11:59:59", client_id=f"new {n}") for n in range(3)))
     assert gate.letters() == []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 from copy import deepcopy
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -221,7 +222,8 @@ def bought(at, client, revenue=1):
     ("at", "day"), [("0001-01-01T00:00:00Z", "0001-01-01"), ("9999-12-31T23:59:59Z", "9999-12-31")]
 )
 def test_the_first_and_the_last_day_of_the_calendar_close_as_others_do(zone, at, day):
-    pipeline = Pipeline(gate_options(zone), watch_options(zone))
+    gate = replace(gate_options(zone), earliest_ms=parse("0001-01-01T00:00:00Z"))
+    pipeline = Pipeline(gate, watch_options(zone))
     pipeline.feed([bought(at, f"c{n}", n) for n in range(20)], wall_ms=WALL_MS, at_end=True)
     pipeline.feed([], wall_ms=WALL_MS + 30 * DAY_MS, at_end=True)
     outputs = pipeline.end(WALL_MS + 30 * DAY_MS)
