@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.core.contract import Contract, Field, JsonType, Role
+from consumer.core.identifier import MOST_NAME, told
 from consumer.core.rejection import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -138,7 +139,6 @@ USER_AGENT = "user_agent"
 """The contract field in which a client names itself, if it has one of this name."""
 
 MOST_UNKNOWN = 20
-MOST_NAME = 64
 _MOST_SHAPES = 16_384
 _MOST_KEYS = 64
 
@@ -211,7 +211,7 @@ def known_names(fields: tuple[Field, ...]) -> frozenset[str]:
 
 def unknown_names(value: dict[str, Any], known: frozenset[str]) -> list[str]:
     """The keys that are not among the known ones, in order, cut to 64 characters, at most 20."""
-    return sorted({key[:MOST_NAME] for key in value if key not in known})[:MOST_UNKNOWN]
+    return sorted({told(key) for key in value if key not in known})[:MOST_UNKNOWN]
 
 
 def fits(value: object, field: Field) -> bool:

@@ -10,7 +10,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from consumer.core.contract import PurchaseRole, Role
-from consumer.core.decode import MOST_NAME, MOST_UNKNOWN, fits, known_names, unknown_names
+from consumer.core.decode import MOST_UNKNOWN, fits, known_names, unknown_names
+from consumer.core.identifier import MOST_NAME
 from consumer.core.purchases import PurchaseReader
 
 if TYPE_CHECKING:

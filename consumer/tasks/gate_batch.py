@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from consumer.core.attribution import Attribution
 from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, Shapes, decode, decode_fast
 from consumer.core.facts import MOST_NOTED, REST, Facts, sample
-from consumer.core.identifier import MOST_ID, shortened
+from consumer.core.identifier import MOST_ID, shortened, told
 from consumer.core.instant import rfc3339
 from consumer.core.purchase_notes import PurchaseNotes
 from consumer.core.purchases import PurchaseReader
@@ -334,11 +334,11 @@ class Batch:
 
     def facts(self) -> Facts:
         """Everything the batch learned, by minute; rejects without a time once there is one."""
-        facts, by_id, names = self._facts, self._compiled.shapes.by_id, list(self._names.numbers)
+        facts, by_id, names = self._facts, self._compiled.shapes.by_id, [told(n) for n in self._names.numbers]
         for cell, count in self._seen.items():
             minute = facts.minute(cell >> 40)
             minute.events += count
-            name = names[cell & 0xFFFF][:64]
+            name = names[cell & 0xFFFF]
             minute.names[name] = minute.names.get(name, 0) + count
             for which, noted in by_id[(cell >> 16) & 0xFFFFFF].notes:
                 table = getattr(minute, which)

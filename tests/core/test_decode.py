@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.core.contract import Contract, Field, Role
-from consumer.core.decode import MOST_EVENT_BYTES, MOST_NAME, MOST_UNKNOWN, Shapes, decode
+from consumer.core.decode import MOST_EVENT_BYTES, MOST_UNKNOWN, Shapes, decode
+from consumer.core.identifier import MOST_NAME
 from consumer.core.rejection import UNPARSEABLE, Reason, Rejection
 
 CONTRACT = Contract(
@@ -233,6 +234,10 @@ def test_of_unknown_keys_few_are_told_and_those_cut():
 
 def test_unknown_keys_that_are_cut_to_the_same_name_are_noted_once():
     assert shape_of(GOOD | {"x" * 70: 1, "x" * 80: 2}).unknown == ("x" * MOST_NAME,)
+
+
+def test_keys_of_which_nothing_can_be_seen_are_told_as_one_that_can():
+    assert shape_of(GOOD | {"": 1, " \t": 2, "page": 3}).unknown == ("(blank)", "page")
 
 
 def test_a_shape_is_known_again_by_keys_and_types_and_shared_by_all_that_say_the_same():

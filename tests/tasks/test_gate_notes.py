@@ -233,6 +233,11 @@ def test_unknown_keys_tell_what_they_hold_at_least_once_a_minute_and_name(gate):
     assert gate.sum("events") == gate[0].unknown["visitor"] + gate[1].unknown["visitor"] == 3
 
 
+def test_event_names_of_which_nothing_can_be_seen_are_counted_as_one_that_can(gate):
+    gate.read(*(event(event_name=name) for name in ("", "  ", "\n\u2003", "page_viewed")))
+    assert gate[0].names == {"(blank)": 3, "page_viewed": 1}
+
+
 def test_an_alias_tells_of_the_field_that_it_stands_for(gate):
     gate.read(event(client_id=..., clientId="12"))
     assert ("client_id", "integer-text") in kinds(gate)
