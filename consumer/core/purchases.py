@@ -87,12 +87,12 @@ class PurchaseReader:
         if name is None:
             path = f"$.event_data.{self._id[0]}"
             return Rejection(Reason.PURCHASE_ID, "the purchase has no transaction id", path, "required")
-        revenue = money.parse(_first(fields, self._revenue))
-        if revenue is None or revenue <= 0:
+        revenue = _first(fields, self._revenue)
+        amount = money.parse(revenue)
+        if amount is None or amount <= 0:
+            keyword, words = _wrong_with(revenue)
             path = f"$.event_data.{self._revenue[0]}"
-            return Rejection(
-                Reason.PURCHASE_REVENUE, "revenue is not a positive number", path, "exclusiveMinimum"
-            )
+            return Rejection(Reason.PURCHASE_REVENUE, f"revenue {words}", path, keyword)
         items = _first(fields, self._items)
         if not isinstance(items, list) or not items:
             path = f"$.event_data.{self._items[0]}"
@@ -103,6 +103,15 @@ class PurchaseReader:
 def _first(fields: dict[str, Any], names: tuple[str, ...]) -> object:
     """The value under the first of the names that is there and not null."""
     return next((fields[name] for name in names if fields.get(name) is not None), None)
+
+
+def _wrong_with(revenue: object) -> tuple[str, str]:
+    """The rule that a revenue breaks which is no amount above 0, and what is wrong with it, in words."""
+    if isinstance(revenue, bool) or not isinstance(revenue, int | Decimal) or revenue <= 0:
+        return "exclusiveMinimum", "is not a positive number"
+    if revenue >= money.LARGEST:
+        return "exclusiveMaximum", f"is too large, it must be below {money.LARGEST:,}"
+    return "multipleOf", f"has more than {money.MOST_DECIMALS} digits after the point"
 
 
 def transaction_id(value: object) -> str | None:

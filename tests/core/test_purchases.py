@@ -134,6 +134,32 @@ def test_revenue_that_is_no_amount_above_zero_is_remembered_as_invalid(revenue):
     assert (rejection.reason, rejection.path) == (Reason.PURCHASE_REVENUE, "$.event_data.revenue")
 
 
+@pytest.mark.parametrize(
+    ("revenue", "message", "keyword"),
+    [
+        (0, "revenue is not a positive number", "exclusiveMinimum"),
+        (-(10**30), "revenue is not a positive number", "exclusiveMinimum"),
+        ("10", "revenue is not a positive number", "exclusiveMinimum"),
+        (None, "revenue is not a positive number", "exclusiveMinimum"),
+        (10**15, "revenue is too large, it must be below 1,000,000,000,000,000", "exclusiveMaximum"),
+        (
+            Decimal("1e400"),
+            "revenue is too large, it must be below 1,000,000,000,000,000",
+            "exclusiveMaximum",
+        ),
+        (
+            Decimal("Infinity"),
+            "revenue is too large, it must be below 1,000,000,000,000,000",
+            "exclusiveMaximum",
+        ),
+        (Decimal("1e-31"), "revenue has more than 30 digits after the point", "multipleOf"),
+    ],
+)
+def test_a_revenue_that_cannot_be_counted_is_told_what_is_wrong_with_it(revenue, message, keyword):
+    _, rejection = read(bought(revenue=revenue))
+    assert (rejection.message, rejection.keyword) == (message, keyword)
+
+
 @pytest.mark.parametrize("revenue", [Decimal("1e-30"), Decimal("0.01"), 10**15 - 1])
 def test_any_amount_above_zero_is_revenue(revenue):
     fact, rejection = read(bought(revenue=revenue))
