@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from consumer.cli.alert_list import show
 from consumer.cli.config_option import config_option, settings_of
 from consumer.cli.delivered import read_delivered
 from consumer.cli.exits import NotPossibleError
+from consumer.cli.on_record import on_record
 from consumer.core.facts import Command
 from consumer.runtime.client_log import silent
 from consumer.runtime.clock import SystemClock
@@ -55,8 +55,7 @@ def _order(function: Callable[..., None]) -> Callable[..., None]:
     """The argument and the options that every order has."""
     for option in (
         config_option,
-        click.option("--by", default=getpass.getuser, show_default="your user name", help="Who says so."),
-        click.option("--reason", required=True, help="Why; it goes on record."),
+        on_record("Why; it goes on record."),
         click.argument("alert_id", metavar="ID"),
     ):
         function = option(function)
@@ -157,7 +156,7 @@ def _give(
     """Sends the order and waits until the watch has obeyed it. Raises NotPossibleError."""
     alert = _named(read_delivered(settings).alerts, prefix, settings.topics.alerts)
     _check(alert, action)
-    wish = Command(action, alert.id, by[:100], reason[:1000], SystemClock().now_ms(), arguments)
+    wish = Command(action, alert.id, by, reason, SystemClock().now_ms(), arguments)
     try:
         send(settings.kafka, settings.topics.facts, wish, silent())
     except CommandError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from consumer.cli.config_option import config_option, settings_of
 from consumer.cli.exits import NotPossibleError
+from consumer.cli.on_record import on_record
 from consumer.core.facts import Command
 from consumer.runtime.client_log import silent
 from consumer.runtime.clock import SystemClock
@@ -52,8 +52,7 @@ def status(last: int, config: Path | None) -> None:
 
 @command.command()
 @click.argument("day")
-@click.option("--reason", required=True, help="Why the day may be used all the same; it goes on record.")
-@click.option("--by", default=getpass.getuser, show_default="your user name", help="Who says so.")
+@on_record("Why the day may be used all the same; it goes on record.")
 @config_option
 def release(day: str, reason: str, by: str, config: Path | None) -> None:
     """Let a quarantined DAY (YYYY-MM-DD) through: its status becomes "released", with who and why in its history.
@@ -68,7 +67,7 @@ def release(day: str, reason: str, by: str, config: Path | None) -> None:
         raise NotPossibleError(f"there is no day {day} in {settings.topics.days}: see `sluice gate status`")
     if receipt.status != "quarantined":
         raise NotPossibleError(f"{day} is {receipt.status}: only a quarantined day can be released")
-    wish = Command("release", day, by[:100], reason[:1000], SystemClock().now_ms())
+    wish = Command("release", day, by, reason, SystemClock().now_ms())
     try:
         send(settings.kafka, settings.topics.facts, wish, silent())
     except CommandError as error:

@@ -26,6 +26,9 @@ def nowhere(tmp_path, monkeypatch):
     ("arguments", "sentence"),
     [
         (["ack", ONE], "Missing option '--reason'"),
+        (["ack", ONE, "--reason", ""], "Invalid value for '--reason': it is blank, and goes on record"),
+        (["silence", ONE, "--for", "2h", "--reason", " \t"], "Invalid value for '--reason': it is blank"),
+        (["ack", ONE, *REASON, "--by", " "], "Invalid value for '--by': it is blank"),
         (["ack", *REASON], "Missing argument 'ID'"),
         (["silence", ONE, *REASON], "either --until or --for"),
         (
@@ -45,6 +48,12 @@ def test_wrong_usage_is_said(arguments, sentence, nowhere):
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code != ExitCode.FINE
     assert (result.stdout, sentence in result.stderr) == ("", True), result.stderr
+
+
+def test_a_day_is_not_released_for_no_reason(nowhere):
+    result = CliRunner().invoke(sluice, ["gate", "release", "2025-02-26", "--reason", "  "])
+    assert result.exit_code != ExitCode.FINE
+    assert "Invalid value for '--reason': it is blank" in result.stderr
 
 
 @pytest.mark.parametrize(
