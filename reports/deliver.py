@@ -35,10 +35,12 @@ def render_files(
     receipts: Collection[Receipt], alerts: Collection[Alert], day: str | None = None
 ) -> dict[str, bytes]:
     """The files by name. With a `day` (ISO date): as of that day, that is, rows up to it, a report about it, and
-    alerts of it, of earlier days and of no day; without one: everything, and the report's own choice."""
+    alerts of it, of earlier days, and of no day that had begun by then; without one: everything, and the report's own
+    choice."""
     if day is not None:
         receipts = [receipt for receipt in receipts if receipt.day <= day]
-        alerts = [alert for alert in alerts if concerns(alert, day)]
+        ends = next((receipt.ends for receipt in receipts if receipt.day == day), None)
+        alerts = [alert for alert in alerts if concerns(alert, day, ends)]
     as_of = alerts_json.generated_at(receipts, alerts)
     return {
         daily_metrics_csv.NAME: daily_metrics_csv.render(receipts),

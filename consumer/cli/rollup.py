@@ -60,7 +60,7 @@ def command(day: str, out: Path, config: Path | None) -> None:
     \b
     Exit codes:
       0   fine
-      1   a P1 alert is open, of the day, an earlier one or none
+      1   a P1 alert is open that is about the day or an earlier one, or began by its end
       2   a P0 alert is open, or the day is quarantined: do not use its numbers
       3   not possible: no broker, no such day, the folder cannot be written
       64  wrong usage
@@ -78,12 +78,13 @@ def command(day: str, out: Path, config: Path | None) -> None:
 
 
 def exit_code(receipt: Receipt, alerts: Collection[Alert]) -> ExitCode:
-    """What the day and the open alerts of it, of earlier days and of no day come to. An alert that is held back under
-    its cause does not count beside it; one that is acknowledged or silenced is still open."""
+    """What the day and the open alerts of it, of earlier days, and of no day that had begun by its end come to. An
+    alert that is held back under its cause does not count beside it; one that is acknowledged or silenced is still
+    open."""
     severities = {
         alert.severity
         for alert in alerts
-        if alert.state in LIVE and alert.state != "inhibited" and concerns(alert, receipt.day)
+        if alert.state in LIVE and alert.state != "inhibited" and concerns(alert, receipt.day, receipt.ends)
     }
     verdict = receipt.verdict if receipt.status == "open" else receipt.status
     if Severity.P0_BLOCKER in severities or verdict == "quarantined":

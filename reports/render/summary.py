@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING
 
+from consumer.core import timestamps
 from consumer.core.days import METRICS, USABLE, Receipt
 from detectors.alerts import LIVE, Alert, Severity
 from reports.render.alerts_json import generated_at
@@ -95,9 +96,16 @@ def days_of(alert: Alert) -> set[str]:
     return {day for day in days if isinstance(day, str)}
 
 
-def concerns(alert: Alert, day: str) -> bool:
-    """Whether the alert belongs to the state as of a day: it is about that day, an earlier one, or none."""
-    return min(days_of(alert), default=day) <= day
+def concerns(alert: Alert, day: str, ends: str | None = None) -> bool:
+    """Whether the alert belongs to the state as of a day: it is about that day or an earlier one, or it is about none and
+    had begun by the day's end (`ends`: RFC 3339, as in the receipt; where it is not known, that of the UTC day)."""
+    days = days_of(alert)
+    if days:
+        return min(days) <= day
+    began, end = timestamps.parse(alert.first_seen), timestamps.parse(ends or "")
+    if began is None or end is None:
+        return alert.first_seen[: len(day)] <= day
+    return began < end
 
 
 def newest_day(receipts: Sequence[Receipt]) -> Receipt | None:

@@ -95,7 +95,14 @@ def test_a_good_day_is_fine_and_its_files_are_those_of_the_daemon(state, rollup)
 
 def test_the_files_are_those_as_of_the_day(state, rollup):
     receipts, alerts = quarantined()
-    state(receipts, [*alerts, alert("old", day="2025-02-19", state="resolved"), alert("dayless", day=None)])
+    state(
+        receipts,
+        [
+            *alerts,
+            alert("old", day="2025-02-19", state="resolved"),
+            alert("dayless", day=None, first_seen="2025-02-20T23:00:00.000Z"),
+        ],
+    )
     result, files = rollup("2025-02-20")
     assert files["daily_metrics.csv"].splitlines()[-1].startswith(b"2025-02-20,")
     assert [a["id"] for a in json.loads(files["alerts.json"])["alerts"]] == ["dayless", "old"]

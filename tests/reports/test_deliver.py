@@ -174,7 +174,12 @@ def test_whatever_could_be_read_can_be_rendered(receipts, alerts):
 
 def test_as_of_a_day_there_is_nothing_of_later_days():
     later = receipt("2025-02-25", status="quarantined", watermark="2025-02-26T02:00:00.000Z")
-    alerts = [alert("old", day="2025-02-20"), alert("none", day=None), alert("new", day="2025-02-25")]
+    alerts = [
+        alert("old", day="2025-02-20"),
+        alert("none", day=None, first_seen="2025-02-24T23:00:00.000Z"),
+        alert("later", day=None),
+        alert("new", day="2025-02-25"),
+    ]
     files = seen([*good_week(), later], alerts).files("2025-02-24")
     assert files["daily_metrics.csv"].splitlines()[-1].startswith(b"2025-02-24,")
     assert {a["id"] for a in json.loads(files["alerts.json"])["alerts"]} == {"old", "none"}
