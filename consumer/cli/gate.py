@@ -93,7 +93,8 @@ def _why(receipt: Receipt) -> str:
     if receipt.status == "released":
         last = receipt.history[-1]
         return f"released by {last.by}: {last.reason}"
-    return "; ".join(check.reason for check in receipt.checks if check.result in ("at_risk", "quarantined"))
+    against = [check for check in receipt.checks if check.result in ("at_risk", "quarantined")]
+    return "; ".join(f"{check.rule} ({check.reason})" for check in against)
 
 
 def _days(settings: Settings) -> dict[str, Receipt]:
