@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from detectors.band import CENTRE_DAYS, Band, few_days, mad, robust_sigma, sampling_floor
+from detectors.rolling import rolling_median
 from detectors.totals import Part, Totals
 from detectors.watched import Watched, WatchLimits, value
 from detectors.weekdays import WeekdayRules, factors, lost_to_fit, weekday
@@ -145,7 +146,7 @@ class Baseline:
         cv: float,
     ) -> Band:
         rules = self._rules
-        m = median(level[-CENTRE_DAYS:])
+        m = rolling_median(level, CENTRE_DAYS)
         wide = level[-rules.spread_days :]
         sigma, floor = robust_sigma(wide)
         sigma *= lost_to_fit(len(wide), sum(factor != 1 for factor in effect))

@@ -136,6 +136,11 @@ def seen_again(entry: Entry, finding: Finding) -> Entry:
     return entry
 
 
+def at_least(entry: Entry, severity: Severity, at_ms: int) -> Entry:
+    """As loud as what it explains."""
+    return _louder(entry, severity, at_ms) if severity < entry.alert.severity else entry
+
+
 def _louder(entry: Entry, severity: Severity, at_ms: int) -> Entry:
     """An alert becomes a page: nobody has acknowledged or silenced that."""
     reason = f"now {severity.value}, it was {entry.alert.severity.value}"

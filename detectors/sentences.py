@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_NAME = 64
 
-_NAMES = {
+NAMES = {
     "events": "Events",
     "sessions": "Sessions",
     "purchases": "Purchases",
@@ -27,7 +27,7 @@ _NAMES = {
     "purchase_value": "The mean order value",
 }
 
-_LOOK = {
+LOOK = {
     "events": "Look whether the site and its tracking are up, and whether traffic was sent elsewhere or twice.",
     "sessions": "Look at campaigns and at the site's availability; a fall with steady events points at identities.",
     "purchases": "Try an order on the site, and look whether checkout_completed is still sent.",
@@ -92,9 +92,9 @@ def of_metric(watched: Watched, answer: Answer, day: str, *, so_far: bool) -> st
     change = "" if answer.relative_change is None else f" ({answer.relative_change:+.0%})"
     span_words = _span_words(answer, day, so_far=so_far)
     return (
-        f"{_NAMES[watched.metric]} {'are' if watched.metric in ('events', 'sessions', 'purchases') else 'is'} {side} "
+        f"{NAMES[watched.metric]} {'are' if watched.metric in ('events', 'sessions', 'purchases') else 'is'} {side} "
         f"normal {span_words}: {number(watched.kind, value)} where {number(watched.kind, normal)} is normal{change}. "
-        f"{_LOOK[watched.metric]}"
+        f"{LOOK[watched.metric]}"
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from consumer.core.timestamps import MINUTE_MS
 from consumer.tasks.judge_contract import field_minute
-from consumer.tasks.judge_metrics import ALL, MetricJudge, touched_by
+from consumer.tasks.judge_metrics import ALL, BY_SHARE, MetricJudge, touched_by
 from consumer.tasks.judge_shares import ShareJudge, Slot
 from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
 from detectors.alerts import Severity
@@ -227,9 +227,8 @@ class Judge:
         """An operator takes the present level as normal: the detectors forget what was before."""
         kind, subject, metric = accepted.kind, accepted.subject, accepted.metric
         self.clock.standing.pop(f"{kind}/{subject}", None)
-        if self._schema.accept(kind, subject) or self._shares.accept(kind, subject):
-            return
-        if metric is not None:
+        by_gate = self._schema.accept(kind, subject) or self._shares.accept(kind, subject)
+        if metric is not None and (metric in BY_SHARE or not by_gate):
             self._metrics.accept(metric, accepted.day)
 
     def see_clients(self, partition: int, clients: list[int]) -> None:
@@ -273,7 +272,8 @@ class Judge:
         slot = self._minds.of("slot", Slot)
         self._minds.drop("slot")
         day = self._options.zone.day_of(first)
-        return self._judged(minute, day, self._shares.look(slot, first, minute, day))
+        found = [f for f in self._shares.look(slot, first, minute, day) if self._metrics.hear_share(f)]
+        return self._judged(minute, day, found)
 
     def _end_step(self, minute: int) -> Judged:
         clock = self.clock

@@ -36,6 +36,9 @@ ALL = tuple(watched.metric for watched in PACED)
 _OF_PURCHASES = ("purchases", "revenue", "conversion_rate", "purchase_value")
 _OF_SESSIONS = ("sessions", "conversion_rate", "direct_share")
 
+BY_SHARE = frozenset({"direct_share"})
+"""Metrics whose day so far is judged as a share, slot by slot, with everything that two days hold."""
+
 TOUCHES: dict[str, tuple[str, ...]] = {
     "volume_silence": ALL,
     "volume_drop": ALL,
@@ -105,7 +108,7 @@ class MetricJudge:
         today, standing = self._today(day, start), self._standing()
         seen, found = Seen(open_day.course), []
         for watched in PACED:
-            if watched.metric in standing:
+            if watched.metric in standing or watched.metric in BY_SHARE:
                 continue
             off = self._clock.off.get(watched.metric)
             if off is None and watched.metric in open_day.touched:
@@ -132,6 +135,18 @@ class MetricJudge:
     def _back(self, watched: Watched, day: str, end: int) -> Finding:
         rule, severity, since = self._clock.off.pop(watched.metric)
         return Finding(rule, "resolved", severity, "watch", since, end, "", watched.metric, day)
+
+    def hear_share(self, finding: Finding) -> bool:
+        """Notes that a share that is a metric is off, or back; whether that is to be told: not while its whole days
+        stand as off already."""
+        metric = finding.metric
+        if metric not in BY_SHARE:
+            return True
+        if finding.word == "resolved":
+            self._clock.off.pop(metric, None)
+        elif finding.word == "opened":
+            self._clock.off[metric] = (finding.kind, finding.severity, finding.since_minute)
+        return metric not in self._standing()
 
     def _today(self, day: str, start: int) -> Today:
         key = (day, self._minds.packed("pace"), self._minds.packed("deviation"))
@@ -194,7 +209,8 @@ class MetricJudge:
                 note = f"The new level has lasted 14 days and is taken as normal from now on. {sentence}"
                 return _finding(watched, answer, "resolved", since, closes, day, note)
             case _:
-                if off is not None and off[2] < self._start(day) + STEPS * STEP_MINUTES:
+                ends = off is not None and off[2] < self._start(day) + STEPS * STEP_MINUTES
+                if ends and watched.metric not in BY_SHARE:
                     return self._back(watched, day, closes)
                 return None
 

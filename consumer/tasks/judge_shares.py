@@ -1,5 +1,5 @@
-"""The shares that the judge watches: of every contract field the events, purchases or items that lack it, and of
-events those without identity."""
+"""The shares that the judge watches: of every contract field the events, purchases or items that lack it, of events
+those without identity, and of sessions those that came directly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from consumer.core.contract import Role
 from consumer.tasks.judge_contract import data_of, items_of
 from detectors.alerts import Severity
 from detectors.finding import Finding
-from detectors.sentences import of_share
+from detectors.sentences import LOOK, NAMES, of_share
 from detectors.share_shift import ShareShift, ShareState
 
 if TYPE_CHECKING:
@@ -19,33 +19,42 @@ if TYPE_CHECKING:
     from consumer.core.facts import MinuteFacts
     from consumer.tasks.judge_state import JudgeOptions
     from consumer.tasks.minds import Minds
+    from detectors.alerts import Layer
     from detectors.share_verdict import ShareOptions, ShareVerdict
 
 FIELD = "field_coverage"
 IDENTITY = "identity_coverage"
+DIRECT = "direct_share_shift"
 
 _MOST_OF_THEM = 0.5
 _TELL_AGAIN_MINUTES = 60
 
 
 class Slot(msgspec.Struct, omit_defaults=True):
-    """What the minutes of a slot of time count for shares: trials, and hits by the field's path (`""`: identity)."""
+    """What the minutes of a slot of time count for shares: trials, and hits by the share's key."""
 
     events: int = 0
     purchases: int = 0
     items: int = 0
-    missing: dict[str, int] = {}
+    sessions: int = 0
+    hits: dict[str, int] = {}
 
     def add(self, facts: MinuteFacts) -> None:
-        """Takes a minute in."""
+        """Takes a minute in. Self-declared robots' sessions are left out; they come directly, all of them."""
         self.events += facts.events
         self.purchases += facts.purchases
         self.items += facts.items
+        self.sessions += facts.sessions - facts.robots
         for table in (facts.null, facts.absent):
             for path, count in table.items():
-                self.missing[path] = self.missing.get(path, 0) + count
+                self._hit(path, count)
         if facts.identity_missing:
-            self.missing[""] = self.missing.get("", 0) + facts.identity_missing
+            self._hit(IDENTITY, facts.identity_missing)
+        if facts.direct:
+            self._hit(DIRECT, facts.direct - min(facts.robots, max(facts.direct, 0)))
+
+    def _hit(self, key: str, count: int) -> None:
+        self.hits[key] = self.hits.get(key, 0) + count
 
 
 class Waiting(msgspec.Struct, array_like=True):
@@ -56,7 +65,7 @@ class Waiting(msgspec.Struct, array_like=True):
 
 
 class Waits(msgspec.Struct):
-    """Those of all shares, by path."""
+    """Those of all shares, by key."""
 
     of: dict[str, Waiting] = {}
 
@@ -66,20 +75,25 @@ class Share(NamedTuple):
 
     kind: str
     path: str
-    of: Literal["events", "purchases", "items"]
+    of: Literal["events", "purchases", "items", "sessions"]
     metric: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name among the shares."""
+        return self.path or self.kind
 
     @property
     def mind(self) -> str:
         """Where its memory lies."""
-        return f"share/{self.path or self.kind}"
+        return f"share/{self.key}"
 
 
 def shares_of(contract: Contract) -> list[Share]:
     """Every share that a contract gives to watch. A field that the numbers cannot do without (timestamp, event name)
     has none: an event without it is a dead letter."""
     known = {Role.TIMESTAMP, Role.EVENT_NAME, Role.IDENTITY}
-    shares = [Share(IDENTITY, "", "events", "sessions")]
+    shares = [Share(IDENTITY, "", "events", "sessions"), Share(DIRECT, "", "sessions", "direct_share")]
     shares += [Share(FIELD, field.name, "events") for field in contract.fields if field.role not in known]
     data, items = data_of(contract), items_of(contract)
     shares += [Share(FIELD, f"{data}.{field.name}", "purchases") for field in contract.purchase_fields]
@@ -101,8 +115,8 @@ class ShareJudge:
         found, waits = [], self._minds.of("waits", Waits).of
         for share in self._shares:
             trials = getattr(slot, share.of)
-            if trials:
-                verdict = self._update(share, waits, first_minute, slot.missing.get(share.path, 0), trials)
+            if trials > 0:
+                verdict = self._update(share, waits, first_minute, slot.hits.get(share.key, 0), trials)
                 finding = None if verdict is None else _finding(share, verdict, first_minute, end_minute, day)
                 if finding is not None:
                     found.append(finding)
@@ -113,26 +127,37 @@ class ShareJudge:
     ) -> ShareVerdict | None:
         """What a share's detector says of a slot; None if its trials wait: without a hit, and too few to tell."""
         shift = self._shift(share)
-        waiting = waits.get(share.path)
+        waiting = waits.get(share.key)
         together = trials + (0 if waiting is None else waiting.trials)
         if not hits and shift.may_wait(minute, together):
-            waits[share.path] = Waiting(minute, together)
+            waits[share.key] = Waiting(minute, together)
             return None
         if waiting is not None:
             shift.pass_over(waiting.minute, waiting.trials)
-            del waits[share.path]
+            del waits[share.key]
         return shift.update(minute, hits, trials)
 
     def _shift(self, share: Share) -> ShareShift:
-        known = self._shifts.get(share.path)
+        known = self._shifts.get(share.key)
         if known is None:
             known = ShareShift(self._of(share), self._minds.of(share.mind, ShareState))
-            self._shifts[share.path] = known
+            self._shifts[share.key] = known
         return known
 
     def _of(self, share: Share) -> ShareOptions:
         """A flood of events without identity is what is looked for; one without a field may be a crawler's visit."""
-        return self._options.identity if share.kind == IDENTITY else self._options.share
+        options = self._options
+        match share.kind, share.of:
+            case ("identity_coverage", _):
+                return options.identity
+            case (_, "sessions"):
+                return options.direct
+            case (_, "purchases"):
+                return options.purchase
+            case (_, "items"):
+                return options.item
+            case _:
+                return options.share
 
     def accept(self, kind: str, path: str) -> bool:
         """The level of a share as it is now is the normal one; whether there was an incident to end."""
@@ -155,12 +180,13 @@ def _finding(share: Share, verdict: ShareVerdict, minute: int, end: int, day: st
     value, normal = verdict.value, verdict.baseline
     change = None if value is None or normal is None else value - normal
     identity = share.kind == IDENTITY
+    layer: Layer = "watch" if share.kind == DIRECT else "gate"
     half = identity and value is not None and value > _MOST_OF_THEM
     return Finding(
         share.kind,
         word,  # type: ignore[arg-type]  # mypy sees a str
         Severity.P0_BLOCKER if half else Severity.P1_HIGH,
-        "gate",
+        layer,
         verdict.since,
         end,
         share.path,
@@ -181,6 +207,8 @@ def _sentence(share: Share, verdict: ShareVerdict) -> str:
     if share.kind == IDENTITY:
         look = "Sessions and what is made of them miss these events: look at consent, at the tag's version, and for robots."
         return of_share("The share of events without identity", verdict, look)
+    if share.kind == DIRECT:
+        return of_share(NAMES["direct_share"], verdict, LOOK["direct_share"])
     what = {"events": "events", "purchases": "purchases", "items": "items in purchases"}[share.of]
     look = "Look at what changed in the tag, the site or the traffic at that time."
     return of_share(f"The share of {what} without {share.path}", verdict, look)

@@ -45,6 +45,9 @@ class JudgeOptions:
     identity: ShareOptions = field(
         default_factory=lambda: ShareOptions(quiet_years=2.0, extra_traffic_minutes=0)
     )
+    purchase: ShareOptions = field(default_factory=lambda: ShareOptions(quiet_years=2.0, cluster=1.0))
+    item: ShareOptions = field(default_factory=lambda: ShareOptions(quiet_years=2.0, cluster=1.5))
+    direct: ShareOptions = field(init=False)
 
     shares: list[Share] = field(init=False)
     expectations: Expectations = field(init=False)
@@ -52,6 +55,9 @@ class JudgeOptions:
 
     def __post_init__(self) -> None:
         """What the rules need of the contract, worked out once."""
+        least = self.limits.direct_share.absolute
+        direct = ShareOptions(quiet_years=2.0, cluster=1.5, min_points=least, min_small=least)
+        object.__setattr__(self, "direct", direct)
         object.__setattr__(self, "shares", shares_of(self.contract))
         object.__setattr__(self, "expectations", expectations(self.contract))
         object.__setattr__(self, "cause_fields", cause_fields(self.contract))

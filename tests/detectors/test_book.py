@@ -170,6 +170,17 @@ def test_a_symptom_of_a_known_cause_is_held_back(watch):
     assert cause.state == "open"
 
 
+def test_a_cause_is_as_loud_as_what_it_explains_but_a_gates_severity_is_the_verdicts(watch):
+    watch.take(found("purchase_silence", layer="watch"))
+    watch.take(found("purchases_anomaly", known=NOON + 60, layer="watch", severity=P0))
+    silence, purchases = watch.alerts
+    assert (silence.severity, silence.state, purchases.state) == (P0, "open", "inhibited")
+    watch.take(found("schema_field_missing", known=NOON + 70, subject="event_data"))
+    watch.take(found("revenue_anomaly", known=NOON + 80, layer="watch", severity=P0))
+    gate = next(alert for alert in watch.alerts if alert.kind == "schema_field_missing")
+    assert gate.severity == P1
+
+
 def test_a_symptom_that_was_first_goes_under_its_cause_and_its_times_stay(watch):
     watch.take(found("direct_share_shift", layer="watch"))
     watch.take(found("schema_field_missing", known=NOON + 20, since=NOON - 10, subject="referrer"))

@@ -1,0 +1,26 @@
+"""The rolling median: of the last few values, on river's sorted window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from river.utils import SortedWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def rolling_median(values: Iterable[float], size: int) -> float:
+    """The median of the last `size` values; ValueError if there is none. Of an even number of them it is the mean of the
+    two in the middle.
+
+    >>> rolling_median([9, 9, 1, 3, 2], 3), rolling_median([1, 2], 7)
+    (2.0, 1.5)
+    """
+    window: SortedWindow[float] = SortedWindow(size)
+    for value in values:
+        window.append(value)
+    if not window:
+        raise ValueError("a median needs a value")
+    middle = len(window) // 2
+    return float(window[middle] if len(window) % 2 else (window[middle - 1] + window[middle]) / 2)
