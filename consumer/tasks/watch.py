@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from consumer.core.latest_days import latest_days
 from consumer.core.purchases import Remembered
 from consumer.core.state import Delta, RollingSnapshot, Slice
 from consumer.core.wire import journal_entries, read_changes
@@ -19,6 +20,7 @@ from consumer.tasks.watch_state import WatchChanges, WatchClock, WatchOptions, W
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumer.core.latest_days import LatestDay
     from consumer.core.record import Record
     from consumer.core.wire import JournalEntry
 
@@ -41,6 +43,11 @@ class WatchTask:
     def clock(self) -> WatchClock:
         """Event time as far as it is committed."""
         return self.state.clock.get("", WatchClock())
+
+    def latest_days(self, count: int) -> dict[int, LatestDay]:
+        """The newest days as they are committed, by how many days ago they were."""
+        options = self._options
+        return latest_days(self.state.days, self.clock.furthest_ms, options.zone, options.judge.limits, count)
 
     def decide(self, records: Sequence[Record], moment: Moment) -> Decision:
         batch = WatchBatch(self.state, self._options, self._memo)
