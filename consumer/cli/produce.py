@@ -18,7 +18,7 @@ from consumer.core.contract import Role
 from consumer.core.decode import decode
 from consumer.core.rejection import TRUNCATED, Reason
 from consumer.runtime.clock import SystemClock
-from consumer.runtime.files import FileError, Unreadable, check_files, read_records
+from consumer.runtime.files import FileError, Unreadable, check_files, names_of_fields, read_records
 from consumer.runtime.kafka.sender import Sender, SendError
 from consumer.runtime.pace import Pace
 from consumer.runtime.progress import progress
@@ -123,7 +123,8 @@ def _send_files(
     problem = ""
     try:
         with progress(f"Sending to {sender.topic}", sum(path.stat().st_size for path in files)) as advance:
-            items = read_records(files, _names(contract, Role.IDENTITY), advance)
+            names = _names(contract, Role.IDENTITY)
+            items = read_records(files, names, advance, names_of_fields(contract))
             for item in items if speed is None else _paced(items, speed, contract, sender):
                 _send(item, sender, unsent)
     except KeyboardInterrupt:

@@ -50,7 +50,7 @@ def backfill(
     out.mkdir(parents=True, exist_ok=True)
     pipeline = Pipeline(gate_options(settings, contract, version), watch_options(settings, contract))
     with dead_letter_file(out) as bury:
-        for batch in read_batches(files, BATCH, on_bytes):
+        for batch in read_batches(files, contract, BATCH, on_bytes):
             outcome.records += batch.size
             outcome.cut_short += batch.cut_short
             outputs = pipeline.feed(batch.records, wall_ms=wall_ms, unreadable=batch.unreadable)

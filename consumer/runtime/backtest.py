@@ -124,7 +124,7 @@ def backtest(
     """
     runs = [_Run(settings, contract, version) for settings in sets]
     outcome = Backtest([run.trial for run in runs])
-    for batch in read_batches(files, BATCH, on_bytes):
+    for batch in read_batches(files, contract, BATCH, on_bytes):
         outcome.records += batch.size
         outcome.cut_short += batch.cut_short
         for run in runs:

@@ -6,12 +6,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.core.rejection import Reason
-from consumer.runtime.files import Unreadable, read_records
+from consumer.runtime.files import Unreadable, names_of_fields, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from consumer.core.contract import Contract
     from consumer.core.record import Record
     from consumer.core.rejection import Rejection
 
@@ -33,9 +34,12 @@ class FileBatch(NamedTuple):
         return [record.topic() for record, why in self.unreadable if why.reason is Reason.CUT_SHORT]
 
 
-def read_batches(files: Sequence[Path], size: int, on_bytes: Callable[[int], object]) -> Iterator[FileBatch]:
-    """The files in the order given, `size` items at a time. Raises FileError for one that cannot be read."""
-    items = read_records(files, on_bytes=on_bytes)
+def read_batches(
+    files: Sequence[Path], contract: Contract, size: int, on_bytes: Callable[[int], object]
+) -> Iterator[FileBatch]:
+    """The files in the order given, `size` items at a time. Raises FileError for one that cannot be read, or is no file
+    of events."""
+    items = read_records(files, on_bytes=on_bytes, fields=names_of_fields(contract))
     while some := list(islice(items, size)):
         batch = FileBatch([], [])
         for item in some:

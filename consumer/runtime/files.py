@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from consumer.core.contract import Role
 from consumer.core.decode import decode
 from consumer.core.record import StoredRecord
 from consumer.core.rejection import TRUNCATED
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from consumer.core.contract import Contract
     from consumer.core.record import Headers
     from consumer.core.rejection import Rejection
     from consumer.runtime.lines import Cut, Lines, LongLine
@@ -43,6 +45,8 @@ class Unreadable(NamedTuple):
 FileItem = StoredRecord | Unreadable
 
 _CSV = (".csv",)
+_MOST_NAMED = 4
+"""Fields that an error names."""
 _NDJSON = (".ndjson", ".jsonl", ".json")
 
 
@@ -50,15 +54,17 @@ def read_records(
     paths: Sequence[Path],
     identity_names: Sequence[str] = (),
     on_bytes: Callable[[int], object] = lambda _: None,
+    fields: Sequence[str] = (),
 ) -> Iterator[FileItem]:
     """The records of the files, one file after the other, each in its own order.
 
     Records get the client's id as key (`key_of`) when `identity_names` are given, else none. `on_bytes` is told of
-    every reading how many bytes of the files, as they lie on the disk, it took.
+    every reading how many bytes of the files, as they lie on the disk, it took. `fields` are names that events may have
+    (empty: any): a CSV file without one of them is no file of events.
     Raises `FileError`, before the first record, when a file is not there or its name has no known ending; and while
-    reading, when a file has no readable header or the disk fails.
+    reading, when a file has no readable header, one that names none of the `fields`, or the disk fails.
     """
-    return _read(check_files(paths), tuple(identity_names), on_bytes)
+    return _read(check_files(paths), tuple(identity_names), on_bytes, fields)
 
 
 def check_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
@@ -67,6 +73,13 @@ def check_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     Raises `FileError` when a file is not there or its name has no known ending.
     """
     return [(path, _ending(path)) for path in paths]
+
+
+def names_of_fields(contract: Contract) -> list[str]:
+    """The names that an event's fields may have, those first without which it counts for nothing."""
+    needed = (Role.TIMESTAMP, Role.EVENT_NAME, Role.IDENTITY)
+    ordered = sorted(contract.fields, key=lambda field: field.role not in needed)
+    return [name for field in ordered for name in (field.name, *field.aliases)]
 
 
 def key_of(value: bytes, identity_names: Sequence[str]) -> bytes | None:
@@ -103,12 +116,15 @@ def _ending(path: Path) -> str:
 
 
 def _read(
-    files: list[tuple[Path, str]], identity_names: tuple[str, ...], on_bytes: Callable[[int], object]
+    files: list[tuple[Path, str]],
+    identity_names: tuple[str, ...],
+    on_bytes: Callable[[int], object],
+    fields: Sequence[str],
 ) -> Iterator[FileItem]:
     for path, ending in files:
         lines = read_lines(path, only_lf=ending in _NDJSON, on_bytes=on_bytes)
         if ending in _CSV:
-            yield from _csv(path, lines, identity_names)
+            yield from _csv(path, lines, identity_names, fields)
         else:
             yield from _ndjson(path.name, lines, identity_names)
 
@@ -128,7 +144,9 @@ def _ndjson(name: str, batches: Iterator[Lines], identity_names: tuple[str, ...]
                 yield StoredRecord(value, key, topic=name, offset=number)
 
 
-def _csv(path: Path, lines: Iterator[Lines], identity_names: tuple[str, ...]) -> Iterator[FileItem]:
+def _csv(
+    path: Path, lines: Iterator[Lines], identity_names: tuple[str, ...], fields: Sequence[str]
+) -> Iterator[FileItem]:
     columns: list[str] = []
     encode = msgspec.json.Encoder().encode
     name = path.name
@@ -137,10 +155,20 @@ def _csv(path: Path, lines: Iterator[Lines], identity_names: tuple[str, ...]) ->
             yield _unreadable(name, row.line, row)
         elif not columns:
             columns = row.cells
+            if fields and not set(fields) & set(columns):
+                raise FileError(_no_events(path, fields))
         else:
             event = {column: cell or None for column, cell in zip(columns, row.cells, strict=True)}
             key = _key(event, identity_names) if identity_names else None
             yield StoredRecord(encode(event), key, topic=name, offset=row.line)
+
+
+def _no_events(path: Path, fields: Sequence[str]) -> str:
+    named = ", ".join(fields[:_MOST_NAMED]) + (", …" if len(fields) > _MOST_NAMED else "")
+    return (
+        f"{path}: its first line has none of the contract's fields ({named}): it must name the columns, with commas "
+        "between them"
+    )
 
 
 def _unreadable(name: str, line: int, piece: BadRow | LongLine | Cut) -> Unreadable:

@@ -135,6 +135,25 @@ def test_a_first_event_of_the_year_1_or_9999_stops_nothing(folder, monkeypatch, 
     assert (day["events"], day["sessions"], day["status"]) == ("120", "120", "pass")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,price\nshoe,5\n",
+        "client_id;timestamp;event_name\na;2025-03-01T00:00:00Z;page_viewed\n",
+        'c1,https://shop.example/,,2025-03-01T00:00:00Z,page_viewed,,"Mozilla"\n',
+    ],
+)
+def test_a_csv_without_any_column_of_the_contract_is_no_file_of_events(folder, text):
+    (folder / "a.csv").write_text(text)
+    result = run(folder / "a.csv")
+    assert result.exit_code == ExitCode.NOT_POSSIBLE
+    assert result.stderr == (
+        f"Error: {folder / 'a.csv'}: its first line has none of the contract's fields (client_id, clientId, timestamp, "
+        "event_name, …): it must name the columns, with commas between them\n"
+    )
+    assert not (folder / "out" / "daily_metrics.csv").exists()
+
+
 COLUMNS = ["client_id", "page_url", "referrer", "timestamp", "event_name", "event_data", "user_agent"]
 
 
