@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from consumer.core.days import Receipt
 from detectors.alerts import Alert
-from reports.render import alerts_json, daily_metrics_csv, report_md
+from reports.render import alerts_json, daily_metrics_csv, report_html, report_md
 from reports.render.summary import concerns
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ V = TypeVar("V")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,30})?", re.ASCII)
 _MOST = 10**18
+_HOURS = 24
 _DEEPEST = 16
 """Levels of an alert's evidence. Ours has three; a deeper one could exhaust the stack when it is written."""
 
@@ -46,6 +48,7 @@ def render_files(
         daily_metrics_csv.NAME: daily_metrics_csv.render(receipts),
         alerts_json.NAME: alerts_json.render(alerts, as_of),
         report_md.NAME: report_md.render(receipts, alerts, day),
+        report_html.NAME: report_html.render(receipts, alerts, day),
     }
 
 
@@ -130,7 +133,22 @@ def read_receipt(key: str, value: bytes) -> Receipt | None:
     if not all(text is None or _NUMBER.fullmatch(text) for text in texts):
         return None
     counts = (metrics.sessions, metrics.purchases)
-    return receipt if all(count is None or 0 <= count < _MOST for count in counts) else None
+    if not all(count is None or 0 <= count < _MOST for count in counts):
+        return None
+    return receipt if _is_sound(receipt) else None
+
+
+def _is_sound(receipt: Receipt) -> bool:
+    """Whether what people look at besides are numbers as well."""
+    texts = (*receipt.coverage.values(), *receipt.claimed.values())
+    if not all(_NUMBER.fullmatch(text) for text in texts):
+        return False
+    hours = receipt.hours
+    columns = () if hours is None else (hours.events, hours.sessions, hours.purchases)
+    if not all(len(column) == _HOURS and all(-_MOST < n < _MOST for n in column) for column in columns):
+        return False
+    normal = [x for one in receipt.normal.values() for x in (one.median, one.scale, one.z)]
+    return all(isfinite(x) and abs(x) < _MOST for x in normal)
 
 
 def read_alert(key: str, value: bytes) -> Alert | None:

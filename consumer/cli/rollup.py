@@ -49,7 +49,7 @@ def _day(_context: click.Context, _parameter: click.Parameter, value: str) -> st
 )
 @config_option
 def command(day: str, out: Path, config: Path | None) -> None:
-    """Write daily_metrics.csv, alerts.json and report.md for a day, from what the daemon keeps in Kafka.
+    """Write daily_metrics.csv, alerts.json, report.md and report.html for a day, from what the daemon keeps in Kafka.
 
     The rows go up to the day, the report is about it, and the alerts are those of it and of earlier days, as known
     now. Needs no running daemon, joins no group, and can be repeated: the same state gives the same files.

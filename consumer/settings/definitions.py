@@ -168,7 +168,7 @@ class Deliver(Section):
 
     out: Annotated[str, AfterValidator(folder_path)] = Field(
         default="reports",
-        description="Folder of daily_metrics.csv, alerts.json and report.md; created when it is missing.",
+        description="Folder of daily_metrics.csv, alerts.json, report.md and report.html; created when it is missing.",
     )
     interval_seconds: float = Field(
         default=2.0, ge=0.1, le=3_600, description="Least time in seconds between two writes of the files."

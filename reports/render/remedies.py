@@ -10,7 +10,8 @@ REMEDIES: dict[str, str] = {
     "schema_field_missing": _FIELD,
     "schema_type_changed": "Have the site send the old type again, or allow the new one in the contract.",
     "schema_unknown_event": "Add the event name to the contract if it is meant, or correct it on the site.",
-    "field_coverage": "Ask who changed the site's tracking: the field now comes empty much more often than before.",
+    "field_coverage": "Ask what changed at that time: the site's tracking, or where its visitors come from. If it is "
+    "meant to stay: `sluice alerts accept ID`.",
     "identity_coverage": "Ask who changed the consent banner or the client id: these events count for no session.",
     "purchase_invalid": "Look at the rejected purchases in the dead-letter topic, and ask why the checkout reports them.",
     "transaction_collision": "Compare the purchases of this transaction id with the shop's own orders. None of "

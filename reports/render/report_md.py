@@ -1,7 +1,7 @@
 """`report.md`: the day for people, in Slack, in e-mail, on GitHub, or as plain text in a terminal.
 
-The verdict is the first line. A section stands only where it has something to say, so a good day is short. Numbers
-and words are ours; everything that came out of events goes through `escape`.
+The verdict is the first line, what to do comes right after it. A section stands only where it has something to say,
+so a good day is short. Numbers and words are ours; everything that came out of events goes through `escape`.
 """
 
 from __future__ import annotations
@@ -9,29 +9,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.core.days import METRICS, HistoryEntry, Receipt, Status
-from detectors.alerts import Alert, Severity
-from reports.render import words
+from reports.render import story, words
 from reports.render.escape import markdown, markdown_code
 from reports.render.markdown_table import table
 from reports.render.remedies import remedy
-from reports.render.report_md_alerts import open_alerts, other_alerts
-from reports.render.summary import BASELINE_DAYS, Summary, summarise, value_of
+from reports.render.report_md_alerts import open_alerts, other_alerts, over_alerts, phrase
+from reports.render.summary import WEEK_DAYS, Summary, earlier, summarise, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from detectors.alerts import Alert
     from detectors.verdict import Check
 
 NAME = "report.md"
 
 MOST_NAMED = 10
-"""Days, reasons or changes that are listed one by one; the newest or the largest ones."""
+"""Reasons or changes that are listed one by one; the newest or the largest ones."""
+
+RECENT_DAYS = 7
 
 _AGAINST: dict[Status, str] = {
     "open": "What stands against it so far",
     "pass": "What stood against it",
     "at_risk": "What puts it at risk",
-    "quarantined": "Why it is quarantined, and what to do",
+    "quarantined": "Why it is quarantined",
     "released": "Why it was quarantined",
 }
 
@@ -41,11 +43,12 @@ _LOOK = "They lie unchanged among the dead letters, each with its reason."
 def render(receipts: Iterable[Receipt], alerts: Iterable[Alert], day: str | None = None) -> bytes:
     """The whole file, about `day` (ISO date), or about the newest closed day, else the newest open one."""
     summary = summarise(receipts, alerts, day)
-    advised: set[str] = set()
-    receipt = summary.receipt
+    receipt, lead = summary.receipt, story.lead(summary)
+    advised = {lead.rule} if lead else set()
     blocks = [
         *(_first(summary, receipt) if receipt else _nothing(summary)),
         open_alerts(summary, advised),
+        over_alerts(summary),
         other_alerts(summary),
         *(_more(summary, receipt, advised) if receipt else ()),
         _recent(summary),
@@ -61,8 +64,19 @@ def _nothing(summary: Summary) -> list[list[str]]:
 
 
 def _first(summary: Summary, receipt: Receipt) -> list[list[str]]:
-    title = f"# {markdown(receipt.day)}: {words.headline(receipt)}"
-    return [[title], [_overview(summary, receipt)], _metrics(summary, receipt)]
+    title = f"# {markdown(receipt.day)}: {story.headline(summary)}"
+    told = " ".join(phrase(sentence) for sentence in story.sentences(summary))
+    return [[title], _lead(summary), [told], _metrics(summary, receipt)]
+
+
+def _lead(summary: Summary) -> list[str]:
+    lead = story.lead(summary)
+    if lead is None:
+        return []
+    if not lead.severity:
+        return [f"**Why:** {phrase(lead.what)}.  ", f"**What to do:** {lead.do}"]
+    what = f"{phrase(lead.what)}, since {lead.since} ({lead.severity})"
+    return [f"**What broke:** {what}.  ", f"**What to do:** {lead.do}"]
 
 
 def _more(summary: Summary, receipt: Receipt, advised: set[str]) -> list[list[str]]:
@@ -74,24 +88,6 @@ def _more(summary: Summary, receipt: Receipt, advised: set[str]) -> list[list[st
     ]
 
 
-def _overview(summary: Summary, receipt: Receipt) -> str:
-    pages = sum(alert.severity == Severity.P0_BLOCKER for alert in summary.loud)
-    are_open = words.many(len(summary.loud), "alert is open", "alerts are open")
-    sentences = [are_open if summary.loud else "No alert is open"]
-    sentences[0] += f", {pages:,} of them P0." if pages else "."
-    if receipt.counts.events and not receipt.counts.rejected:
-        sentences.append(f"None of its {words.many(receipt.counts.events, 'event', 'events')} was rejected.")
-    if summary.also_quarantined:
-        days = ", ".join(markdown(day) for day in summary.also_quarantined[-MOST_NAMED:])
-        sentences.append(f"Also quarantined: {days}.")
-    if summary.filling:
-        days = ", ".join(
-            f"{markdown(r.day)} (so far {words.STATUS[r.verdict]})" for r in summary.filling[-MOST_NAMED:]
-        )
-        sentences.append(f"Not closed yet: {days}.")
-    return " ".join(sentences)
-
-
 def _metrics(summary: Summary, receipt: Receipt) -> list[str]:
     filling = receipt.status == "open"
     rows = [
@@ -99,14 +95,23 @@ def _metrics(summary: Summary, receipt: Receipt) -> list[str]:
             words.METRIC[line.metric],
             words.amount(line.metric, line.value),
             words.usual(line),
-            "" if filling else words.change(line),
+            "" if filling else _change(line.place, words.change(line)),
+            words.NONE if line.last_week is None else words.amount(line.metric, line.last_week),
         )
         for line in summary.metrics
     ]
     day = markdown(receipt.day) + (" so far" if filling else "")
-    note = f"Usual: the median of up to {BASELINE_DAYS} usable days before it."
-    note += " The day is still filling, so it is not compared yet." if filling else ""
-    return [*table(("metric", day, "usual", "change"), rows), "", note]
+    header = ("metric", day, "usual ± band", "change", _week_before(receipt.day))
+    return [*table(header, rows)]
+
+
+def _week_before(day: str) -> str:
+    before = earlier(day, WEEK_DAYS)
+    return "week before" if before is None else f"{words.weekday(before)[:3]} {before}"
+
+
+def _change(place: str, change: str) -> str:
+    return f"{change} {place}" if place in ("low", "high") else change
 
 
 def _not_measurable(receipt: Receipt) -> list[str]:
@@ -122,54 +127,66 @@ def _not_measurable(receipt: Receipt) -> list[str]:
 def _verdict(summary: Summary, receipt: Receipt, advised: set[str]) -> list[str]:
     blocking = [check for check in receipt.checks if check.result == "quarantined"]
     risky = [check for check in receipt.checks if check.result == "at_risk"]
-    if not blocking and not risky:
+    against = [*blocking, *risky]
+    shown = summary.open or summary.over
+    if not against or (len(against) == 1 and not shown):  # a single one is told at the top
         return []
-    lines = [line for check in (*blocking, *risky) for line in _check(check, summary, advised)]
-    if receipt.status == "quarantined":
-        release = f'`sluice gate release {markdown(receipt.day)} --reason "…"`'
-        lines += [
-            "",
-            f"Loaders leave the day out. Once this is settled, let it through, on record: {release}",
-        ]
+    lines = [line for check in against for line in _check(check, summary, advised)]
     return [f"## {_AGAINST[receipt.status]}", "", *lines]
 
 
 def _check(check: Check, summary: Summary, advised: set[str]) -> list[str]:
     weight = "quarantines the day" if check.result == "quarantined" else "at risk"
-    told = any(alert.message == check.reason for alert in summary.loud)
+    told = any(incident.alert.message == check.reason for incident in summary.open)
     reason = "" if told else f": {markdown(check.reason)}"
-    lines = [f"- {markdown_code(check.rule)}, {weight}{reason}{_subjects(check, summary)}"]
+    lines = [f"- {markdown_code(check.rule)}, {weight}{reason}"]
     if check.rule not in advised:
         advised.add(check.rule)
         lines = [f"{lines[0]}  ", f"  What to do: {remedy(check.rule)}"]
     return lines
 
 
-def _subjects(check: Check, summary: Summary) -> str:
-    """What a check is about, where its alerts are over and so not shown: transaction ids, field names."""
-    named = [alert.subject for alert in summary.over if alert.kind == check.rule and alert.subject]
-    more = f" and {len(named) - MOST_NAMED:,} more" if len(named) > MOST_NAMED else ""
-    return f" ({', '.join(map(markdown_code, named[:MOST_NAMED]))}{more})" if named else ""
-
-
 def _rejected(receipt: Receipt) -> list[str]:
     counts = receipt.counts
-    if not counts.rejected:
+    if not counts.rejected and not counts.collisions:
         return []
-    records = counts.events + counts.rejected - counts.purchase_invalid
-    share = (
-        f"{counts.rejected:,} of {words.many(records, 'record', 'records')} (score {markdown(receipt.score)})"
-    )
-    reasons = sorted(receipt.rejects.items(), key=lambda item: (-item[1], item[0]))
-    named = ", ".join(f"{markdown_code(reason)} {count:,}" for reason, count in reasons[:MOST_NAMED])
-    return ["## Rejected", "", f"{share}{f': {named}' if named else ''}. {_LOOK}"]
+    lines = _reasons(receipt)
+    if counts.rejected:
+        records = words.many(story.records_of(receipt), "record", "records")
+        of_all = f"{counts.rejected:,} of {records} (score {markdown(receipt.score)})"
+        lines += ["", f"Rejected: {of_all}. {_LOOK}"]
+    return ["## Rejected and not counted", "", *lines]
+
+
+def _reasons(receipt: Receipt) -> list[str]:
+    """A row for each reason, the most frequent first; colliding purchases are no dead letters, but not counted."""
+    reasons = [*sorted(receipt.rejects.items(), key=lambda item: (-item[1], item[0]))]
+    collided = receipt.counts.collisions
+    reasons = ([("transaction_collision", collided)] if collided else []) + reasons
+    rows = [
+        (
+            words.REASON.get(reason) or markdown_code(reason),
+            f"{count:,}",
+            words.money(receipt.claimed[reason]) if reason in receipt.claimed else words.NONE,
+        )
+        for reason, count in reasons[:MOST_NAMED]
+    ]
+    if len(reasons) > MOST_NAMED:
+        rest = reasons[MOST_NAMED:]
+        rows.append((f"{len(rest):,} other reasons", f"{sum(count for _, count in rest):,}", words.NONE))
+    return table(("reason", "count", "revenue in question"), rows)
 
 
 def _history(receipt: Receipt) -> list[str]:
-    """How the verdict came about, where it changed or a person decided."""
-    if len(receipt.history) <= 1 and receipt.status != "released":
+    """How the verdict came about, where it changed or a person decided, and that the numbers were amended."""
+    if len(receipt.history) <= 1 and receipt.status != "released" and receipt.revision <= 1:
         return []
     lines = [_entry(entry) for entry in receipt.history[-MOST_NAMED:]]
+    amended = receipt.revision - 1
+    if amended > 0:
+        late = words.many(receipt.counts.late, "event", "events")
+        times = "once" if amended == 1 else f"{amended:,} times"
+        lines.append(f"- amended {times} since it closed (revision {receipt.revision:,}): {late} came late")
     return ["## How its verdict changed", "", *lines] if lines else []
 
 
@@ -180,10 +197,24 @@ def _entry(entry: HistoryEntry) -> str:
 
 
 def _recent(summary: Summary) -> list[str]:
-    if not summary.recent:
+    """The days before, on a day that is not fine; else what they came to, in a line."""
+    day = summary.day or ""
+    days = [(of, receipt) for of, receipt in summary.recent if of <= day][-RECENT_DAYS:]
+    if not days or summary.receipt is None:
         return []
+    if summary.receipt.status != "quarantined" and not summary.open and not summary.over:
+        return [_counted([receipt for of, receipt in days if of < day])]
     header = ("day", "status", *words.METRIC.values(), "score")
-    return ["## The last days", "", *table(header, [_recent_row(*day) for day in summary.recent], words=2)]
+    return ["## The last days", "", *table(header, [_recent_row(*one) for one in reversed(days)], words=2)]
+
+
+def _counted(receipts: list[Receipt | None]) -> str:
+    known = [words.STATUS[receipt.status] if receipt else "without events" for receipt in receipts]
+    told = [f"{known.count(status):,} {status}" for status in (*words.STATUS.values(), "without events")]
+    told = [one for one in told if not one.startswith("0 ")]
+    if not told:
+        return "There is no day before it."
+    return f"The {words.many(len(known), 'day', 'days')} before: {', '.join(told)}."
 
 
 def _recent_row(day: str, receipt: Receipt | None) -> list[str]:
@@ -200,4 +231,6 @@ def _footer(summary: Summary) -> list[str]:
     if receipt is None:
         return [known] if known else []
     contract, zone = markdown(receipt.contract, 80), markdown(receipt.time_zone, 80)
-    return [f"Revision {receipt.revision:,}, contract {contract}, days in {zone}. {known}".rstrip()]
+    bands = "Usual ± band: what was normal when the day closed; 19 of 20 quiet days lie within. "
+    told = bands if any(line.usual is not None for line in summary.metrics) else ""
+    return [f"{told}Revision {receipt.revision:,}, contract {contract}, days in {zone}. {known}".rstrip()]

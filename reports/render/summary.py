@@ -1,70 +1,96 @@
-"""What a report has to say of one day, before any markup: which day, its numbers beside the usual ones, what is
-open and under which cause, and the days before. The renderers for people only dress this up."""
+"""What a report has to say of one day, before any markup: which day, its numbers beside what was normal, what is
+open, new and over and under which cause, and the days before. The renderers for people only dress this up."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from consumer.core import timestamps
 from consumer.core.days import METRICS, USABLE, Receipt
-from detectors.alerts import LIVE, Alert, Severity
+from detectors.alerts import LIVE, Alert
 from reports.render.alerts_json import generated_at
+from reports.render.incidents import Incident, incidents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-BASELINE_DAYS = 7
-"""How many prior usable days the usual value is the median of, at most."""
-
 FEWEST_DAYS = 3
-"""Below this many a median says nothing: there is no baseline yet. The watch's rules use the same two numbers."""
+"""The watch's rules need so many trusted days before they say what is normal."""
 
-RECENT_DAYS = 14
+BAND_SCALES = 2
+"""Half of a band in scales (what the metric usually varies by): 19 of 20 quiet days lie within, and the watch takes two
+days beyond it on the same side for a change (`DeviationRules.sustained_z`)."""
+
+RECENT_DAYS = 28
+
+WEEK_DAYS = 7
+
+_WHOLE_SHARE = Decimal(1)
+_SHARES = frozenset({"conversion_rate", "direct_share"})
+
+Place = Literal["low", "within", "high", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class MetricLine:
-    """One metric of the day. `value` None = not measurable; `usual` None = no baseline yet, and `days` says how many
-    prior usable days there are."""
+    """One metric of the day. `value` None = not measurable; `usual` and `spread` (half of the band) as the watch had
+    them when the day closed, None = not known, and `days` says how many usable days there are before; `last_week` is
+    the same weekday's a week before."""
 
     metric: str
     value: Decimal | None
-    usual: Decimal | None
-    days: int
+    usual: Decimal | None = None
+    spread: Decimal | None = None
+    days: int = 0
+    last_week: Decimal | None = None
+
+    @property
+    def band(self) -> tuple[Decimal, Decimal] | None:
+        """The lowest and the highest usual value."""
+        if self.usual is None or self.spread is None:
+            return None
+        high = self.usual + self.spread
+        return max(self.usual - self.spread, Decimal(0)), min(
+            high, _WHOLE_SHARE
+        ) if self.metric in _SHARES else high
+
+    @property
+    def place(self) -> Place:
+        """Where the value lies beside its band."""
+        band = self.band
+        if band is None or self.value is None:
+            return "unknown"
+        return "low" if self.value < band[0] else "high" if self.value > band[1] else "within"
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything a report shows. Alerts are in the order in which they are shown, the loudest first.
+    """Everything a report shows. Incidents are in the order in which they are shown, the loudest first.
 
-    `filling` are days other than this one that are not closed yet. `recent` has one entry for each calendar day, newest first; None = nothing was received for that day.
+    `filling` are days other than this one that are not closed yet. `recent` has one entry for each calendar day up to
+    the newest one known, oldest first; None = nothing was received for that day. `notes` are alerts that never reach a
+    person by themselves: live ones, and those of the day that are over.
     """
 
     asked: str | None
     receipt: Receipt | None
     metrics: tuple[MetricLine, ...]
-    loud: tuple[Alert, ...]
+    open: tuple[Incident, ...]
+    over: tuple[Incident, ...]
     notes: tuple[Alert, ...]
-    over: tuple[Alert, ...]
     also_quarantined: tuple[str, ...]
     filling: tuple[Receipt, ...]
     recent: tuple[tuple[str, Receipt | None], ...]
     alerts: dict[str, Alert]
     as_of: str | None
 
-    def symptoms(self, cause: Alert) -> list[Alert]:
-        """The known alerts that the cause explains, whichever of the two names the other."""
-        named = set(cause.explains or ())
-        return [
-            alert
-            for alert in self.alerts.values()
-            if alert.id != cause.id
-            and (alert.id in named or (alert.state == "inhibited" and alert.caused_by == cause.id))
-        ]
+    @property
+    def day(self) -> str | None:
+        """The day that it is about."""
+        return self.receipt.day if self.receipt else self.asked
 
 
 def summarise(receipts: Iterable[Receipt], alerts: Iterable[Alert], day: str | None = None) -> Summary:
@@ -73,14 +99,14 @@ def summarise(receipts: Iterable[Receipt], alerts: Iterable[Alert], day: str | N
     known = sorted(alerts, key=lambda alert: (alert.severity, alert.opened_at, alert.id))
     receipt = days.get(day) if day else newest_day(list(days.values()))
     shown = receipt.day if receipt else day
-    standing = [alert for alert in known if alert.state in LIVE and alert.state != "inhibited"]
+    found = incidents(known, shown, receipt)
     return Summary(
         asked=day,
         receipt=receipt,
-        metrics=tuple(_line(receipt, metric, list(days.values())) for metric in METRICS) if receipt else (),
-        loud=tuple(alert for alert in standing if alert.severity != Severity.P2_NOTE),
-        notes=tuple(alert for alert in standing if alert.severity == Severity.P2_NOTE),
-        over=tuple(alert for alert in known if alert.state not in LIVE and shown in days_of(alert)),
+        metrics=metric_lines(receipt, days) if receipt else (),
+        open=tuple(incident for incident in found if incident.alert.state in LIVE),
+        over=tuple(incident for incident in found if incident.alert.state not in LIVE),
+        notes=tuple(alert for alert in known if _is_note_of(alert, shown)),
         also_quarantined=tuple(d for d, r in days.items() if r.status == "quarantined" and d != shown),
         filling=tuple(r for d, r in days.items() if r.status == "open" and d != shown),
         recent=_recent(days, shown),
@@ -114,16 +140,27 @@ def newest_day(receipts: Sequence[Receipt]) -> Receipt | None:
     return max(closed or receipts, key=lambda receipt: receipt.day, default=None)
 
 
-def _line(receipt: Receipt, metric: str, receipts: Sequence[Receipt]) -> MetricLine:
-    prior = [
-        value
-        for other in receipts
-        if other.day < receipt.day
-        and other.status in USABLE
-        and (value := value_of(other, metric)) is not None
-    ][-BASELINE_DAYS:]
-    usual = median(prior) if len(prior) >= FEWEST_DAYS else None
-    return MetricLine(metric, value_of(receipt, metric), usual, len(prior))
+def metric_lines(receipt: Receipt, days: dict[str, Receipt]) -> tuple[MetricLine, ...]:
+    """The five metrics of a day."""
+    return tuple(_line(receipt, metric, days) for metric in METRICS)
+
+
+def _line(receipt: Receipt, metric: str, days: dict[str, Receipt]) -> MetricLine:
+    normal = receipt.normal.get(metric)
+    before = days.get(earlier(receipt.day, WEEK_DAYS) or "")
+    usable = sum(
+        1
+        for day, other in days.items()
+        if day < receipt.day and other.status in USABLE and value_of(other, metric) is not None
+    )
+    return MetricLine(
+        metric,
+        value_of(receipt, metric),
+        None if normal is None else Decimal(str(normal.median)),
+        None if normal is None else Decimal(str(normal.scale)) * BAND_SCALES,
+        usable,
+        None if before is None or before.status == "open" else value_of(before, metric),
+    )
 
 
 def value_of(receipt: Receipt, metric: str) -> Decimal | None:
@@ -132,10 +169,37 @@ def value_of(receipt: Receipt, metric: str) -> Decimal | None:
     return None if value is None else Decimal(value)
 
 
+def earlier(day: str, days: int) -> str | None:
+    """The day so many days before; None before the calendar.
+
+    >>> earlier("2025-03-01", 7), earlier("0001-01-02", 7)
+    ('2025-02-22', None)
+    """
+    try:
+        return (date.fromisoformat(day) - timedelta(days=days)).isoformat()
+    except OverflowError:
+        return None
+
+
+def _is_note_of(alert: Alert, day: str | None) -> bool:
+    if alert.severity != "P2_NOTE":
+        return False
+    return (
+        alert.state in LIVE and alert.state != "inhibited"
+        if day is None
+        else _stands(alert) or day in days_of(alert)
+    )
+
+
+def _stands(alert: Alert) -> bool:
+    return alert.state in LIVE and alert.state != "inhibited"
+
+
 def _recent(days: dict[str, Receipt], last: str | None) -> tuple[tuple[str, Receipt | None], ...]:
+    """The calendar up to the newest day that is known, or asked for."""
     if last is None or not days:
         return ()
-    newest, oldest = date.fromisoformat(last), date.fromisoformat(min(days))
+    newest, oldest = date.fromisoformat(max([last, *days])), date.fromisoformat(min(days))
     span = min(RECENT_DAYS, (newest - oldest).days + 1)
-    calendar = [(newest - timedelta(days=back)).isoformat() for back in range(span)]
+    calendar = [(newest - timedelta(days=back)).isoformat() for back in reversed(range(span))]
     return tuple((day, days.get(day)) for day in calendar)

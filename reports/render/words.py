@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from consumer.core import timestamps
 from consumer.core.instant import rfc3339
-from consumer.core.money import two_decimals
+from consumer.core.money import add, two_decimals
 from reports.render.summary import FEWEST_DAYS, MetricLine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from consumer.core.days import Receipt, Status
 
 METRIC: dict[str, str] = {
@@ -31,9 +36,45 @@ STATUS: dict[Status, str] = {
 
 NOT_MEASURABLE = "not measurable"
 
+NONE = "–"
+
+REASON: dict[str, str] = {
+    "tombstone": "record without a value",
+    "empty": "empty record",
+    "too_big": "too big to be read",
+    "not_utf8": "not UTF-8",
+    "not_json": "not JSON",
+    "too_deep": "nested too deeply",
+    "not_an_object": "JSON, but no object",
+    "cut_short": "file cut short",
+    "timestamp_missing": "no timestamp",
+    "timestamp_invalid": "invalid timestamp",
+    "timestamp_ahead": "timestamp in the future",
+    "timestamp_too_old": "timestamp too old",
+    "event_name_missing": "no event name",
+    "purchase_data": "purchase without readable data",
+    "purchase_id": "purchase without a transaction id",
+    "purchase_revenue": "purchase without revenue above 0",
+    "purchase_items": "purchase without items",
+    "transaction_collision": "transaction id with different contents",
+}
+"""Why something was not counted, in words; the last one is no dead letter."""
+
+STATE: dict[str, str] = {
+    "open": "open",
+    "acknowledged": "acknowledged",
+    "silenced": "silenced",
+    "inhibited": "held back under its cause",
+    "resolved": "over",
+    "expired": "over",
+}
+
 _RATES = frozenset({"conversion_rate", "direct_share"})
 _ROUNDING = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _TO_THE_MINUTE = 16
+_AMOUNT = re.compile(r"-?\d{1,30}(\.\d{1,60})?", re.ASCII)
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def headline(receipt: Receipt) -> str:
@@ -71,25 +112,115 @@ def amount(metric: str, value: Decimal | None) -> str:
 def change(line: MetricLine) -> str:
     """How far the value is from the usual one: in per cent, for shares in percentage points.
 
-    >>> change(MetricLine("sessions", Decimal(90), Decimal(100), 7))
+    >>> change(MetricLine("sessions", Decimal(90), Decimal(100)))
     '-10.0 %'
-    >>> change(MetricLine("direct_share", Decimal("0.5"), Decimal("0.4"), 7))
+    >>> change(MetricLine("direct_share", Decimal("0.5"), Decimal("0.4")))
     '+10.00 points'
     """
-    if line.value is None or line.usual is None:
+    return difference(line.metric, line.value, line.usual)
+
+
+def difference(metric: str, value: Decimal | None, other: Decimal | None) -> str:
+    """How far a metric's value is from another one; empty where that cannot be said."""
+    if value is None or other is None:
         return ""
-    if line.metric in _RATES:
-        return f"{_rounded((line.value - line.usual) * 100, 2):+,} points"
-    if not line.usual:
+    if metric in _RATES:
+        return f"{_rounded((value - other) * 100, 2):+,} points"
+    if not other:
         return ""
-    return f"{_rounded(_ROUNDING.divide((line.value - line.usual) * 100, line.usual), 1):+,} %"
+    return f"{_rounded(_ROUNDING.divide((value - other) * 100, other), 1):+,} %"
 
 
 def usual(line: MetricLine) -> str:
-    """The usual value, or in words that there is none yet."""
-    if line.usual is None:
-        return f"no baseline yet ({line.days} of {FEWEST_DAYS} days)"
-    return amount(line.metric, line.usual)
+    """The usual value and half of its band, or in words that there is none yet.
+
+    >>> usual(MetricLine("sessions", Decimal(90), Decimal("100.6"), Decimal("12.25")))
+    '101 ± 12'
+    >>> usual(MetricLine("direct_share", Decimal("0.5"), Decimal("0.4"), Decimal("0.042")))
+    '40.00 % ± 4.20'
+    >>> usual(MetricLine("sessions", Decimal(90), days=2)), usual(MetricLine("sessions", None, days=8))
+    ('no baseline yet (2 of 3 days)', '–')
+    """
+    if line.usual is None or line.spread is None:
+        missing = f"no baseline yet ({line.days} of {FEWEST_DAYS} days)"
+        return missing if line.days < FEWEST_DAYS else NONE
+    if line.metric in _RATES:
+        return f"{_rounded(line.usual * 100, 2):,} % ± {_rounded(line.spread * 100, 2):,}"
+    return f"{_rounded(line.usual, 0):,} ± {_rounded(line.spread, 0):,}"
+
+
+def band(line: MetricLine) -> str:
+    """The band from its lowest to its highest value; empty where it is not known.
+
+    >>> band(MetricLine("purchases", Decimal(9), Decimal(20), Decimal(9)))
+    '11 to 29'
+    """
+    if line.band is None:
+        return ""
+    low, high = line.band
+    if line.metric in _RATES:
+        return f"{_rounded(low * 100, 2):,} to {_rounded(high * 100, 2):,} %"
+    return f"{_rounded(low, 0):,} to {_rounded(high, 0):,}"
+
+
+def share(part: int, whole: int) -> str:
+    """A share in per cent with as many digits as tell something.
+
+    >>> share(1, 3), share(1, 4000), share(1, 0)
+    ('33 %', '0.025 %', '')
+    """
+    if whole <= 0:
+        return ""
+    percent = Decimal(part * 100) / Decimal(whole)
+    digits = 0 if percent >= 10 or not percent % 1 else 1 if percent >= 1 else 3  # noqa: PLR2004 - about two that count
+    return f"{_rounded(percent, digits):f} %"
+
+
+def money(amount: str) -> str:
+    """An exact amount (text) for people: two decimals; "–" if it is none.
+
+    >>> money("1234.5"), money("much")
+    ('1,234.50', '–')
+    """
+    return f"{Decimal(two_decimals(Decimal(amount))):,}" if _AMOUNT.fullmatch(amount) else NONE
+
+
+def total(amounts: Iterable[str]) -> str:
+    """The sum of exact amounts (texts), those that are none left out; empty if it is nothing.
+
+    >>> total(["1.10", "2", "much"]), total([])
+    ('3.10', '')
+    """
+    known = [Decimal(amount) for amount in amounts if _AMOUNT.fullmatch(amount)]
+    added = reduce(add, known, Decimal(0))
+    return f"{added:f}" if added else ""
+
+
+def number(count: int) -> str:
+    """A small number as a word.
+
+    >>> number(5), number(12)
+    ('five', '12')
+    """
+    return _NUMBERS[count] if 0 <= count < len(_NUMBERS) else f"{count:,}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Several names in a sentence.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def weekday(day: str) -> str:
+    """The weekday of a day (YYYY-MM-DD).
+
+    >>> weekday("2025-02-28")
+    'Friday'
+    """
+    return _WEEKDAYS[date.fromisoformat(day).weekday()]
 
 
 def moment(at: str | None) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from consumer.core.days import Counts, HistoryEntry, Metrics, Receipt
+from consumer.core.days import Counts, HistoryEntry, Hours, Metrics, Receipt
 from detectors.alerts import Alert, Severity
-from detectors.verdict import Check
+from detectors.verdict import Check, Normal
 
 COUNTS = Counts(
     events=4070,
@@ -25,6 +25,27 @@ HOSTILE = (
     "<script>alert(1)</script> | a `b` **c** [x](http://evil.example/) ![i](https://evil.example/i.png)\n"
     "# heading\r\n| --- |\t@channel <!channel> \x1b[31m \u202eabc\u200b \x00 www.evil.example #12 $x$ =cmd()"
 )
+
+
+EVENTS_BY_HOUR = [*range(60, 180, 10), 160, *range(280, 170, -10)]
+HOURS = Hours(EVENTS_BY_HOUR, [n // 4 for n in EVENTS_BY_HOUR], [1] * 21 + [0] * 3)
+NAMES = {"page_viewed": 3800, "product_added_to_cart": 190, "checkout_started": 58, "checkout_completed": 22}
+COVERAGE = {
+    "client_id": "0.997052",
+    "page_url": "1.000000",
+    "referrer": "0.262000",
+    "timestamp": "1.000000",
+    "event_data.revenue": "1.000000",
+}
+NORMAL = {
+    "sessions": Normal(1010.0, 60.0, -0.17, 7),
+    "purchases": Normal(22.0, 5.0, -0.2, 7),
+    "revenue": Normal(19500.5, 4000.0, 0.23, 7),
+    "conversion_rate": Normal(0.0203, 0.004, 0.18, 7),
+    "direct_share": Normal(0.43, 0.02, -1.5, 7),
+    "purchase_value": Normal(890.0, 120.0, 0.1, 7),
+}
+"""What was normal, on days that have enough before them."""
 
 
 def receipt(day: str, **fields: Any) -> Receipt:
@@ -46,6 +67,10 @@ def receipt(day: str, **fields: Any) -> Receipt:
         watermark=f"{day}T23:59:59.000Z",
         closed_at=f"{day}T23:59:59.000Z",
         history=[HistoryEntry(1, "pass", f"{day}T23:59:59.000Z")],
+        begins=f"{day}T00:00:00.000Z",
+        hours=HOURS,
+        names=NAMES,
+        coverage=COVERAGE,
     )
     return _replaced(good, fields)
 
@@ -80,6 +105,7 @@ def good_week() -> list[Receipt]:
             revenue=f"{18000 + 500 * n}.5",
             conversion_rate=f"0.0{200 + n}00",
             direct_share=f"0.4{n}0000",
+            normal=NORMAL if n >= 3 else {},
         )
         for n in range(7)
     ]
@@ -113,6 +139,9 @@ def quarantined() -> tuple[list[Receipt], list[Alert]]:
             Check("transaction_replay", "note", "3 repeated with the same payload, counted once", 3),
         ],
         not_measurable={"direct_share": "the field referrer is missing since 08:00"},
+        normal={metric: normal for metric, normal in NORMAL.items() if metric != "direct_share"},
+        claimed={"purchase_revenue": "0.01", "transaction_collision": "2310.5"},
+        coverage={**COVERAGE, "referrer": "0.081000"},
         revision=3,
         history=[
             HistoryEntry(1, "at_risk", "2025-02-27T01:00:00.000Z"),
@@ -173,6 +202,11 @@ def hostile() -> tuple[list[Receipt], list[Alert]]:
         rejects={HOSTILE: 2, long: 1},
         checks=[Check(HOSTILE, "at_risk", HOSTILE, 2), Check("field_coverage", "at_risk", long)],
         not_measurable={"direct_share": HOSTILE, HOSTILE: HOSTILE},
+        names={HOSTILE: 50, long: 40, "page_viewed": 10},
+        coverage={HOSTILE: HOSTILE, long: "0.5", "referrer": "NaN"},
+        claimed={HOSTILE: HOSTILE, long: "12.5"},
+        begins=HOSTILE,
+        ends=long,
         contract=HOSTILE,
         time_zone=HOSTILE,
         history=[
@@ -187,7 +221,12 @@ def hostile() -> tuple[list[Receipt], list[Alert]]:
             subject=HOSTILE,
             message=HOSTILE,
             first_seen=HOSTILE,
-            evidence={HOSTILE: [HOSTILE]},
+            evidence={
+                HOSTILE: [HOSTILE],
+                "days": ["2025-02-26"],
+                "renamed_to": HOSTILE,
+                "history": [HOSTILE],
+            },
         ),
         alert("b2", subject=long, message=long, caused_by="a1"),
     ]

@@ -24,8 +24,8 @@ def seen(receipts=(), alerts=()):
     return deliverer
 
 
-def test_the_files_are_the_three_of_the_design():
-    assert list(Deliverer().files()) == ["daily_metrics.csv", "alerts.json", "report.md"]
+def test_the_files_are_the_four_of_the_design():
+    assert list(Deliverer().files()) == ["daily_metrics.csv", "alerts.json", "report.md", "report.html"]
 
 
 def test_records_give_the_same_files_as_the_values_they_were_made_of():

@@ -59,8 +59,10 @@ def test_the_first_line_is_the_verdict(fields, verdict):
 
 def test_a_good_day_is_short():
     report = text_of(good_week(), [])
-    assert len(report.splitlines()) < 30
-    assert re.findall("^## .*", report, re.MULTILINE) == ["## The last days"]
+    assert len(report.splitlines()) < 16
+    assert "##" not in report
+    assert "No alert is open. All five metrics are within their usual range." in report
+    assert "The 6 days before: 6 pass." in report
 
 
 def test_the_newest_closed_day_is_reported_unless_another_is_asked_for():
@@ -75,25 +77,57 @@ def test_a_day_that_is_still_filling_is_not_compared():
     receipts = [*good_week(), receipt("2025-02-25", status="open", sessions=12)]
     report = text_of(receipts, [], day="2025-02-25")
     assert "The day is still filling" in report
-    assert re.search(r"\| sessions +\| +12 \| +1,010 \| +\|", report)
+    assert re.search(r"\| sessions +\| +12 \| +– \| +\| +950 \|", report)
+
+
+def test_what_broke_since_when_and_what_to_do_come_right_after_the_verdict():
+    first, empty, broke, do = text_of(*quarantined()).split("\n")[:4]
+    assert (first, empty) == ("# 2025-02-26: quarantined, do not use its numbers", "")
+    assert broke == (
+        "**What broke:** transaction id `ORD-1042` stands for different orders, since 2025-02-26 09:13 UTC (P0).  "
+    )
+    assert do.startswith(f"**What to do:** {REMEDIES['transaction_collision']} Then: `sluice gate release")
+
+
+def test_a_day_that_fills_under_an_alert_is_told_in_the_first_line():
+    filling = receipt("2025-02-25", status="open", verdict="at_risk")
+    now = alert("a", severity=Severity.P1_HIGH, first_seen="2025-02-25T08:00:00.000Z")
+    first = text_of([*good_week(), filling], [now]).split("\n")[0]
+    assert (
+        first
+        == "# 2025-02-24: pass, its numbers can be used; but 2025-02-25, still filling, is at risk so far"
+    )
+
+
+def test_a_metric_beyond_its_band_is_told_with_what_may_be_why():
+    report = text_of(*quarantined())
+    assert "Low: sessions (310, usual 1,010 ± 120); no rule takes that for more than chance." in report
+    assert "purchases (13, usual 22 ± 10)" not in report
+
+
+def test_an_amended_day_says_so():
+    report = text_of([receipt("2025-02-24", revision=4, late=7)], [])
+    assert "- amended 3 times since it closed (revision 4): 7 events came late" in report
 
 
 def test_the_loudest_alert_comes_first_and_notes_are_only_counted():
     report = text_of(*quarantined())
-    assert report.index("**P0** `transaction_collision`") < report.index("**P1** `schema_field_missing`")
+    assert report.index("- **P0** transaction id `ORD-1042`") < report.index("- **P1** `referrer` is missing")
     assert "Besides: 1 note (`transaction_replay`)." in report
     assert "**P2**" not in report
 
 
 def test_a_symptom_stands_under_its_cause_and_not_by_itself():
     report = text_of(*quarantined())
-    assert "Explains `direct_share_shift` `direct_share`." in report
-    assert "**P1** `direct_share_shift`" not in report
+    assert "Explains: direct share moved." in report
+    assert "**P1** direct share" not in report
 
 
 def test_an_alert_that_follows_from_another_names_it():
     alerts = [alert("a1"), alert("b2", kind="volume_drop", subject=None, metric="sessions", caused_by="a1")]
-    assert "Follows from `transaction_collision` `ORD-1042`." in text_of(good_week(), alerts)
+    assert "Follows from: transaction id `ORD-1042` stands for different orders." in text_of(
+        good_week(), alerts
+    )
 
 
 def test_a_message_of_white_space_alone_does_not_split_its_item():
@@ -102,7 +136,7 @@ def test_a_message_of_white_space_alone_does_not_split_its_item():
 
 
 def test_an_acknowledged_alert_is_shown_as_such():
-    assert ", acknowledged" in text_of(good_week(), [alert("a1", state="acknowledged")])
+    assert "(new, acknowledged)" in text_of(good_week(), [alert("a1", state="acknowledged")])
 
 
 def test_a_quarantined_day_says_what_to_do():
@@ -130,13 +164,22 @@ def test_a_collision_that_is_over_is_still_named_on_each_of_its_days():
     days = [receipt(f"2025-02-2{n}", status="quarantined", checks=checks) for n in (5, 6)]
     over = alert("a1", state="expired", day="2025-02-26", evidence={"days": ["2025-02-25", "2025-02-26"]})
     for day in ("2025-02-25", "2025-02-26"):
-        assert "share a transaction id (`ORD-1042`)" in text_of(days, [over], day=day)
+        assert "- **P0** transaction id `ORD-1042` stands for different orders" in text_of(
+            days, [over], day=day
+        )
 
 
 def test_rejections_are_told_by_reason_the_most_frequent_first():
     report = text_of(*quarantined())
-    told = "17 of 4,086 records (score 99.58): `timestamp_invalid` 9, `not_json` 7, `purchase_revenue` 1."
-    assert told in report
+    rows = re.findall(r"^\| (.+?) +\| +(\d+) \| +(\S+) \|$", report, re.MULTILINE)
+    assert rows == [
+        ("transaction id with different contents", "2", "2,310.50"),
+        ("invalid timestamp", "9", "–"),
+        ("not JSON", "7", "–"),
+        ("purchase without revenue above 0", "1", "0.01"),
+    ]
+    assert "Rejected: 17 of 4,086 records (score 99.58)." in report
+    assert "2,310.51 of revenue is in question." in report
 
 
 def test_what_is_not_measurable_is_told_with_its_reason():
@@ -194,7 +237,7 @@ def test_a_hostile_day_has_the_same_sections_links_and_tags_as_a_harmless_one():
     assert re.findall("<h2>(.*)</h2>", page) == [
         "Open alerts",
         "What puts it at risk",
-        "Rejected",
+        "Rejected and not counted",
         "Not measurable",
         "How its verdict changed",
         "The last days",
@@ -228,4 +271,4 @@ def test_who_put_an_alert_away_and_why_is_said():
     assert "Acknowledged by \\*ann\\*: known." in text_of(good_week(), [away])
     for history in ("hostile", [None, "x"], [{"state": "acknowledged", "by": 5}], []):
         strange = alert("a", day="2025-02-18", state="acknowledged", evidence={"history": history})
-        assert "known" not in text_of(good_week(), [strange])
+        assert ": known" not in text_of(good_week(), [strange])

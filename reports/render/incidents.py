@@ -1,0 +1,117 @@
+"""Alerts as people take them: an incident is a cause with its symptoms, new, still open, or over.
+
+Only what reaches a person: P0 and P1. A symptom never stands before, or without, the cause that explains it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from consumer.core import timestamps
+from detectors.alerts import LIVE, Alert, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from consumer.core.days import Receipt
+
+
+class Incident(NamedTuple):
+    """A cause, and what follows from it. `new`: it was not known before the day that is reported."""
+
+    alert: Alert
+    symptoms: tuple[Alert, ...]
+    new: bool
+
+
+def incidents(alerts: Sequence[Alert], day: str | None, receipt: Receipt | None) -> list[Incident]:
+    """What is open, and what is over but touched the day, in the order given (the loudest first): a symptom that stands
+    by itself comes right after its cause."""
+    explained = {name for alert in alerts for name in alert.explains or ()}
+    shown = [
+        alert
+        for alert in alerts
+        if _is_shown(alert, day, receipt) and (alert.state in LIVE or alert.id not in explained)
+    ]
+    begins = _begins(day, receipt)
+    of = {alert.id: alert for alert in shown}
+    ordered: dict[str, Alert] = {}
+    for alert in shown:
+        for one in reversed(_causes(alert, of)):
+            ordered.setdefault(one.id, one)
+    return [Incident(a, symptoms(a, alerts), a.opened_at >= begins) for a in ordered.values()]
+
+
+def symptoms(cause: Alert, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+    """The known alerts that the cause explains, whichever of the two names the other."""
+    named = set(cause.explains or ())
+    return tuple(
+        alert
+        for alert in alerts
+        if alert.id != cause.id
+        and (alert.id in named or (alert.state == "inhibited" and alert.caused_by == cause.id))
+    )
+
+
+def touches(alert: Alert, begins: str, ends: str) -> bool:
+    """Whether the incident lies at least in part within a time (RFC 3339 UTC, the end left out)."""
+    return alert.first_seen < ends and (alert.resolved_at is None or alert.resolved_at >= begins)
+
+
+def minutes_to_detection(alert: Alert) -> int | None:
+    """From the first evidence to the minute at which it was known, in event time."""
+    first, known = timestamps.parse(alert.first_seen), timestamps.parse(alert.opened_at)
+    if first is None or known is None or known < first:
+        return None
+    return (known - first) // timestamps.MINUTE_MS
+
+
+def _is_shown(alert: Alert, day: str | None, receipt: Receipt | None) -> bool:
+    if alert.severity == Severity.P2_NOTE or alert.state == "inhibited":
+        return False
+    if alert.state in LIVE:
+        return True
+    if day is None:
+        return False
+    named = (alert.evidence or {}).get("days")
+    if alert.day == day or (isinstance(named, list) and day in named):
+        return True
+    if alert.state == "expired":  # what happened was over at once: its end is only that it left the list
+        return False
+    return receipt is not None and touches(alert, _begins(day, receipt), _ends(day, receipt))
+
+
+def _causes(alert: Alert, shown: dict[str, Alert]) -> list[Alert]:
+    """The alert and the shown ones that it follows from, one after the other."""
+    chain = [alert]
+    while (cause := shown.get(chain[-1].caused_by or "")) is not None and cause not in chain:
+        chain.append(cause)
+    return chain
+
+
+def _begins(day: str | None, receipt: Receipt | None) -> str:
+    return (receipt.begins if receipt else None) or f"{day or ''}T00:00:00.000Z"
+
+
+def _ends(day: str, receipt: Receipt) -> str:
+    return receipt.ends or f"{day}T24:00:00.000Z"
+
+
+def incidents_within(
+    alerts: Sequence[Alert], days: Sequence[str], receipts: Mapping[str, Receipt | None]
+) -> list[Incident]:
+    """The incidents that lie at least in part within the calendar, in the order in which they began; what is held back
+    under a cause is among its symptoms."""
+    if not days:
+        return []
+    begins = _begins(days[0], receipts.get(days[0]))
+    explained = {name for alert in alerts for name in alert.explains or ()}
+    found = [
+        Incident(alert, symptoms(alert, alerts), new=False)
+        for alert in alerts
+        if alert.severity != Severity.P2_NOTE
+        and alert.state != "inhibited"
+        and (alert.state in LIVE or alert.id not in explained)
+        and (alert.resolved_at is None or alert.resolved_at >= begins)
+    ]
+    return sorted(found, key=lambda incident: (incident.alert.first_seen, incident.alert.id))

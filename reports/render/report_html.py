@@ -1,0 +1,296 @@
+"""`report.html`: the day as one page that needs nothing else: no network, no script, light and dark, paper and phone.
+
+The page is a template; every text that goes into it is first made one printable line (`escape.terminal`) and then
+escaped, by the template's environment and not by each place that shows it. The same state gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from consumer.core.days import METRICS
+from detectors.sentences import span
+from reports.render import charts, story, words
+from reports.render.alert_record import last_word
+from reports.render.axis import Axis, short
+from reports.render.history import field_lines, funnel, hour_lines, hours_over, past_lines, usable_before
+from reports.render.html_page import page, phrase, prose
+from reports.render.incidents import Incident, incidents_within, minutes_to_detection
+from reports.render.remedies import remedy
+from reports.render.summary import WEEK_DAYS, Summary, earlier, summarise, value_of
+from reports.render.sureness import sure
+from reports.render.titles import title
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from consumer.core.days import Receipt
+    from detectors.alerts import Alert
+
+NAME = "report.html"
+
+MOST_ALERTS = 20
+MOST_LANES = 24
+MOST_FIELDS = 40
+MOST_REASONS = 20
+"""What is shown of each; the loudest, newest or largest. Everything is in `alerts.json` and `daily_metrics.csv`."""
+
+MOST_LEFT = 94
+"""Per cent; a date further right would reach out of its chart."""
+
+_FULL = 0.9995
+
+_DECIMALS, _FEW = 2, 100
+"""Decimals of a rate that is below so many of 100."""
+
+
+def render(receipts: Collection[Receipt], alerts: Collection[Alert], day: str | None = None) -> bytes:
+    """The whole file, about `day` (ISO date), or about the newest closed day, else the newest open one."""
+    summary = summarise(receipts, alerts, day)
+    known = {receipt.day: receipt for receipt in receipts}
+    axis = Axis(summary.recent)
+    lanes = incidents_within(list(summary.alerts.values()), axis.days, dict(summary.recent))
+    return page(
+        "report.html",
+        {
+            "summary": summary,
+            "title": _title(summary),
+            "verdict": story.headline(summary),
+            "status": summary.receipt.status if summary.receipt else "none",
+            "sentences": [phrase(sentence) for sentence in story.sentences(summary)],
+            "lead": _lead(summary),
+            "strip": [_cell(day, receipt, summary.day) for day, receipt in summary.recent],
+            "axis": [(left, label) for at, label in axis.labels() if (left := _left(at, axis)) <= MOST_LEFT],
+            "metrics": _metrics(summary, known, axis, lanes),
+            "week_before": earlier(summary.day or "1970-01-01", WEEK_DAYS),
+            "open": [_incident(incident, summary) for incident in summary.open[:MOST_ALERTS]],
+            "more_open": max(len(summary.open) - MOST_ALERTS, 0),
+            "over": [_incident(incident, summary) for incident in summary.over[:MOST_ALERTS]],
+            "lanes": [lane for incident in lanes if (lane := _lane(incident, axis))][-MOST_LANES:],
+            "days": [_day(day, receipt) for day, receipt in reversed(summary.recent)],
+            **_day_parts(summary, known),
+        },
+    )
+
+
+def _left(at: float, axis: Axis) -> float:
+    return round(100 * at / max(len(axis), 1), 2)
+
+
+def _title(summary: Summary) -> str:
+    return f"{summary.day or 'No day yet'}: {story.headline(summary)}"
+
+
+def _lead(summary: Summary) -> dict[str, Any] | None:
+    lead = story.lead(summary)
+    if lead is None:
+        return None
+    return {
+        "what": phrase(lead.what, begins=True),
+        "since": lead.since,
+        "severity": lead.severity,
+        "do": prose(lead.do),
+    }
+
+
+def _cell(day: str, receipt: Receipt | None, shown: str | None) -> dict[str, Any]:
+    status = receipt.status if receipt else "none"
+    told = words.STATUS[receipt.status] if receipt else "no events"
+    return {"day": day, "short": short(day), "status": status, "told": told, "shown": day == shown}
+
+
+def _metrics(
+    summary: Summary, known: dict[str, Receipt], axis: Axis, lanes: Sequence[Incident]
+) -> list[dict[str, Any]]:
+    if summary.receipt is None:
+        return []
+    past = past_lines(known, summary.recent)
+    filling = summary.receipt.status == "open"
+    told = []
+    for line in summary.metrics:
+        marked = [incident for incident in lanes if line.metric in story.metrics_of(incident)]
+        chart = charts.metric_chart(line.metric, axis, summary.recent, past[line.metric], marked, summary.day)
+        told.append(
+            {
+                "name": words.METRIC[line.metric],
+                "value": words.amount(line.metric, line.value),
+                "reason": summary.receipt.not_measurable.get(line.metric, ""),
+                "usual": words.usual(line),
+                "change": "" if filling else words.change(line),
+                "place": "unknown" if filling else line.place,
+                "week": None if line.last_week is None else words.amount(line.metric, line.last_week),
+                "week_change": "" if filling else words.difference(line.metric, line.value, line.last_week),
+                "chart": chart.picture,
+                "scale": chart.scale,
+            }
+        )
+    return told
+
+
+def _incident(incident: Incident, summary: Summary) -> dict[str, Any]:
+    alert = incident.alert
+    cause = summary.alerts.get(alert.caused_by or "")
+    minutes = minutes_to_detection(alert)
+    return {
+        "severity": alert.severity[:2],
+        "title": phrase(title(alert), begins=True),
+        "new": incident.new,
+        "state": words.STATE[alert.state],
+        "is_open": alert.state == "open",
+        "message": alert.message,
+        "since": words.moment(alert.first_seen),
+        "until": words.moment(alert.resolved_at) if alert.state == "resolved" else None,
+        "later": span(minutes) if minutes else "",
+        "sure": sure(alert),
+        "kind": alert.kind,
+        "said": last_word(alert),
+        "cause": phrase(title(cause)) if cause else None,
+        "symptoms": [phrase(title(symptom)) for symptom in incident.symptoms],
+        "do": prose(remedy(alert.kind)),
+        "id": alert.id,
+    }
+
+
+def _lane(incident: Incident, axis: Axis) -> dict[str, Any] | None:
+    known = charts.stretch(incident, axis)
+    if known is None:
+        return None
+    left, width = charts.place(*known, len(axis))
+    alert = incident.alert
+    end = f" to {words.moment(alert.resolved_at)}" if alert.state == "resolved" else ""
+    return {
+        "severity": alert.severity[:2],
+        "title": phrase(title(alert), begins=True),
+        "left": left,
+        "width": width,
+        "when": words.moment(alert.first_seen) + end,
+        "state": words.STATE[alert.state],
+        "symptoms": len(incident.symptoms),
+    }
+
+
+def _day(day: str, receipt: Receipt | None) -> dict[str, Any]:
+    if receipt is None:
+        return {"day": day, "status": "none", "told": "no events", "cells": []}
+    cells = [words.NONE if (v := value_of(receipt, m)) is None else words.amount(m, v) for m in METRICS]
+    return {
+        "day": day,
+        "status": receipt.status,
+        "told": words.STATUS[receipt.status],
+        "cells": [*cells, f"{receipt.counts.rejected:,}", receipt.score, f"{receipt.revision:,}"],
+    }
+
+
+def _day_parts(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any]:
+    """The sections that only a known day has."""
+    receipt = summary.receipt
+    if receipt is None:
+        return {"hours": None, "funnel": [], "rejects": [], "fields": [], "full_fields": [], "receipt": None}
+    before = usable_before(known, receipt.day)
+    lines = field_lines(receipt, before, summary.recent)
+    always = [line.path for line in lines if all(s is None or s >= _FULL for s in line.shares)]
+    moving = [line for line in lines if line.path not in set(always)][:MOST_FIELDS]
+    return {
+        "receipt": receipt,
+        "hours": _hours(summary, known),
+        "funnel": _funnel(receipt, before),
+        "rejects": _rejects(receipt),
+        "records": words.many(story.records_of(receipt), "record", "records"),
+        "rejected": f"{receipt.counts.rejected:,}",
+        "question": story.in_question(receipt),
+        "fields": [
+            {
+                "path": line.path,
+                "now": words.NONE if line.now is None else charts.percent(line.now),
+                "usual": words.NONE if line.usual is None else charts.percent(line.usual),
+                "moved": abs(line.moved) >= 0.1,  # noqa: PLR2004 - ten points are worth a look
+                "chart": charts.coverage_chart(line),
+            }
+            for line in moving
+        ],
+        "full_fields": always,
+        "missing": _missing(receipt),
+        "history": [
+            (words.moment(e.at), words.STATUS[e.status], e.by, e.reason)
+            for e in receipt.history[-MOST_REASONS:]
+        ],
+        "late": words.many(receipt.counts.late, "event", "events"),
+        "notes": sorted({alert.kind for alert in summary.notes}),
+        "as_of": words.moment(summary.as_of),
+    }
+
+
+def _missing(receipt: Receipt) -> list[tuple[str, str]]:
+    gone = {metric: "no reason was recorded" for metric in METRICS if value_of(receipt, metric) is None}
+    return [
+        (words.METRIC.get(metric, metric), reason)
+        for metric, reason in (gone | receipt.not_measurable).items()
+    ]
+
+
+def _hours(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any] | None:
+    """Today's hours: those of the newest day that is still filling, else of the day itself."""
+    receipt = max(
+        (*summary.filling, *([summary.receipt] if summary.receipt else [])), key=lambda r: r.day, default=None
+    )
+    if receipt is None:
+        return None
+    lines = hour_lines(receipt, usable_before(known, receipt.day))
+    over = hours_over(receipt)
+    told = []
+    for line in lines:
+        chart = charts.hour_chart(line)
+        beside = "" if line.so_far_normal is None else f"{line.so_far_normal:,.0f}"
+        told.append(
+            {
+                "name": "purchases sent" if line.name == "purchases" else line.name,
+                "so_far": f"{line.so_far:,}",
+                "usual": beside,
+                "change": _ratio(line.so_far, line.so_far_normal),
+                "chart": chart.picture,
+                "scale": chart.scale,
+            }
+        )
+    filling = receipt.status == "open"
+    return {"day": receipt.day, "filling": filling, "over": f"{over:02}:00", "lines": told} if told else None
+
+
+def _ratio(value: int, usual: float | None) -> str:
+    return f"{100 * (value - usual) / usual:+.0f} %" if usual else ""
+
+
+def _funnel(receipt: Receipt, before: Sequence[Receipt]) -> list[dict[str, Any]]:
+    steps = funnel(receipt, before)
+    most = max((step.count for step in steps), default=0)
+    return [
+        {
+            "name": step.name,
+            "is_event": step.is_event,
+            "count": f"{step.count:,}",
+            "per_100": _rate(step.per_100),
+            "usual": _rate(step.usual_per_100),
+            "width": round(100 * max(step.count, 0) / most, 2) if most > 0 else 0,
+        }
+        for step in steps
+    ]
+
+
+def _rate(per_100: float | None) -> str:
+    return "" if per_100 is None else f"{per_100:,.{_DECIMALS if per_100 < _FEW else 0}f}"
+
+
+def _rejects(receipt: Receipt) -> list[dict[str, Any]]:
+    reasons = sorted(receipt.rejects.items(), key=lambda item: (-item[1], item[0]))
+    if receipt.counts.collisions:
+        reasons.insert(0, ("transaction_collision", receipt.counts.collisions))
+    most = max((count for _, count in reasons), default=1) or 1
+    return [
+        {
+            "reason": words.REASON.get(reason, reason),
+            "code": reason,
+            "count": f"{count:,}",
+            "money": words.money(receipt.claimed[reason]) if reason in receipt.claimed else "",
+            "width": round(100 * min(max(count, 0) / most, 1), 2),
+        }
+        for reason, count in reasons[:MOST_REASONS]
+    ]
