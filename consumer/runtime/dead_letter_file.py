@@ -41,14 +41,18 @@ def _text(value: bytes | None) -> str:
 
 @contextmanager
 def dead_letter_file(folder: Path) -> Iterator[Callable[[Output], None]]:
-    """Writes `dead_letters.ndjson`, put in place whole when the block ends well. Raises OSError."""
+    """Writes `dead_letters.ndjson`, put in place whole when the block ends well; else nothing of it stays. Raises
+    OSError."""
     partial = folder / f".{NAME}.partial"
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds whole events
-    with os.fdopen(descriptor, "wb") as file:
-        yield lambda letter: _write(file, letter)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / NAME)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield lambda letter: _write(file, letter)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / NAME)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write(file: Any, letter: Output) -> None:
