@@ -58,7 +58,7 @@ class Slot(msgspec.Struct, omit_defaults=True):
 
 
 class Waiting(msgspec.Struct, array_like=True):
-    """Trials without a hit that a share was not told yet, up to the slot that began at `minute`."""
+    """Trials without a hit that a share was not told yet, up to the slot that ended with `minute`."""
 
     minute: int
     trials: int
@@ -116,7 +116,7 @@ class ShareJudge:
         for share in self._shares:
             trials = getattr(slot, share.of)
             if trials > 0:
-                verdict = self._update(share, waits, first_minute, slot.hits.get(share.key, 0), trials)
+                verdict = self._update(share, waits, end_minute - 1, slot.hits.get(share.key, 0), trials)
                 finding = None if verdict is None else _finding(share, verdict, first_minute, end_minute, day)
                 if finding is not None:
                     found.append(finding)

@@ -54,9 +54,19 @@ class Watched:
         **facts: Any,
     ) -> None:
         """One report: a stream's time, purchases, and the facts of the minute `at_ms` (default: the stream's time)."""
-        self.sequence[partition] += 1
         at = at_ms if at_ms is not None else stream_ms
         minutes = {at // MINUTE_MS: MinuteFacts(**facts)} if facts and at is not None else {}
+        self.tell_minutes(stream_ms, minutes, *purchases, partition=partition)
+
+    def tell_minutes(
+        self,
+        stream_ms: int | None,
+        minutes: dict[int, MinuteFacts],
+        *purchases: PurchaseFact,
+        partition: int = 0,
+    ) -> None:
+        """One report of the facts of several minutes."""
+        self.sequence[partition] += 1
         report = GateReport(
             partition, self.sequence[partition], self.partitions, "shop 1.0.0", WALL_MS, stream_ms,
             facts=Facts(minutes, list(purchases)),

@@ -1,0 +1,41 @@
+"""The judge on days made by hand: what a share of sessions says through the day, and that it is told once."""
+
+from __future__ import annotations
+
+from consumer.core.facts import MinuteFacts
+from consumer.core.timestamps import DAY_MS, MINUTE_MS
+from tests.tasks.test_watch import MIDNIGHT, Watched
+
+STEP = 5
+
+
+def sessions(watch: Watched, day: int, first: int, last: int, of_ten: int) -> None:
+    """Ten sessions every five minutes between two minutes of a day, so many of them direct, give or take one."""
+    start = (MIDNIGHT + day * DAY_MS) // MINUTE_MS
+    minutes = {
+        start + minute: MinuteFacts(
+            events=20,
+            sessions=10,
+            direct=of_ten + (minute // STEP + day) % 3 - 1,
+            names={"page_viewed": 20},
+        )
+        for minute in range(first, last, STEP)
+    }
+    watch.tell_minutes((start + last - STEP) * MINUTE_MS, minutes)
+
+
+def test_direct_visits_that_grow_at_noon_are_one_alert_since_then_and_over_when_they_are_back() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    assert not [alert for alert in watch.alerts.values() if alert.kind == "direct_share_shift"]
+    sessions(watch, 8, 0, 720, 3)
+    sessions(watch, 8, 720, 1440, 7)
+    alert = watch.alert("direct_share_shift")
+    assert (alert.state, alert.metric, alert.layer) == ("open", "direct_share", "watch")
+    assert alert.first_seen == "2025-03-07T12:00:00.000Z"
+    assert alert.opened_at < "2025-03-07T14:00:00.000Z"
+    for day in range(9, 12):
+        sessions(watch, day, 0, 1440, 3)
+    assert watch.alert("direct_share_shift").state == "resolved"
+    assert watch.receipts["2025-03-07"].status == "at_risk"
