@@ -23,6 +23,7 @@ from consumer.runtime.transport import (
     Transport,
     journal_partition,
 )
+from consumer.runtime.waiting import Waiting, log_ms
 from consumer.tasks.task import Moment
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from consumer.runtime.observer import Observer
     from consumer.runtime.transport import Owner
     from consumer.tasks.task import Decision, Task
+
+ENTRIES_A_STEP = 100
+"""Journal entries between two signs of life of a restore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class Loop:
         self._ended: dict[Partition, float | None] = {}
         self.behind: dict[Partition, int] = {}
         """Records left to read by partition, when last known."""
+        self._reached_ms: dict[Partition, int] = {}
+        """When the last record that was committed had come into its log."""
         self._trim_from: dict[Partition, int] = {}
         self._equal_aborts: tuple[str, int] = ("", 0)
         self._fenced: Counter[str] = Counter()
@@ -138,6 +144,7 @@ class Loop:
         self._transport = None
         self.tasks.clear()
         self.behind.clear()
+        self._reached_ms.clear()
         self._pending.clear()
         self._ended.clear()
         self._trim_from.clear()
@@ -185,9 +192,14 @@ class Loop:
         self._turned()
 
     def _turned(self) -> None:
-        read = {partition: len(batch.records) for partition, batch in self._pending.items()}
-        self._observer.waiting({at: left + read.get(at, 0) for at, left in self.behind.items()})
+        self._observer.waiting({partition: self._waiting(partition) for partition in self.behind})
         self._observer.turned()
+
+    def _waiting(self, partition: Partition) -> Waiting:
+        batch = self._pending.get(partition)
+        read = batch.records if batch is not None else []
+        since_ms = log_ms(read[0]) if read else self._reached_ms.get(partition)
+        return Waiting(self.behind[partition] + len(read), since_ms)
 
     def _collect(self, transport: Transport) -> None:
         """Adds what a poll brings to what is pending; partitions that went away have taken their records along."""
@@ -260,6 +272,8 @@ class Loop:
             self.tasks[partition].apply(decision)
             self._overtaken.pop(partition, None)
             batch = self._pending.pop(partition)
+            if batch.records and (reached_ms := log_ms(batch.records[-1])) is not None:
+                self._reached_ms[partition] = reached_ms
             if batch.at_end:
                 self._ended[partition] = now
             else:
@@ -287,7 +301,7 @@ class Loop:
     def assigned(self, partition: Partition, committed: int | None) -> int | None:
         """Restores the partition's task from its journal and checks it against the committed offset."""
         started = self._clock.monotonic()
-        self._observer.restoring(partition)
+        self._observer.restoring(partition, 0, 0)
         task = self._new_task(partition)
         entries = self._replay(partition, task)
         offset = _agreed(partition, task.next_offset, committed)
@@ -299,13 +313,15 @@ class Loop:
         if self._transport is None:
             raise Fenced("assigned while not connected", outcome="lost")
         number = journal_partition(partition, self._options.facts_topic)
-        entries, at = 0, -1
+        entries, size, at = 0, 0, -1
         try:
             for at, data in self._transport.read_journal(number):  # noqa: B007 - named in the error below
                 task.replay(read_entry(data))
-                entries += 1
-                if entries % 100 == 0:
+                entries, size = entries + 1, size + len(data or b"")
+                if entries % ENTRIES_A_STEP == 0:
+                    self._observer.restoring(partition, entries, size)
                     self._observer.turned()
+            self._observer.restoring(partition, entries, size)
             task.restored()
         except WireError as error:
             raise Fenced(
@@ -325,7 +341,7 @@ class Loop:
     def revoked(self, partitions: Sequence[Partition]) -> None:
         """Drops the partitions' tasks and their pending records."""
         for partition in partitions:
-            for kept in (self.tasks, self.behind, self._pending, self._ended, self._trim_from):
+            for kept in (self.tasks, self.behind, self._pending, self._ended, self._reached_ms, self._trim_from):
                 kept.pop(partition, None)
         self._observer.revoked(partitions)
 

@@ -7,9 +7,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     Labels = Mapping[str, Sequence[str]]
 
@@ -31,6 +33,34 @@ class Definition(NamedTuple):
     labels: Labels
 
 
+class Picture(Collector):
+    """A gauge that is shown as a whole: the series of the last picture, all of one moment, and none that it lacks.
+
+    For numbers of which 0 would be a lie where they are not known."""
+
+    def __init__(self, name: str, meaning: str, labels: Labels) -> None:
+        self._name = name
+        self._meaning = meaning
+        self._labels = list(labels)
+        self._legal = set(product(*labels.values()))
+        self._values: dict[tuple[str, ...], float] = {}
+
+    def show(self, values: Mapping[tuple[str, ...], float]) -> None:
+        """From now on these, by the values of their labels, as far as those are legal."""
+        self._values = {labels: value for labels, value in values.items() if labels in self._legal}
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Its name, for the registry."""
+        return [GaugeMetricFamily(self._name, self._meaning, labels=self._labels)]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The picture, for whoever scrapes."""
+        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
+        for labels, value in self._values.items():
+            family.add_metric(labels, value)
+        return [family]
+
+
 class Definitions:
     """Creates metrics and remembers what they mean."""
 
@@ -49,6 +79,12 @@ class Definitions:
         """Says how something stands now; `name` without prefix."""
         name = self._define(name, "gauge", meaning, labels)
         return _from_the_start(Gauge(name, meaning, labels, registry=self.registry), labels)
+
+    def picture(self, name: str, meaning: str, **labels: Sequence[str]) -> Picture:
+        """Says how several things stand now, as far as that is known; `name` without prefix."""
+        picture = Picture(self._define(name, "gauge", meaning, labels), meaning, labels)
+        self.registry.register(picture)
+        return picture
 
     def histogram(
         self, name: str, meaning: str, buckets: Sequence[float], **labels: Sequence[str]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 
-from consumer.core.days import Status
+from consumer.core.days import METRICS, Status
 from consumer.core.rejection import PURCHASE_INVALID, Reason
 from consumer.runtime.metric_definitions import Definitions
 from detectors.alerts import Severity
@@ -19,17 +19,23 @@ from detectors.alerts import Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from consumer.core.latest_days import LatestDay
     from consumer.runtime.observer import Stages
     from consumer.tasks.task import Tally
 
 Role = Literal["gate", "watch"]
-TransactionOutcome = Literal["committed", "aborted", "fenced", "unknown"]
-Recovery = Literal["retry", "fenced", "unknown", "lost"]
+TransactionOutcome = Literal["committed", "aborted", "unknown"]
+Recovery = Literal["retry", "fenced", "unknown", "lost", "overtaken"]
 Delivery = Literal["written", "unchanged", "failed"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 STAGES = ("poll", "decide", "commit", "apply")
 PURCHASES = ("counted", "replayed", "collided", "invalid")
+
+BOUNDS = ("low", "median", "high")
+
+DAYS_SHOWN = 8
+"""The newest day and the week before it: enough for a look at last week's same day, little enough to be shown at once."""
 
 OTHER_KIND = "other"
 """Where open alerts of a kind are counted that this version does not know (written by a newer one)."""
@@ -52,6 +58,7 @@ class Metrics:
         self._define_flow()
         self._define_loop()
         self._define_verdicts(sinks)
+        self._define_days()
         self.definitions.info("build", "Always 1; the versions in use are its labels.", build)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -80,6 +87,7 @@ class Metrics:
     def committed(self, stages: Stages, journal_bytes: int, at_ms: int) -> None:
         """A batch was committed and applied: how long its stages took, what it wrote to the journal, and when."""
         self._batches.inc()
+        self._batch_seconds.observe(stages.decide + stages.commit + stages.apply)
         for stage in STAGES:
             self._stage_seconds.labels(stage).observe(getattr(stages, stage))
         self._journal_bytes.inc(journal_bytes)
@@ -110,9 +118,14 @@ class Metrics:
         """So many partitions of the role are ours now."""
         self._assigned.labels(role).set(partitions)
 
-    def lag(self, role: Role, records: int) -> None:
-        """So many records of all our partitions of the role are not committed yet."""
+    def lag(self, role: Role, records: int, seconds: float) -> None:
+        """So many records of all our partitions of the role are not committed yet, and the oldest of them is that old."""
         self._lag.labels(role).set(records)
+        self._lag_seconds.labels(role).set(seconds)
+
+    def state_bytes(self, role: Role, size: int) -> None:
+        """The journal of our partitions of the role has so many bytes that a restore would read."""
+        self._state_bytes.labels(role).set(size)
 
     def settings_conflicts(self, partitions: int) -> None:
         """Live processes with other settings work on so many partitions."""
@@ -139,6 +152,26 @@ class Metrics:
         for labels, count in known.items():
             self._alerts.labels(*labels).set(count)
 
+    def latest_days(self, days: Mapping[int, LatestDay]) -> None:
+        """The newest days, by how many days ago they were; what is not there is not known."""
+        shown = {str(ago): day for ago, day in days.items()}
+        self._day_starts.show({(ago,): day.begins_ms / 1000 for ago, day in shown.items()})
+        self._day_statuses.show(
+            {(s, ago): float(s == day.status) for ago, day in shown.items() for s in get_args(Status)}
+        )
+        self._day_metrics.show(
+            {(metric, ago): value for ago, day in shown.items() for metric, value in day.values.items()}
+        )
+        self._day_ranges.show(
+            {
+                (metric, ago, bound): value
+                for ago, day in shown.items()
+                for metric, known in day.ranges.items()
+                for bound, value in zip(BOUNDS, known, strict=True)
+                if value is not None
+            }
+        )
+
     def delivered(self, sink: str, outcome: Delivery) -> None:
         """One delivery to a sink ended."""
         self._deliveries.labels(sink, outcome).inc()
@@ -146,13 +179,15 @@ class Metrics:
     def left(self, role: Role) -> None:
         """Our last partition of the role went to another process, which shows these numbers from now on."""
         self.assigned(role, 0)
-        self.lag(role, 0)
+        self.lag(role, 0, 0)
+        self.state_bytes(role, 0)
         self.watermark(role, None)
         if role == "gate":
             self.open_sessions(0)
         else:
             self.days({})
             self.open_alerts({})
+            self.latest_days({})
 
     # ── names and meanings ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,6 +222,12 @@ class Metrics:
             "Records in this process's partitions of the role that are not committed yet; 0 = all is read.",
             role=ROLES,
         )
+        self._lag_seconds = new.gauge(
+            "consumer_lag_seconds",
+            "Age of the oldest record, by its Kafka timestamp, in this process's partitions of the role that is not "
+            "committed yet; 0 = all is read.",
+            role=ROLES,
+        )
         self._watermark = new.gauge(
             "watermark_timestamp_seconds",
             "How far event time has surely come (Unix time), lowest of this process's partitions of the role; 0 = not known.",
@@ -201,14 +242,21 @@ class Metrics:
     def _define_loop(self) -> None:
         new = self.definitions
         self._batches = new.counter("batches", "Micro-batches committed.")
-        self._stage_seconds = new.histogram(
+        self._batch_seconds = new.histogram(
             "batch_duration_seconds",
-            "Time that a committed batch spent in a stage.",
+            "Time from a batch's records being there to their being committed and applied.",
+            BATCH_BUCKETS,
+        )
+        self._stage_seconds = new.histogram(
+            "batch_stage_duration_seconds",
+            "Time that a committed batch spent in a stage; poll is mostly waiting for records.",
             BATCH_BUCKETS,
             stage=STAGES,
         )
         self._transactions = new.counter(
-            "transactions", "Kafka transactions by how they ended.", outcome=get_args(TransactionOutcome)
+            "transactions",
+            "Kafka transactions by how they ended; unknown = the broker did not say, and was asked anew.",
+            outcome=get_args(TransactionOutcome),
         )
         self._recoveries = new.counter(
             "recoveries",
@@ -227,8 +275,15 @@ class Metrics:
             "Partitions on which another live process of the group works with another contract or other settings that "
             "change numbers; must be 0.",
         )
+        self._state_bytes = new.gauge(
+            "state_bytes",
+            "Bytes of journal that hold the state of this process's partitions of the role: what restoring them reads.",
+            role=ROLES,
+        )
         self._restoring = new.gauge("restoring_partitions", "Partitions whose state is being restored now.")
-        self._restored_entries = new.counter("restored_entries", "Journal entries read to restore state.")
+        self._restored_entries = new.counter(
+            "restored_entries", "Journal entries read to restore state, told while it goes on."
+        )
         self._restore_seconds = new.histogram(
             "restore_duration_seconds", "Time to restore a partition's state.", RESTORE_BUCKETS
         )
@@ -247,6 +302,35 @@ class Metrics:
         )
         self._deliveries = new.counter(
             "deliveries", "Deliveries of reports and alerts by sink.", sink=sinks, outcome=get_args(Delivery)
+        )
+
+    def _define_days(self) -> None:
+        new, ago = self.definitions, [str(number) for number in range(DAYS_SHOWN)]
+        note = "days_ago 0 = the newest day in event time; "
+        self._day_starts = new.picture(
+            "day_start_timestamp_seconds",
+            f"When the day begins (Unix time); {note}a day without events is not there.",
+            days_ago=ago,
+        )
+        self._day_statuses = new.picture(
+            "day_status",
+            "1 for the day's status, 0 for the others.",
+            status=get_args(Status),
+            days_ago=ago,
+        )
+        self._day_metrics = new.picture(
+            "day_metric",
+            "The day's metric, so far or whole, in its own unit (shares are 0-1); one that cannot be measured is not there.",
+            metric=METRICS,
+            days_ago=ago,
+        )
+        self._day_ranges = new.picture(
+            "day_metric_range",
+            "What was normal for the metric when the day closed (median), and from where to where a whole day raises no "
+            "alert by itself; not there while the day is open or its history too short.",
+            metric=METRICS,
+            days_ago=ago,
+            bound=BOUNDS,
         )
 
 

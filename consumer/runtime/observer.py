@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.runtime.transport import Fenced, Partition, Retry
+    from consumer.runtime.waiting import Waiting
     from consumer.tasks.task import Decision, Task
 
 
@@ -33,8 +34,9 @@ class Observer(Protocol):
         """A member of the group now; partitions are still to come."""
         ...
 
-    def restoring(self, partition: Partition) -> None:
-        """A partition was given to us; its state is being read back."""
+    def restoring(self, partition: Partition, entries: int, size: int) -> None:
+        """A partition was given to us and its state is being read back: so many journal entries and bytes by now. Told
+        at the beginning (0), every now and then, and at the end."""
         ...
 
     def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
@@ -54,8 +56,8 @@ class Observer(Protocol):
         """A transaction was committed and applied."""
         ...
 
-    def waiting(self, records: Mapping[Partition, int]) -> None:
-        """A turn is over: how many records of each partition of ours are not committed yet, when last known."""
+    def waiting(self, records: Mapping[Partition, Waiting]) -> None:
+        """A turn is over: what of each partition of ours is not committed yet, when last known."""
         ...
 
     def aborted(self, error: Retry) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from consumer.runtime.journal_size import JournalSize
+from consumer.runtime.metrics import DAYS_SHOWN, ROLES
+from consumer.runtime.news import News
 from consumer.tasks.gate import GateTask
 from consumer.tasks.watch import WatchTask
 
@@ -17,14 +20,20 @@ if TYPE_CHECKING:
     from consumer.runtime.metrics import Metrics, Role
     from consumer.runtime.observer import Stages
     from consumer.runtime.transport import Fenced, Partition, Retry
+    from consumer.runtime.waiting import Waiting
     from consumer.tasks.task import Decision, Task
 
 STANDBY_SECONDS = 15.0
 """A member of the group that was given nothing for so long stands by: there are more processes than partitions."""
 
+BEHIND_SECONDS = 60.0
+"""Records that have waited for so long: the process does not keep up. A take-over after `kill -9` takes 15 s at most."""
+
+CAUGHT_UP_SECONDS = 10.0
+"""It keeps up again when none has waited for longer than this: in between nothing changes, so that nothing flaps."""
 
 COUNT_SECONDS = 2.0
-"""Between two counts of the open sessions at least."""
+"""Between two counts of the open sessions at least, and between two looks at the days."""
 
 COUNT_SHARE = 100
 """Counting takes no more than one part in so many of the time."""
@@ -42,7 +51,12 @@ class Telemetry:
         self._ours: set[Partition] = set()
         self._connected_at: float | None = None
         self._trouble = ""
-        self._count_at = clock.monotonic()
+        self._journal = JournalSize()
+        self._news = News(log)
+        self._behind: set[Role] = set()
+        self._restoring: dict[Partition, int] = {}
+        """Journal entries read so far."""
+        self._count_at = self._look_at = clock.monotonic()
 
     def turned(self) -> None:
         """See `Observer`."""
@@ -58,18 +72,20 @@ class Telemetry:
         self._log.info("connected, waiting for partitions")
         self._health.set("assigned", False, "waiting for partitions")  # noqa: FBT003
 
-    def restoring(self, partition: Partition) -> None:
+    def restoring(self, partition: Partition, entries: int, size: int) -> None:
         """See `Observer`."""
-        self._health.set(_name(partition), False, f"restoring {_name(partition)}")  # noqa: FBT003
-        self._metrics.restoring(1)
+        so_far = f"restoring {_name(partition)}: {entries} entries of its journal read"
+        self._health.set(_name(partition), False, so_far)  # noqa: FBT003
+        self._metrics.restored_entries(entries - self._restoring.get(partition, 0))
+        self._restoring[partition] = entries
+        self._metrics.restoring(len(self._restoring))
+        self._journal.restored(partition, size)
 
     def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
         """See `Observer`."""
         self._ours.add(partition)
-        self._health.drop(_name(partition))
         self._health.set("assigned", True)  # noqa: FBT003
-        self._metrics.restoring(0)
-        self._metrics.restored_entries(entries)
+        self._ends_restoring(partition)
         self._metrics.restored(seconds)
         self._tell_assigned()
         self._log.info(
@@ -84,7 +100,8 @@ class Telemetry:
         """See `Observer`."""
         for partition in partitions:
             self._ours.discard(partition)
-            self._health.drop(_name(partition))
+            self._journal.drop(partition)
+            self._ends_restoring(partition)
         self._tell_assigned()
         if partitions:
             self._log.info("partitions given up", partitions=[_name(p) for p in partitions])
@@ -98,18 +115,38 @@ class Telemetry:
         """See `Observer`."""
         journal_bytes = 0
         for partition, decision in decisions.items():
-            journal_bytes += sum(map(len, decision.journal))
+            size = sum(map(len, decision.journal))
+            journal_bytes += size
+            self._journal.wrote(partition, size, decision.slice.turn)
             if partition.topic == self._facts_topic:
                 self._metrics.watched(decision.tally)
+                self._news.hear(decision)
             else:
                 self._metrics.gated(decision.tally)
         self._metrics.committed(stages, journal_bytes, self._clock.now_ms())
+        for role in ROLES:
+            self._metrics.state_bytes(role, self._journal.of(self._ours_as(role)))
         self._tell_state(list(tasks.values()))
 
-    def waiting(self, records: Mapping[Partition, int]) -> None:
+    def waiting(self, records: Mapping[Partition, Waiting]) -> None:
         """See `Observer`."""
-        for role in ("gate", "watch"):
-            self._metrics.lag(role, sum(n for p, n in records.items() if self._role(p) == role))
+        now_ms = self._clock.now_ms()
+        for role in ROLES:
+            waiting = [it for partition, it in records.items() if self._role(partition) == role]
+            count = sum(it.records for it in waiting)
+            seconds = max((it.seconds(now_ms) for it in waiting), default=0.0)
+            self._metrics.lag(role, count, seconds)
+            self._keep_up(role, count, seconds)
+
+    def _keep_up(self, role: Role, records: int, seconds: float) -> None:
+        if seconds > BEHIND_SECONDS and role not in self._behind:
+            self._behind.add(role)
+            self._log.warning("behind", role=role, records=records, seconds=round(seconds))
+        elif seconds <= CAUGHT_UP_SECONDS and role in self._behind:
+            self._behind.discard(role)
+            self._log.info("caught up", role=role)
+        sentence = f"the {role} is behind: {records} records wait, the oldest for {seconds:.0f} s"
+        self._health.set(f"{role} keeps up", role not in self._behind, sentence)
 
     def _tell_state(self, tasks: Sequence[Task]) -> None:
         gates = [task for task in tasks if isinstance(task, GateTask)]
@@ -118,8 +155,12 @@ class Telemetry:
             times = [gate.stream_ms for gate in gates]
             known = [time for time in times if time is not None]
             self._metrics.watermark("gate", min(known) if known else None)
+        now = self._clock.monotonic()
         for task in tasks:
             if isinstance(task, WatchTask):
+                if now >= self._look_at:
+                    self._look_at = now + COUNT_SECONDS
+                    self._metrics.latest_days(task.latest_days(DAYS_SHOWN))
                 self._metrics.watermark("watch", task.clock.watermark_ms)
                 self._metrics.days(Counter(day.status() for day in task.state.days.values()))
                 self._metrics.open_alerts(
@@ -148,23 +189,41 @@ class Telemetry:
     def recovering(self, error: Fenced) -> None:
         """See `Observer`: told once per trouble, not once per attempt."""
         self._connected_at = None
+        for partition in self._ours:
+            self._journal.drop(partition)
+        for partition in list(self._restoring):
+            self._journal.drop(partition)
+            self._ends_restoring(partition)
         self._ours.clear()
         self._tell_assigned()
-        outcome = error.outcome if error.outcome in ("unknown", "lost") else "fenced"
-        self._metrics.recovered(outcome)  # type: ignore[arg-type]  # one of the three
+        outcome = error.outcome
+        self._metrics.recovered(outcome)  # type: ignore[arg-type]  # one of its four
+        if outcome == "unknown":
+            self._metrics.transaction("unknown")
         self._health.set("assigned", False, str(error))  # noqa: FBT003
         self._health.turned(self._clock.monotonic())
         if self._trouble != outcome + str(error):
             self._trouble = outcome + str(error)
             self._log.warning("not connected, trying again", outcome=outcome, reason=str(error))
 
+    def _ends_restoring(self, partition: Partition) -> None:
+        self._restoring.pop(partition, None)
+        self._metrics.restoring(len(self._restoring))
+        self._health.drop(_name(partition))
+
     def _tell_assigned(self) -> None:
-        self._count_at = self._clock.monotonic()
-        for role in ("gate", "watch"):
-            count = sum(self._role(partition) == role for partition in self._ours)
-            self._metrics.assigned(role, count)
-            if not count:
+        self._count_at = self._look_at = self._clock.monotonic()
+        for role in ROLES:
+            ours = self._ours_as(role)
+            self._metrics.assigned(role, len(ours))
+            self._metrics.state_bytes(role, self._journal.of(ours))
+            if not ours:
                 self._metrics.left(role)
+                self._behind.discard(role)
+                self._health.drop(f"{role} keeps up")
+
+    def _ours_as(self, role: Role) -> list[Partition]:
+        return [partition for partition in self._ours if self._role(partition) == role]
 
     def _role(self, partition: Partition) -> Role:
         return "watch" if partition.topic == self._facts_topic else "gate"

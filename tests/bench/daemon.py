@@ -159,7 +159,7 @@ def _milliseconds(timestamp: str) -> int:
 
 def _insight(metrics: dict[str, float]) -> dict[str, float]:
     """Where the time of the loop went, in seconds, and what it wrote."""
-    seconds = {stage: metrics[f"sluice_batch_duration_seconds_sum {stage}"] for stage in STAGES}
+    seconds = {stage: metrics[f"sluice_batch_stage_duration_seconds_sum {stage}"] for stage in STAGES}
     return seconds | {
         "batches": metrics["sluice_batches_total"],
         "journal_bytes": metrics["sluice_journal_bytes_total"],

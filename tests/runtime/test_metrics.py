@@ -5,6 +5,7 @@ import pytest
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumer.core.latest_days import LatestDay, Range
 from consumer.core.rejection import Reason
 from consumer.runtime.metrics import OTHER_KIND, STAGES, Metrics, metrics_markdown
 from consumer.runtime.observer import Stages
@@ -12,6 +13,14 @@ from consumer.tasks.task import Tally
 
 KINDS = ("transaction_collision", "purchase_invalid")
 OWN = "sluice_"
+
+TODAY = LatestDay(1_700_006_400_000, "open", {"sessions": 40.0, "no such metric": 1.0}, {})
+YESTERDAY = LatestDay(
+    1_699_920_000_000,
+    "quarantined",
+    {"sessions": 120.0, "direct_share": 0.5},
+    {"sessions": Range(70.0, 100.0, 140.0), "direct_share": Range(0.3, 0.4, None)},
+)
 
 
 @pytest.fixture
@@ -51,16 +60,17 @@ def tell_everything(metrics):
     metrics.gated(Tally(30, 20, rejected, 5, {}, 2))
     metrics.watched(Tally(records=3, purchases={"counted": 4, "replayed": 3, "no such outcome": 9}))
     metrics.committed(Stages(0.2, 0.02, 0.005, 0.0001), 1000, 1_700_000_000_500)
-    for outcome in ("aborted", "fenced", "unknown"):
+    for outcome in ("aborted", "unknown"):
         metrics.transaction(outcome)
-    for error in ("retry", "fenced", "unknown", "lost"):
+    for error in ("retry", "fenced", "unknown", "lost", "overtaken"):
         metrics.recovered(error)
     metrics.restoring(2)
     metrics.restored_entries(100)
     metrics.restored(1.5)
     for role in ("gate", "watch"):
         metrics.assigned(role, 3)
-        metrics.lag(role, 70)
+        metrics.lag(role, 70, 3.5)
+        metrics.state_bytes(role, 4000)
         metrics.watermark(role, 1_600_000_000_250)
     metrics.open_sessions(12)
     metrics.settings_conflicts(1)
@@ -72,13 +82,22 @@ def tell_everything(metrics):
             ("yet_another", "P0_BLOCKER"): 1,
         }
     )
+    metrics.latest_days({0: TODAY, 1: YESTERDAY, 99: YESTERDAY})
     metrics.delivered("directory", "written")
 
 
-def test_nothing_that_is_told_can_add_a_series(metrics):
+def test_nothing_that_is_told_can_add_a_series_but_a_day_that_is_known(metrics):
     before = own_samples(metrics).keys()
     tell_everything(metrics)
-    assert own_samples(metrics).keys() == before
+    added = [(name, dict(labels)) for name, labels in own_samples(metrics).keys() - before]
+    assert {name for name, _ in added} == {
+        "sluice_day_start_timestamp_seconds",
+        "sluice_day_status",
+        "sluice_day_metric",
+        "sluice_day_metric_range",
+    }
+    assert {labels["days_ago"] for _, labels in added} == {"0", "1"}
+    assert {labels["metric"] for _, labels in added if "metric" in labels} == {"sessions", "direct_share"}
 
 
 def test_what_is_told_is_shown(metrics):
@@ -98,14 +117,43 @@ def test_what_is_told_is_shown(metrics):
     assert value(metrics, "restore_duration_seconds_bucket", le="2.5") == 1
     assert value(metrics, "restore_duration_seconds_bucket", le="1.0") == 0
     assert value(metrics, "receipts", status="quarantined") == 2
+    assert value(metrics, "consumer_lag_seconds", role="gate") == 3.5
+    assert value(metrics, "state_bytes", role="watch") == 4000
     assert value(metrics, "deliveries_total", sink="directory", outcome="written") == 1
 
 
-def test_each_stage_of_a_batch_is_timed(metrics):
+def test_a_batch_is_timed_as_a_whole_without_the_wait_for_it_and_stage_by_stage(metrics):
     metrics.committed(Stages(1, 2, 3, 4), 0, 0)
     assert {field.name for field in dataclasses.fields(Stages)} == set(STAGES)
-    sums = [value(metrics, "batch_duration_seconds_sum", stage=stage) for stage in STAGES]
+    sums = [value(metrics, "batch_stage_duration_seconds_sum", stage=stage) for stage in STAGES]
     assert sums == [1, 2, 3, 4]
+    assert value(metrics, "batch_duration_seconds_sum") == 9
+
+
+def test_a_day_is_shown_with_its_metrics_beside_what_was_normal_for_them(metrics):
+    tell_everything(metrics)
+    assert value(metrics, "day_start_timestamp_seconds", days_ago="0") == 1_700_006_400
+    assert value(metrics, "day_status", days_ago="1", status="quarantined") == 1
+    assert value(metrics, "day_status", days_ago="1", status="pass") == 0
+    assert value(metrics, "day_metric", days_ago="1", metric="direct_share") == 0.5
+    assert value(metrics, "day_metric_range", days_ago="1", metric="sessions", bound="low") == 70
+    assert value(metrics, "day_metric_range", days_ago="1", metric="sessions", bound="high") == 140
+    assert value(metrics, "day_metric_range", days_ago="1", metric="direct_share", bound="median") == 0.4
+
+
+def test_a_day_that_is_not_known_or_cannot_be_measured_is_not_shown_as_0(metrics):
+    tell_everything(metrics)
+    metrics.latest_days({0: YESTERDAY})
+    shown = {(name, *dict(labels).values()) for name, labels in own_samples(metrics) if "day_metric" in name}
+    assert shown == {
+        ("sluice_day_metric", "0", "sessions"),
+        ("sluice_day_metric", "0", "direct_share"),
+        ("sluice_day_metric_range", "low", "0", "sessions"),
+        ("sluice_day_metric_range", "median", "0", "sessions"),
+        ("sluice_day_metric_range", "high", "0", "sessions"),
+        ("sluice_day_metric_range", "low", "0", "direct_share"),
+        ("sluice_day_metric_range", "median", "0", "direct_share"),
+    }
 
 
 def test_an_invalid_purchase_is_counted_once_although_both_roles_see_it(metrics):
@@ -140,12 +188,14 @@ def test_alerts_and_days_that_are_gone_are_not_shown_any_more(metrics):
 def test_a_role_that_went_to_another_process_is_shown_only_there(metrics, role, other):
     tell_everything(metrics)
     metrics.left(role)
-    for name in ("assigned_partitions", "consumer_lag_records", "watermark_timestamp_seconds"):
+    names = ("assigned_partitions", "consumer_lag_records", "consumer_lag_seconds", "state_bytes")
+    for name in (*names, "watermark_timestamp_seconds"):
         assert value(metrics, name, role=role) == 0
         assert value(metrics, name, role=other) > 0
     assert value(metrics, "open_sessions") == (0 if role == "gate" else 12)
     assert value(metrics, "receipts", status="open") == (0 if role == "watch" else 1)
     assert value(metrics, "open_alerts", kind="purchase_invalid", severity="P1_HIGH") == (role == "gate")
+    assert any("day_metric" in name for name, _ in own_samples(metrics)) == (role == "gate")
 
 
 def test_names_units_and_help_follow_the_conventions(metrics):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from consumer.runtime.health import Health
 from consumer.runtime.metrics import Metrics
 from consumer.runtime.telemetry import COUNT_SECONDS, Telemetry
 from consumer.tasks.gate import GateTask
-from tests.one_process import EVENTS, OneProcess, Scripted, five_visits
+from tests.one_process import EVENTS, JOURNAL, OneProcess, Scripted, five_visits
 from tests.simulated_transport import TOPICS
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ class Told(OneProcess):
     def __init__(self, kafka: SimulatedKafka, **faults: int) -> None:
         super().__init__(kafka, Scripted(kafka, **faults))
         self.seen: list[dict[str, float | None]] = []
-        log = structlog.wrap_logger(None, processors=[LogCapture()])
+        self.log = LogCapture()
+        log = structlog.wrap_logger(None, processors=[self.log])
         self.metrics = Metrics({}, (), ())
-        self.telemetry = Telemetry(TOPICS.facts, self.metrics, Health(60, 0), self, log)
+        self.health = Health(1e9, 0)
+        self.telemetry = Telemetry(TOPICS.facts, self.metrics, self.health, self, log)
         self.telemetry.turned = self._look
         self.after: dict[int, Callable[[], None]] = {}
         """What happens after so many turns."""
@@ -45,6 +48,9 @@ class Told(OneProcess):
             {
                 "gate": value(f"sluice_{LAG}", {"role": "gate"}),
                 "watch": value(f"sluice_{LAG}", {"role": "watch"}),
+                "seconds": value("sluice_consumer_lag_seconds", {"role": "gate"}),
+                "state": value("sluice_state_bytes", {"role": "gate"}),
+                "days": value("sluice_day_metric", {"metric": "sessions", "days_ago": "0"}),
                 "sessions": value("sluice_open_sessions"),
                 "in memory": sum(len(gate.sessions) for gate in gates),
             }
@@ -89,4 +95,100 @@ def test_open_sessions_are_those_that_can_still_be_joined_however_many_are_in_me
 
     process.after[10] = three_hours_later
     process.run(20)
-    assert process.seen[-1] == {"gate": 0, "watch": 0, "sessions": 40, "in memory": 45}
+    last = process.seen[-1]
+    assert (last["gate"], last["watch"], last["sessions"], last["in memory"]) == (0, 0, 40, 45)
+
+
+def put(process: Told, *events: bytes) -> None:
+    for event in events:
+        process.kafka.logs[EVENTS].append(event, timestamp_ms=process.now_ms())
+
+
+def test_what_waits_is_as_old_as_the_oldest_record_that_is_not_committed(kafka):
+    process = Told(kafka)
+
+    def trouble() -> None:
+        process.fate.faults["commit_refused"] = 4
+        put(process, view("c8", "2025-02-27T12:08:00Z"))
+
+    process.after[10] = trouble
+    process.run(30)
+    waited = [seen["seconds"] for seen in process.seen if seen["gate"] == 1]
+    assert len(waited) == 4
+    assert waited == sorted(set(waited))
+    assert process.seen[-1]["seconds"] == 0
+
+
+def test_a_process_that_falls_behind_is_not_ready_says_so_once_and_says_when_it_keeps_up_again(kafka):
+    process, reasons = Told(kafka), []
+
+    def trouble() -> None:
+        process.fate.faults["commit_refused"] = 60
+        put(process, view("c8", "2025-02-27T12:08:00Z"))
+
+    process.after[10] = trouble
+    process.after[65] = lambda: reasons.extend(process.health.not_ready(kafka.now))
+    process.after[99] = lambda: reasons.extend(process.health.not_ready(kafka.now))
+    process.run(100)
+    assert len(reasons) == 1
+    assert reasons[0].startswith("the gate is behind: 1 records wait, the oldest for ")
+    told = [(line["event"], line["role"]) for line in process.log.entries if "role" in line]
+    assert told == [("behind", "gate"), ("caught up", "gate")]
+
+
+def test_a_restore_is_seen_to_move_and_what_it_read_is_the_state(kafka):
+    first = Told(kafka)
+    first.loop._options = replace(first.loop._options, most_records=1)
+    put(first, *(view(f"e{number}", f"2025-02-27T12:{number % 60:02d}:30Z") for number in range(150)))
+    first.run(400)
+    written = sum(
+        len(entry.record.value()) for entry in kafka.logs[JOURNAL].entries if entry.record is not None
+    )
+    assert first.seen[-1]["state"] == written
+
+    second, reasons = Told(kafka), []
+    second.telemetry.turned = lambda: (
+        reasons.extend(second.health.not_ready(kafka.now)),
+        second._look(),
+    )
+    second.run(10)
+    assert "restoring events[0]: 100 entries of its journal read" in reasons
+    value = second.metrics.registry.get_sample_value
+    assert value("sluice_restored_entries_total") > 155
+    assert value("sluice_restoring_partitions") == 0
+    assert max(seen["state"] for seen in second.seen) >= written
+
+
+def test_the_newest_days_are_shown_once_the_watch_has_them(kafka):
+    process = Told(kafka)
+
+    def later() -> None:
+        kafka.advance(COUNT_SECONDS)
+        put(process, view("f1", "2025-02-27T12:09:00Z"))
+
+    process.after |= {10: later, 20: later}
+    process.run(30)
+    assert process.seen[0]["days"] is None
+    assert process.seen[-1]["days"] == 6
+
+
+def test_alerts_and_days_are_lines_of_the_log_without_a_word_out_of_an_event(kafka):
+    process = Told(kafka)
+    order = '{"transaction_id":"ORD-%s","total_item_quantity":1,"revenue":%s,"items":[{"item_id":"x"}]}'
+    for revenue in (10, 20):
+        event = json.loads(view("g1", "2025-02-27T12:07:00Z")) | {"event_name": "checkout_completed"}
+        kafka.logs[EVENTS].append(json.dumps(event | {"event_data": order % (7, revenue)}).encode())
+    process.run(20)
+    for number in range(40):
+        kafka.logs[EVENTS].append(view(f"h{number}", f"2025-02-28T02:00:{number:02d}Z"))
+    process.run(30)
+    news = [line for line in process.log.entries if line["event"] in ("alert", "day judged")]
+    opened, judged = news[0], news[-1]
+    assert (opened["kind"], opened["state"], opened["log_level"]) == (
+        "transaction_collision",
+        "open",
+        "warning",
+    )
+    assert (judged["day"], judged["status"], judged["log_level"]) == ("2025-02-27", "quarantined", "warning")
+    assert "ORD-7" not in json.dumps(news)
+    assert len(news) == 2
