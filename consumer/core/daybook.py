@@ -226,7 +226,7 @@ def receipt(
         metrics=Metrics(
             sessions=measured("sessions", sums.sessions),
             purchases=measured("purchases", sums.purchases),
-            revenue=measured("revenue", f"{sums.revenue:f}"),
+            revenue=measured("revenue", money.exact(sums.revenue)),
             conversion_rate=measured("conversion_rate", rate(sums.purchases, sums.sessions)),
             direct_share=measured("direct_share", rate(sums.direct, sums.sessions)),
         ),
@@ -256,7 +256,7 @@ def receipt(
         names=_most_frequent(sums.names),
         coverage={field.path: share for field in fields if (share := _coverage(sums, field)) is not None},
         normal=dict(sums.normal),
-        claimed={reason: f"{amount:f}" for reason, amount in sorted(sums.claimed.items())},
+        claimed={reason: money.exact(amount) for reason, amount in sorted(sums.claimed.items())},
     )
 
 

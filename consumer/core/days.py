@@ -25,7 +25,7 @@ _SCORES = Context(prec=60, rounding=ROUND_DOWN)
 class Metrics(msgspec.Struct, frozen=True):
     """The five daily metrics; None = not measurable (the reason stands in the receipt's `not_measurable`).
 
-    `revenue` is the exact decimal amount as text, the rates have six decimals.
+    `revenue` is the exact decimal amount as text, with two decimals at least; the rates have six.
     """
 
     sessions: int | None

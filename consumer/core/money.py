@@ -15,6 +15,7 @@ LARGEST = Decimal(10) ** 15
 MOST_DECIMALS = 30
 
 _CENT = Decimal("0.01")
+_CENTS = 2
 _ROUNDING = Context(prec=80, rounding=ROUND_HALF_EVEN)
 
 
@@ -51,6 +52,17 @@ def add(a: Decimal, b: Decimal) -> Decimal:
 def subtract(a: Decimal, b: Decimal) -> Decimal:
     """a - b, exactly."""
     return EXACT.subtract(a, b)
+
+
+def exact(amount: Decimal) -> str:
+    """The amount with every digit that counts and two decimals at least: one text for equal amounts, however they were
+    written or added up.
+
+    >>> exact(Decimal("5")), exact(Decimal("5.1250")), exact(Decimal("0E-30")), exact(Decimal("1E+3"))
+    ('5.00', '5.125', '0.00', '1000.00')
+    """
+    shortest = EXACT.normalize(amount)
+    return f"{EXACT.quantize(amount, _CENT) if _decimals(shortest) <= _CENTS else shortest:f}"
 
 
 def two_decimals(amount: Decimal) -> str:

@@ -159,8 +159,8 @@ def test_what_rejected_and_collided_purchases_claim_adds_up_exactly():
     sums.add(MinuteFacts(claimed={"purchase_items": Decimal("0.2"), "purchase_id": Decimal(5)}), HOUR)
     sums.change(DayChange("", collisions=2, claimed=Decimal("10.50")))
     assert written(sums).claimed == {
-        "purchase_id": "5",
-        "purchase_items": "0.3",
+        "purchase_id": "5.00",
+        "purchase_items": "0.30",
         "transaction_collision": "10.50",
     }
 
@@ -302,7 +302,7 @@ def test_a_receipt_says_when_its_day_begins_and_ends():
 
 def test_a_day_of_nothing_has_no_rates_and_says_why():
     told = written(Day(), watermark_ms=None)
-    assert msgspec.structs.astuple(told.metrics) == (0, 0, "0", None, None)
+    assert msgspec.structs.astuple(told.metrics) == (0, 0, "0.00", None, None)
     assert told.not_measurable.keys() == {"conversion_rate", "direct_share"}
     assert (told.score, told.identity_missing_rate, told.watermark, told.closed_at) == (
         "100.00",
@@ -315,7 +315,7 @@ def test_a_day_of_nothing_has_no_rates_and_says_why():
 @pytest.mark.parametrize(
     ("revenue", "text"),
     [
-        ("1e3", "1000"),
+        ("1e3", "1000.00"),
         ("1e-30", "0.000000000000000000000000000001"),
         ("10.10", "10.10"),
         ("999999999999999e5", None),

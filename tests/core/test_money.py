@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.core.money import add, parse, subtract, two_decimals
+from consumer.core.money import add, exact, parse, subtract, two_decimals
 
 AMOUNTS = st.integers(-(10**45) + 1, 10**45 - 1).map(lambda n: Decimal(n).scaleb(-30))
 LARGEST_AMOUNT = Decimal("999999999999999.999999999999999999999999999999")
@@ -102,6 +102,19 @@ def test_a_sum_does_not_depend_on_the_order(amounts, random):
         again = add(again, amount)
     assert again == total
     assert Fraction(total) == sum(map(Fraction, amounts))
+
+
+@given(st.lists(st.sampled_from([Decimal(text) for text in ("5", "5.0", "5.00", "5.000", "0.125", "1e3")])))
+def test_equal_amounts_are_one_text_however_they_were_written_and_no_digit_is_lost(amounts):
+    total = Decimal(0)
+    for amount in amounts:
+        total = add(total, amount)
+    text = exact(total)
+    assert Decimal(text) == total
+    assert text == exact(sum(map(Decimal, amounts), Decimal("0.000")))
+    whole, decimals = text.split(".")
+    assert len(decimals) == 2 or (len(decimals) > 2 and not decimals.endswith("0"))
+    assert whole.isdigit()
 
 
 def test_a_trillion_of_the_largest_amounts_and_one_of_the_smallest_add_up_exactly():

@@ -229,16 +229,16 @@ def test_nothing_at_all_ends_with_nothing(watch):
 
 def test_a_replay_counts_once_on_the_day_of_the_earliest(watch):
     watch.tell(MIDNIGHT + 2 * DAY_MS, purchase(at_ms=MIDNIGHT + DAY_MS), events=1)
-    assert watch.receipts[FRIDAY].metrics.revenue == "10"
+    assert watch.receipts[FRIDAY].metrics.revenue == "10.00"
     watch.tell(MIDNIGHT + 2 * DAY_MS, purchase(at_ms=MIDNIGHT), events=1)
     thursday, friday = watch.receipts[THURSDAY], watch.receipts[FRIDAY]
-    assert (thursday.metrics.purchases, thursday.metrics.revenue, thursday.counts.replays) == (1, "10", 0)
-    assert (friday.metrics.purchases, friday.metrics.revenue, friday.counts.replays) == (0, "0", 1)
+    assert (thursday.metrics.purchases, thursday.metrics.revenue, thursday.counts.replays) == (1, "10.00", 0)
+    assert (friday.metrics.purchases, friday.metrics.revenue, friday.counts.replays) == (0, "0.00", 1)
 
 
 def test_a_collision_takes_back_what_was_counted_even_from_a_closed_day(watch):
     watch.tell(CLOSING, purchase(amount="10.5"), at_ms=MIDNIGHT, events=1, sessions=1)
-    assert watch.receipts[THURSDAY].metrics.revenue == "10.5"
+    assert watch.receipts[THURSDAY].metrics.revenue == "10.50"
     watch.tell(CLOSING, purchase(at_ms=CLOSING, content="b"), events=1)
     thursday = watch.receipts[THURSDAY]
     assert (thursday.status, thursday.revision) == ("quarantined", 2)
