@@ -141,6 +141,17 @@ class Day(msgspec.Struct, omit_defaults=True):
         if change.collisions > 0:
             self.released = False  # nobody has looked at this one
 
+    def take_back(self, facts: MinuteFacts) -> None:
+        """Rejections that were counted count no more: their events were put back, and passed."""
+        for reason, count in facts.rejected.items():
+            left = self.rejected.pop(reason, 0) - count
+            if left > 0:
+                self.rejected[reason] = left
+        for reason, amount in facts.claimed.items():
+            still = money.subtract(self.claimed.pop(reason, Decimal(0)), amount)
+            if still > 0:
+                self.claimed[reason] = still
+
     @property
     def purchase_invalid(self) -> int:
         """Purchases that were rejected: events, but no purchases."""

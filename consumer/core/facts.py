@@ -110,13 +110,15 @@ class Facts(msgspec.Struct, omit_defaults=True):
     """The addable part: minutes and purchases, and how many clocks were heard and found far ahead.
 
     `clients` is a sample of the clients that opened a session (see `sample`): whoever reads several partitions' facts
-    can see in it whether one client is in more than one.
+    can see in it whether one client is in more than one. `taken_back`: rejections by the minute at which they were counted
+    (`rejected` and `claimed` of each) that count no more, since their events were put back and passed.
     """
 
     minutes: dict[int, MinuteFacts] = {}
     purchases: list[PurchaseFact] = []
     voices_ahead: int = 0
     clients: list[int] = []
+    taken_back: dict[int, MinuteFacts] = {}
 
     def minute(self, minute: int) -> MinuteFacts:
         """The facts of a minute, to add to."""
@@ -125,22 +127,34 @@ class Facts(msgspec.Struct, omit_defaults=True):
             facts = self.minutes[minute] = MinuteFacts()
         return facts
 
+    def take_back(self, minute: int, reason: str, claimed: Decimal | None) -> None:
+        """A rejection that was counted at the minute counts no more."""
+        facts = self.taken_back.setdefault(minute, MinuteFacts())
+        facts.note("rejected", reason)
+        if claimed is not None:
+            facts.claim(reason, claimed)
+
     def add(self, other: Facts) -> None:
         """Takes the other's facts in."""
         for minute, facts in other.minutes.items():
             self.minute(minute).add(facts)
+        for minute, facts in other.taken_back.items():
+            self.taken_back.setdefault(minute, MinuteFacts()).add(facts)
         self.purchases.extend(other.purchases)
         self.voices_ahead += other.voices_ahead
         self.clients.extend(other.clients)
 
     def halves(self) -> tuple[Facts, Facts] | None:
         """The same facts in two that add up to them; None when there is nothing to divide."""
-        minutes = list(self.minutes.items())
-        if len(minutes) + len(self.purchases) < 2:  # noqa: PLR2004 - two halves
+        minutes, taken = list(self.minutes.items()), list(self.taken_back.items())
+        if len(minutes) + len(self.purchases) + len(taken) < 2:  # noqa: PLR2004 - two halves
             return None
         at, purchases_at = (len(minutes) + 1) // 2, len(self.purchases) // 2
+        taken_at = (len(taken) + (len(minutes) != 1)) // 2
         first = Facts(dict(minutes[:at]), self.purchases[:purchases_at], self.voices_ahead, self.clients)
-        return first, Facts(dict(minutes[at:]), self.purchases[purchases_at:])
+        second = Facts(dict(minutes[at:]), self.purchases[purchases_at:])
+        first.taken_back, second.taken_back = dict(taken[:taken_at]), dict(taken[taken_at:])
+        return first, second
 
 
 _ONE_IN = 16

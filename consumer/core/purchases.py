@@ -23,17 +23,19 @@ if TYPE_CHECKING:
     from consumer.core.contract import Contract
 
 
-class PurchaseFact(msgspec.Struct, frozen=True, gc=False):
+class PurchaseFact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One purchase event with a transaction id, as the gate tells it to the watch.
 
     `amount` is the exact revenue, None when the purchase is invalid; `content` is the fingerprint of everything in
-    its data but the id.
+    its data but the id. `replaces`: contents under which the very same event was told before, when it was put back after
+    a repair; it is no further purchase then.
     """
 
     id: str
     at_ms: int
     content: str
     amount: Decimal | None
+    replaces: tuple[str, ...] = ()
 
 
 class PurchaseReader:
@@ -167,7 +169,8 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     `occurrences` counts its events by day; the earliest event (by time, then arrival) is the one that counts.
     `content` and `amount` are that one's. `clashed_ms` is the earliest time at which two contents had been seen, whatever the
     order of arrival. `last_ms` is the newest event's time: the id is forgotten `memory_days` after it. `claimed` is the
-    revenue that the events of a collided id name, by day.
+    revenue that the events of a collided id name, by day. `replaced`: contents in whose place `content` came by a repair;
+    an event that has one of them is a copy of what was repaired.
     """
 
     content: str
@@ -179,6 +182,7 @@ class Remembered(msgspec.Struct, frozen=True, gc=False):
     collided: bool = False
     clashed_ms: int | None = None
     claimed: dict[str, Decimal] | None = None
+    replaced: tuple[str, ...] = ()
 
 
 class DayChange(NamedTuple):
@@ -195,8 +199,16 @@ class DayChange(NamedTuple):
 def remember(known: Remembered | None, fact: PurchaseFact, day: str) -> tuple[Remembered, list[DayChange]]:
     """What is known of an id after one more event with it, on `day`, and what that changes in which days."""
     if known is None:
-        now = Remembered(fact.content, fact.amount, fact.at_ms, day, fact.at_ms, {day: 1})
+        now = Remembered(
+            fact.content, fact.amount, fact.at_ms, day, fact.at_ms, {day: 1}, replaced=fact.replaces
+        )
         return now, _contribution(now)
+    if fact.replaces and (
+        known.collided or fact.amount is None or known.content in (fact.content, *fact.replaces)
+    ):
+        return _repaired(known, fact)
+    if fact.content in known.replaced and not known.collided:
+        fact = msgspec.structs.replace(fact, content=known.content, amount=known.amount)
     occurrences = {**known.occurrences, day: known.occurrences.get(day, 0) + 1}
     earlier = fact.at_ms < known.first_ms
     clashed_ms = known.clashed_ms
@@ -213,7 +225,18 @@ def remember(known: Remembered | None, fact: PurchaseFact, day: str) -> tuple[Re
         clashed_ms is not None,
         clashed_ms,
         None if clashed_ms is None else _claimed(known, fact, day),
+        known.replaced,
     )
+    return now, _difference(_contribution(known), _contribution(now))
+
+
+def _repaired(known: Remembered, fact: PurchaseFact) -> tuple[Remembered, list[DayChange]]:
+    """What is known after an event that had been told came back with another content: all copies of the old content
+    are copies of the new one. What has collided stays so, and a copy that failed again says nothing of one that passed."""
+    if known.collided or known.content not in (fact.content, *fact.replaces):
+        return known, []
+    replaced = tuple(dict.fromkeys((*known.replaced, *fact.replaces)))
+    now = msgspec.structs.replace(known, content=fact.content, amount=fact.amount, replaced=replaced)
     return now, _difference(_contribution(known), _contribution(now))
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from consumer.core.record import Headers, Output, Record
+from consumer.core.requeue import ATTEMPTS, COUNTED, ORIGIN, Counted, again, counted_header
 
 
 class Reason(StrEnum):
@@ -87,11 +88,13 @@ def is_ours(header: str) -> bool:
     return header.startswith(_OURS) or header in _OURS_EXACT
 
 
-def dead_letter(topic: str, record: Record, rejection: Rejection, origin: Origin, at: str) -> Output:
+def dead_letter(
+    topic: str, record: Record, rejection: Rejection, origin: Origin, at: str, counted: Counted | None = None
+) -> Output:
     """The record as a dead letter: key, value and foreign headers unchanged, ours added.
 
-    `at` is the wall-clock time of the rejection, RFC 3339. The message and path are cut so that our headers
-    stay under `MOST_HEADER_BYTES`.
+    `at` is the wall-clock time of the rejection, RFC 3339; `counted` is what the facts have of it. The message and path
+    are cut so that our headers stay under `MOST_HEADER_BYTES`. A record that was put back keeps its first origin.
     """
     reason, message, path, keyword = rejection
     message, path = _cut(message[:500], 1_200), _cut(path[:200], 600)
@@ -105,7 +108,8 @@ def dead_letter(topic: str, record: Record, rejection: Rejection, origin: Origin
             "source": "contract",
         }
     ]
-    headers: Headers = [h for h in record.headers() or [] if not is_ours(h[0])]
+    before = record.headers() or []
+    headers: Headers = [h for h in before if not is_ours(h[0])]
     headers += [
         ("__connect.errors.topic", record.topic().encode()),
         ("__connect.errors.partition", str(record.partition()).encode()),
@@ -120,6 +124,10 @@ def dead_letter(topic: str, record: Record, rejection: Rejection, origin: Origin
         ("componentVersion", origin.version.encode()),
         ("sluice.reason", reason.value.encode()),
     ]
+    if (told := again(before)) is not None:
+        headers += [(ORIGIN, str(told.origin).encode()), (ATTEMPTS, b"%d" % told.attempts)]
+    if counted is not None:
+        headers.append((COUNTED, counted_header(counted)))
     return Output(topic, record.value(), record.key(), headers)
 
 

@@ -61,17 +61,17 @@ class GateTask:
         batch = Batch(self._compiled, self.sessions, self.state)
         batch.read(records)
         for piece, rejection in unreadable:
-            batch.reject(piece, rejection)
+            batch.rejects.reject(piece, rejection)
         return self._decision(batch, moment)
 
     def _decision(self, batch: Batch, moment: Moment) -> Decision:
         idle_since = self._idle_since(batch, moment)
         facts = batch.facts()  # before the state: it tells what was waiting for a time
         sequence = self._chain.sequence + 1
-        state = PartitionState(batch.clock.state(), batch.log_ms, idle_since, batch.undated)
+        state = PartitionState(batch.clock.state(), batch.log_ms, idle_since, batch.rejects.undated)
         changes, snapshot = self._changes(batch, state)
         outputs = [
-            *batch.dead_letters(moment),
+            *batch.rejects.dead_letters(self._options, moment),
             *batch.passed,
             *self._reports(batch, facts, state, moment, sequence),
         ]

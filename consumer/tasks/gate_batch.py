@@ -10,20 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from consumer.core.attribution import Attribution
 from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, Shapes, decode, decode_fast
 from consumer.core.facts import MOST_NOTED, REST, Facts, sample
 from consumer.core.identifier import MOST_ID, shortened, told
-from consumer.core.instant import rfc3339
 from consumer.core.purchase_notes import PurchaseNotes
 from consumer.core.purchases import PurchaseReader
 from consumer.core.record import NO_TIMESTAMP, Output
-from consumer.core.rejection import Reason, Rejection, cut_to_fit, dead_letter
+from consumer.core.rejection import Reason, Rejection
+from consumer.core.requeue import MARK, again
 from consumer.core.robots import Robots
 from consumer.core.sessions import WIDTH, Sessions, lived_through, place
 from consumer.core.timestamps import FRACTIONS, MINUTE_MS, SECONDS_OF_HOUR, HourCache, parse
 from consumer.core.watermark import MAJORITY, NO_LOG, UNKNOWN, StreamClock
 from consumer.tasks.gate_notes import Notes
+from consumer.tasks.gate_rejects import Rejects
 from consumer.tasks.gate_times import FAR_FROM_STREAM, why_not
 from consumer.tasks.task import Tally
 
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.core.record import Record
+    from consumer.core.requeue import Counted
     from consumer.tasks.gate_state import GateOptions, PartitionState
-    from consumer.tasks.task import Moment
 
 
 class Compiled:
@@ -50,14 +53,6 @@ class Compiled:
 
 STALE_MS = 10 * MINUTE_MS
 """An event further behind its stream is `stale`: far more than one is late on its way."""
-
-
-@dataclass(slots=True)
-class Rejected:
-    """A record with why it was rejected."""
-
-    record: Record
-    rejection: Rejection
 
 
 @dataclass(slots=True)
@@ -84,10 +79,8 @@ class Batch:
         self.clock = StreamClock(state.clock, compiled.options.clock)
         self.log_ms = state.log_ms
         self.changed: dict[str, Sessions] = {}
-        self.undated = dict(state.undated)
         self.passed: list[Output] = []
         self.tally = Tally()
-        self._rejected: list[Rejected] = []
         self._seen: dict[int, int] = {}
         self._anonymous: dict[int, int] = {}
         self._opened: dict[int, int] = {}
@@ -97,6 +90,7 @@ class Batch:
         self._names = Names()
         self._stale: dict[int, int] = {}
         self._facts = Facts()
+        self.rejects = Rejects(self._facts, self.clock, self.tally, state.undated)
         self._notes = Notes(compiled.options.contract, compiled.purchase_notes, self._facts)
         compiled.shapes.forget_if_many()
 
@@ -113,6 +107,7 @@ class Batch:
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
+        mark = MARK[0]
         log_ms = NO_LOG
         events = 0
         for record in records:
@@ -147,13 +142,19 @@ class Batch:
                 )
             ) and not self._log_vouches(shape, at_ms, log_ms):
                 rejection = why_not(options, shape, at_ms, log_ms, now_ms)
-                self.reject(record, rejection, self._own_minute(rejection, at_ms))
+                self.rejects.reject(record, rejection, self._own_minute(rejection, at_ms))
                 if rejection.reason in FAR_FROM_STREAM and earliest_ms <= at_ms <= log_ms + max_ahead_ms:
                     clock.hear(self._client_of(event, shape), at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
                 continue
 
             name = event[shape.event_name]
+            back = again(record.headers()) if value[-1] == mark else None  # type: ignore[index]  # it was decoded
+            if back is not None:
+                if back.counted.visit:
+                    self._repaired(record, event, shape, at_ms, back.counted)
+                    continue
+                self.rejects.take_back(back.counted)
             client = None
             for key in shape.identity:
                 client = event[key]
@@ -172,7 +173,7 @@ class Batch:
                 else:
                     clock.believe(client, at_ms, log_ms)
                     now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
-            elif now_ms - at_ms > STALE_MS:
+            elif now_ms - at_ms > STALE_MS and back is None:
                 stale[now_ms // MINUTE_MS] = stale.get(now_ms // MINUTE_MS, 0) + 1
 
             number = names.get(name)
@@ -214,7 +215,7 @@ class Batch:
                     lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                     changed[client] = (known[0], at_ms, known[2], lag)
                 else:
-                    self._place(client, known, at_ms, event, shape)
+                    self._place(client, known, at_ms, event, shape, comes_again=back is not None)
 
             if name == purchase_event and self._purchase(record, event, shape, at_ms):
                 continue
@@ -234,7 +235,7 @@ class Batch:
             value = Rejection(
                 Reason.NOT_AN_OBJECT, f"the value is JSON, but no object: {_json_word(value)}", "$", "type"
             )
-        self.reject(record, value)
+        self.rejects.reject(record, value)
         return None
 
     def _log_vouches(self, shape: Shape, at_ms: int | None, log_ms: int) -> bool:
@@ -258,21 +259,16 @@ class Batch:
             return None
         return at_ms // MINUTE_MS if abs(at_ms - guess) <= self._options.max_age_ms else None
 
-    def reject(self, record: Record, rejection: Rejection, minute: int | None = None) -> None:
-        """Makes the record a dead letter, counted at its own minute if it has one, else at its stream's time."""
-        self._rejected.append(Rejected(record, rejection))
-        reason = rejection.reason.value
-        self.tally.rejected[reason] = self.tally.rejected.get(reason, 0) + 1
-        if minute is None:
-            kind, log_ms = record.timestamp()
-            if kind != NO_TIMESTAMP:
-                self.clock.log_goes_on(log_ms)
-            guess = self.clock.best_guess_ms()
-            minute = None if guess is None else guess // MINUTE_MS
-        counts = self.undated if minute is None else self._facts.minute(minute).rejected
-        counts[reason] = counts.get(reason, 0) + 1
-
-    def _place(self, client: str, known: Sessions, at_ms: int, event: dict[str, Any], shape: Shape) -> None:
+    def _place(
+        self,
+        client: str,
+        known: Sessions,
+        at_ms: int,
+        event: dict[str, Any],
+        shape: Shape,
+        *,
+        comes_again: bool,
+    ) -> None:
         """The less common ways of an event with its client's sessions: open, join, prolong backwards, come again."""
 
         def is_direct() -> bool:
@@ -281,7 +277,7 @@ class Batch:
             return self._compiled.attribution.is_direct(page_url, referrer)
 
         minute = at_ms // MINUTE_MS
-        if lived_through(known, at_ms):
+        if not comes_again and lived_through(known, at_ms):
             self._facts.minute(minute).repeated += 1
         placed, deltas = place(known, at_ms, self.clock.now_ms, self._options.sessions, is_direct)
         self.changed[client] = placed
@@ -309,28 +305,31 @@ class Batch:
             self._facts.purchases.append(fact)
         if rejection is None:
             return False
-        self.reject(record, rejection, at_ms // MINUTE_MS)
         claimed = None if isinstance(fields, Rejection) else self._compiled.purchases.claimed(fields)
-        if claimed is not None:
-            self._facts.minute(at_ms // MINUTE_MS).claim(rejection.reason.value, claimed)
+        self.rejects.reject_purchase(record, rejection, at_ms // MINUTE_MS, fact, claimed)
         return True
+
+    def _repaired(
+        self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int, counted: Counted
+    ) -> None:
+        """A purchase that was put back for its data alone: its visit counts already."""
+        fact, rejection = None, None
+        if shape.event_name is not None and event[shape.event_name] == self._options.contract.purchase_event:
+            data = None if shape.event_data is None else event[shape.event_data]
+            fact, rejection = self._compiled.purchases.read(data, at_ms)
+        if fact is not None:
+            self._facts.purchases.append(msgspec.structs.replace(fact, replaces=counted.contents))
+            counted = counted.told(fact.content)
+        if rejection is not None:
+            self.rejects.put_aside(record, rejection, counted)
+            return
+        self.rejects.take_back(counted)
+        if self._options.valid_topic:
+            self._pass(record, at_ms // MINUTE_MS)
 
     def _pass(self, record: Record, minute: int) -> None:
         headers = [*(record.headers() or []), ("sluice-day", self._options.zone.day_of(minute).encode())]
         self.passed.append(Output(self._options.valid_topic, record.value(), record.key(), headers))
-
-    def dead_letters(self, moment: Moment) -> list[Output]:
-        """The rejected records as dead letters that fit their topic."""
-        options, at = self._options, rfc3339(moment.wall_ms)
-        letters = []
-        for rejected in self._rejected:
-            letter = dead_letter(
-                options.dead_letter_topic, rejected.record, rejected.rejection, options.origin, at
-            )
-            fitting = cut_to_fit(letter, options.most_dead_letter_bytes)
-            self.tally.truncated += fitting is not letter
-            letters.append(fitting)
-        return letters
 
     def facts(self) -> Facts:
         """Everything the batch learned, by minute; rejects without a time once there is one."""
@@ -357,12 +356,7 @@ class Batch:
         for at, count in self.clock.events_ahead.items():
             facts.minute(at).ahead += count
         self.tally.sessions_opened += sum(self._opened.values())
-        guess = self.clock.best_guess_ms()
-        if self.undated and guess is not None:
-            rejected = facts.minute(guess // MINUTE_MS).rejected
-            for reason, count in self.undated.items():
-                rejected[reason] = rejected.get(reason, 0) + count
-            self.undated = {}
+        self.rejects.date()
         facts.clients = sample(self._openers)
         facts.voices_ahead += self.clock.ahead
         return facts

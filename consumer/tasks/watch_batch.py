@@ -99,6 +99,8 @@ class WatchBatch:
             self._judge.hold(minute, facts)
             if not PURCHASE_INVALID.isdisjoint(facts.rejected):
                 self._invalid_minutes.add(minute)
+        for minute, facts in report.facts.taken_back.items():
+            self._day(self._zone.day_of(minute)).take_back(facts)
         for fact in report.facts.purchases:
             self._purchase(fact)
         self._judge.see_clients(report.partition, report.facts.clients)
@@ -130,6 +132,8 @@ class WatchBatch:
             known = None
         now, changes = remember(known, fact, day)
         self._ids[fact.id] = now
+        if fact.replaces and not changes:
+            return  # it was told before, and comes to the same
         for change in changes:
             self._day(change.day).change(change)
         if now.collided:
@@ -140,7 +144,7 @@ class WatchBatch:
             else "invalid"
             if now.amount is None
             else "counted"
-            if known is None
+            if known is None or fact.replaces
             else "replayed"
         )
         self.purchases[outcome] = self.purchases.get(outcome, 0) + 1
@@ -166,7 +170,8 @@ class WatchBatch:
             self._clocks[""] = clock
         moved, self.clock = clock.watermark_ms != self.clock.watermark_ms, clock
         at_ms = mark if mark is not None else report.wall_ms
-        late = set(self._amended) if report.facts.minutes else set()
+        late = "late events" if report.facts.minutes else ""
+        why = dict.fromkeys(self._amended, "dead letters put back" if report.facts.taken_back else late)
         if moved and mark is not None:
             for judged in self._judge.advance(mark, self._days.get):
                 self._hear(judged)
@@ -176,7 +181,7 @@ class WatchBatch:
                 self._hear(keying)
         self._tell_of_purchases()
         for day in sorted(self._amended):
-            self._day(day).revise(at_ms, "late events" if day in late else "")
+            self._day(day).revise(at_ms, why.get(day, ""))
         if moved and mark is not None:
             self._close(mark)
 
@@ -305,7 +310,9 @@ class WatchBatch:
         what it comes to."""
         found = [finding for findings in self._collisions.values() for finding in findings]
         found += [
-            self._invalid(self._zone.day_of(minute), minute) for minute in sorted(self._invalid_minutes)
+            self._invalid(self._zone.day_of(minute), minute)
+            for minute in sorted(self._invalid_minutes)
+            if self._day(self._zone.day_of(minute)).purchase_invalid
         ]
         if found:
             self._book.take(self._judge.clock.judged + 1, found)

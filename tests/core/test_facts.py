@@ -13,10 +13,13 @@ from consumer.core.purchases import PurchaseFact
 FIELDS = MinuteFacts.__struct_fields__
 
 
-def told(counts, purchases, voices_ahead, clients):
-    """Facts out of single counts (minute, field, name, count), transaction ids, voices and sampled clients."""
+def told(counts, purchases, voices_ahead, clients, taken_back):
+    """Facts out of single counts (minute, field, name, count), transaction ids, voices, sampled clients and rejections
+    that were taken back (minute, reason, revenue)."""
     facts = Facts(voices_ahead=voices_ahead, clients=clients)
     facts.purchases += [PurchaseFact(name, number, "", None) for number, name in enumerate(purchases)]
+    for at, reason, claimed in taken_back:
+        facts.take_back(at, reason, claimed)
     for at, field, name, count in counts:
         minute = facts.minute(at)
         value = getattr(minute, field)
@@ -38,6 +41,9 @@ FACTS = st.builds(
     st.lists(st.sampled_from("tuv"), max_size=3),
     st.integers(0, 3),
     st.lists(st.integers(0, 2**32 - 1), max_size=2),
+    st.lists(
+        st.tuples(st.integers(-1, 2), st.sampled_from("ab"), st.none() | st.just(Decimal("0.5"))), max_size=3
+    ),
 )
 
 
@@ -55,7 +61,7 @@ def added(*several):
 def content(facts):
     """What the facts say, without the order of anything."""
     purchases = sorted((p.id, p.at_ms) for p in facts.purchases)
-    return facts.minutes, purchases, facts.voices_ahead, sorted(facts.clients)
+    return facts.minutes, purchases, facts.voices_ahead, sorted(facts.clients), facts.taken_back
 
 
 @given(FACTS)
@@ -84,6 +90,8 @@ def test_adding_leaves_what_is_added_as_it_was_and_shares_nothing_with_it(one, o
         for table in minute.tables():
             table["changed"] = 1
         minute.claim("changed", Decimal(1))
+    for at in total.taken_back:
+        total.take_back(at, "changed", Decimal(1))
     total.purchases.clear()
     assert other == before
 
@@ -122,15 +130,19 @@ def test_facts_share_no_default_with_each_other():
     assert Facts().minute(5) == MinuteFacts()
 
 
+def pieces(facts):
+    return len(facts.minutes) + len(facts.purchases) + len(facts.taken_back)
+
+
 @given(FACTS)
 def test_two_halves_add_up_to_the_whole(facts):
     halves = facts.halves()
     if halves is None:
-        assert len(facts.minutes) + len(facts.purchases) < 2
+        assert pieces(facts) < 2
     else:
         assert content(added(*halves)) == content(facts)
         for half in halves:
-            assert 0 < len(half.minutes) + len(half.purchases) < len(facts.minutes) + len(facts.purchases)
+            assert 0 < pieces(half) < pieces(facts)
 
 
 @given(FACTS)

@@ -230,7 +230,10 @@ def test_a_report_is_json_that_others_can_read():
 
 def large_facts():
     minutes = {number: MinuteFacts(1, names={"x" * 60: 1}) for number in range(9_000)}
-    return Facts(minutes, [PurchaseFact(str(n), n, "c" * 24, LARGEST) for n in range(5_000)], 7)
+    facts = Facts(minutes, [PurchaseFact(str(n), n, "c" * 24, LARGEST, ("c" * 24,)) for n in range(5_000)], 7)
+    for number in range(9_000):
+        facts.take_back(number, "purchase_revenue", LARGEST)
+    return facts
 
 
 def test_a_report_larger_than_a_record_comes_in_parts_that_fit_and_add_up():
@@ -254,6 +257,12 @@ def test_how_far_the_partition_is_stands_in_the_last_part_only():
     for part in first:
         assert (part.stream_ms, part.log_ms, part.idle_since_ms, part.end_ms) == (None, None, None, None)
     assert (last.stream_ms, last.log_ms, last.idle_since_ms, last.end_ms) == (200, 300, 400, 500)
+
+
+def test_a_purchase_of_yesterday_reads_as_one_that_replaces_nothing():
+    (written,) = gate_reports(report(FACTS))
+    assert b"replaces" not in written
+    assert b"taken_back" not in written
 
 
 @pytest.mark.parametrize(
