@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from consumer.runtime.loop import Loop, LoopOptions
 from consumer.runtime.metrics import Metrics
 from consumer.runtime.neighbours import Neighbours
 from consumer.runtime.options import DEFAULT_MOST_BYTES, gate_options, watch_options
+from consumer.runtime.service_manager import ServiceManager
 from consumer.runtime.telemetry import Telemetry
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
 from consumer.runtime.watchdog import Watchdog
@@ -89,6 +91,7 @@ class App:
         parts = self._parts
         where = parts.settings.metrics
         endpoints = self._open_endpoints(where.host, where.port)
+        ServiceManager(os.environ, self._health, parts.clock).start(stop)
         watchdog = Watchdog(HANG_SECONDS, self._health.turns, parts.log)
         delivered_last = threading.Event()
         deliverer = self._start_deliverer(delivered_last)

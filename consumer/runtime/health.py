@@ -8,8 +8,8 @@ import threading
 class Health:
     """What the loop says of itself, read by other threads. Times are seconds of the monotonic clock.
 
-    Alive: the loop turned within `limit_seconds`. Ready: alive, and every named condition holds. The first of them,
-    `assigned`, is there from the start and waits for its first `set`.
+    Alive: the loop turned within `limit_seconds`. Started: alive, and every named condition holds; the first of them,
+    `assigned`, is there from the start and waits for its first `set`. Ready: started, and nothing is behind.
     """
 
     def __init__(self, limit_seconds: float, monotonic: float) -> None:
@@ -17,6 +17,7 @@ class Health:
         self._turned = monotonic
         self._turns = 0
         self._conditions: dict[str, str | None] = {"assigned": "waiting for partitions"}
+        self._behind: dict[str, str] = {}
         self._warnings: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -40,6 +41,11 @@ class Health:
         with self._lock:
             self._conditions.pop(name, None)
 
+    def behind(self, name: str, sentence: str) -> None:
+        """Something does not keep up with its work; no sentence = it does."""
+        with self._lock:
+            self._behind[name] = sentence
+
     def warn(self, name: str, sentence: str) -> None:
         """Something is wrong that more or fewer processes of this kind do not change; no sentence = it is over."""
         with self._lock:
@@ -56,8 +62,14 @@ class Health:
             age = monotonic - self._turned
         return [f"the loop has not turned for {age:.0f} s"] if age > self._limit else []
 
-    def not_ready(self, monotonic: float) -> list[str]:
-        """Why no work should be expected now; empty = ready."""
+    def not_started(self, monotonic: float) -> list[str]:
+        """Why no work is being done; empty = it is, though perhaps on a backlog."""
         with self._lock:
             missing = [reason for reason in self._conditions.values() if reason is not None]
         return self.not_alive(monotonic) + missing
+
+    def not_ready(self, monotonic: float) -> list[str]:
+        """Why no timely work should be expected now; empty = ready."""
+        with self._lock:
+            behind = [sentence for sentence in self._behind.values() if sentence]
+        return self.not_started(monotonic) + behind

@@ -146,7 +146,7 @@ class Telemetry:
             self._behind.discard(role)
             self._log.info("caught up", role=role)
         sentence = f"the {role} is behind: {records} records wait, the oldest for {seconds:.0f} s"
-        self._health.set(f"{role} keeps up", role not in self._behind, sentence)
+        self._health.behind(role, sentence if role in self._behind else "")
 
     def _tell_state(self, tasks: Sequence[Task]) -> None:
         gates = [task for task in tasks if isinstance(task, GateTask)]
@@ -220,7 +220,7 @@ class Telemetry:
             if not ours:
                 self._metrics.left(role)
                 self._behind.discard(role)
-                self._health.drop(f"{role} keeps up")
+                self._health.behind(role, "")
 
     def _ours_as(self, role: Role) -> list[Partition]:
         return [partition for partition in self._ours if self._role(partition) == role]
