@@ -19,7 +19,7 @@ from consumer.runtime.fingerprint import fingerprint
 from consumer.runtime.health import Health
 from consumer.runtime.kafka import topics
 from consumer.runtime.kafka.client import admin_config, error_of
-from consumer.runtime.kafka.marks import read_marks
+from consumer.runtime.kafka.marks import MarkReader
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.loop import Loop, LoopOptions
 from consumer.runtime.metrics import Metrics
@@ -176,15 +176,12 @@ class App:
 
     def _start_neighbours(self, stop: threading.Event) -> threading.Thread:
         """A daemon thread: it may wait for a broker that is away, which must hold nothing up."""
-        settings = self._parts.settings
-        admin = new_admin(settings.kafka, silent())
-        neighbours = Neighbours(
-            self._made_with,
-            lambda: read_marks(admin, settings.group),
-            self._metrics,
-            self._health,
-            self._parts.log,
-        )
+        settings, names = self._parts.settings, self._names
+        try:
+            marks = MarkReader(settings.kafka, settings.group, (names.input, names.facts), silent())
+        except KafkaException as raised:
+            raise _refused(raised) from raised
+        neighbours = Neighbours(self._made_with, marks.read, self._metrics, self._health, self._parts.log)
         thread = threading.Thread(target=neighbours.run, args=(stop,), name="neighbours", daemon=True)
         thread.start()
         return thread

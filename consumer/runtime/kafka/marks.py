@@ -5,18 +5,17 @@ It rides as the offset's metadata, in the same transaction, so whoever owned a p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import Consumer, TopicPartition
 
-from consumer.runtime.kafka.client import RAISED
+from consumer.runtime.kafka.client import RAISED, consumer_config
 from consumer.runtime.transport import Partition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from confluent_kafka.admin import AdminClient
+    import logging
+    from collections.abc import Mapping, Sequence
 
 ANSWER_SECONDS = 5.0
 
@@ -44,18 +43,45 @@ class Marker:
         return msgspec.json.encode(mark).decode()
 
 
-def read_marks(admin: AdminClient, group: str) -> dict[Partition, Mark] | None:
-    """The latest mark by partition, of those that have one; None without an answer."""
-    asked = [ConsumerGroupTopicPartitions(group)]
-    try:
-        (future,) = admin.list_consumer_group_offsets(asked, request_timeout=ANSWER_SECONDS).values()
-        offsets = future.result(timeout=2 * ANSWER_SECONDS).topic_partitions
-    except (*RAISED, TimeoutError) as ignored:
-        # the broker is away or does not allow it: there is a next look
-        del ignored
-        return None
-    marks = {Partition(where.topic, where.partition): _read(where.metadata) for where in offsets}
-    return {partition: mark for partition, mark in marks.items() if mark is not None}
+class MarkReader:
+    """Asks for the latest marks of the group's partitions. It is no member, and changes nothing.
+
+    (An admin client could ask, too, but one whose connection breaks at that moment brings the whole process down: an
+    assertion in librdkafka 2.16, its pull request 5397.)
+    """
+
+    def __init__(
+        self, user: Mapping[str, Any], group: str, topics: Sequence[str], log: logging.Logger
+    ) -> None:
+        config = consumer_config(user, group, log)
+        # read_uncommitted: the marks of before are good enough while a transaction is open
+        self._asker = Consumer({**config, "isolation.level": "read_uncommitted", "log_level": 0})
+        self._topics = topics
+
+    def read(self) -> dict[Partition, Mark] | None:
+        """The latest mark by partition, of those that have one; None without an answer."""
+        self._asker.poll(0)  # what the client has to say goes nowhere, but must not pile up
+        try:
+            offsets = self._asker.committed(self._partitions(), timeout=ANSWER_SECONDS)
+        except RAISED as ignored:
+            # the broker is away or does not allow it: there is a next look
+            del ignored
+            return None
+        marks = {
+            Partition(where.topic, where.partition): _read(where.metadata)
+            for where in offsets
+            if where.error is None
+        }
+        return {partition: mark for partition, mark in marks.items() if mark is not None}
+
+    def _partitions(self) -> list[TopicPartition]:
+        known = self._asker.list_topics(timeout=ANSWER_SECONDS).topics
+        return [
+            TopicPartition(topic, number)
+            for topic in self._topics
+            if topic in known
+            for number in known[topic].partitions
+        ]
 
 
 def _read(metadata: str | None) -> Mark | None:
