@@ -131,12 +131,7 @@ def judge(
 ) -> dict[str, OracleDay]:
     """The numbers of every day (YYYY-MM-DD in `zone`) that anything is counted for."""
     rows = [columns(record, ZoneInfo(zone), own_domains) for record in records]
-    database = filled(rows, gap_minutes, max_ahead_hours)
-    found = database.execute("SELECT * FROM days").fetchall()
-    return {
-        day: OracleDay(events, sessions, direct, purchases, EXACT.add(Decimal(whole), fraction), *others)
-        for day, events, sessions, direct, purchases, whole, fraction, *others in found
-    }
+    return days_in(filled(rows, gap_minutes, max_ahead_hours))
 
 
 def dead_letters(
@@ -165,15 +160,35 @@ def empty_database() -> duckdb.DuckDBPyConnection:
 
 def filled(rows: Sequence[Columns], gap_minutes: int, max_ahead_hours: int) -> duckdb.DuckDBPyConnection:
     """The database with these records, and no others, in it."""
+    database = emptied(gap_minutes, max_ahead_hours)
+    add(database, rows)
+    return database
+
+
+def emptied(gap_minutes: int = 30, max_ahead_hours: int = 24) -> duckdb.DuckDBPyConnection:
+    """The database without any record."""
     database = empty_database()
     database.execute("TRUNCATE records")
     database.execute(f"SET VARIABLE gap_ms = {gap_minutes * 60_000:d}")
     database.execute(f"SET VARIABLE max_ahead_ms = {max_ahead_hours * 3_600_000:d}")
+    return database
+
+
+def add(database: duckdb.DuckDBPyConnection, rows: Sequence[Columns]) -> None:
+    """Puts these records into it as well."""
     if rows:
         by_column = dict(zip(Columns._fields, map(list, zip(*rows, strict=True)), strict=True))
         lists = ", ".join(f"unnest(${name})" for name in Columns._fields)
         database.execute(f"INSERT INTO records SELECT {lists}", by_column)
-    return database
+
+
+def days_in(database: duckdb.DuckDBPyConnection) -> dict[str, OracleDay]:
+    """The numbers of every day that the records in it come to."""
+    found = database.execute("SELECT * FROM days").fetchall()
+    return {
+        day: OracleDay(events, sessions, direct, purchases, EXACT.add(Decimal(whole), fraction), *others)
+        for day, events, sessions, direct, purchases, whole, fraction, *others in found
+    }
 
 
 # -- from bytes to columns ---------------------------------------------------------------------------------------
@@ -357,13 +372,13 @@ def content(value: object) -> str:
     return json.dumps(value)
 
 
-def scientific(number: Decimal) -> tuple[int, int]:
-    """The one (digits, exponent) of a number whose digits do not end in zero; (0, 0) for zero."""
+def scientific(number: Decimal) -> tuple[str, int]:
+    """The one (digits, exponent) of a number whose digits do not end in zero; ("0", 0) for zero."""
     sign, digits, exponent = number.as_tuple()
     shortest = "".join(map(str, digits)).rstrip("0")
     if not shortest:
-        return 0, 0
-    return int(shortest) * (-1 if sign else 1), int(exponent) + len(digits) - len(shortest)
+        return "0", 0
+    return "-" * sign + shortest, int(exponent) + len(digits) - len(shortest)
 
 
 def amount(revenue: object) -> tuple[int | None, str | None]:

@@ -77,6 +77,14 @@ class Process:
         self._signal(signal.SIGTERM)
         return self.exit_code()
 
+    def ask_to_end(self) -> None:
+        """SIGTERM; back at once."""
+        self._signal(signal.SIGTERM)
+
+    def kill_now(self) -> None:
+        """`kill -9`; back at once."""
+        self._signal(signal.SIGKILL)
+
     def pause(self) -> None:
         """SIGSTOP: it stands still and knows nothing of it."""
         self._signal(signal.SIGSTOP)
