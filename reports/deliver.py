@@ -14,7 +14,7 @@ import msgspec
 
 from consumer.core.days import Receipt
 from detectors.alerts import Alert
-from reports.render import alerts_json, daily_metrics_csv, report_html, report_md
+from reports.render import alerts_json, daily_metrics_csv, digest_html, digest_md, report_html, report_md
 from reports.render.summary import concerns
 
 if TYPE_CHECKING:
@@ -49,6 +49,17 @@ def render_files(
         alerts_json.NAME: alerts_json.render(alerts, as_of),
         report_md.NAME: report_md.render(receipts, alerts, day),
         report_html.NAME: report_html.render(receipts, alerts, day),
+    }
+
+
+def digest_files(
+    receipts: Collection[Receipt], alerts: Collection[Alert], first: str, last: str
+) -> dict[str, bytes]:
+    """The files of a digest by name, of the days from `first` to `last` (ISO dates)."""
+    receipts = [receipt for receipt in receipts if receipt.day <= last]
+    return {
+        digest_md.NAME: digest_md.render(receipts, alerts, first, last),
+        digest_html.NAME: digest_html.render(receipts, alerts, first, last),
     }
 
 

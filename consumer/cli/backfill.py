@@ -25,7 +25,7 @@ from reports.sinks.directory import SinkError
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for daily_metrics.csv, alerts.json, report.md, report.html and dead_letters.ndjson; made if it is missing.",
+    help="Folder for daily_metrics.csv, alerts.json, report.md, report.html, days.ndjson and dead_letters.ndjson; made if it is missing.",
 )
 @config_option
 def command(files: tuple[Path, ...], out: Path, config: Path | None) -> None:
@@ -66,7 +66,9 @@ def _tell(outcome: Outcome, out: Path) -> None:
             f"  {receipt.day}  {receipt.status:<11}  {metrics.sessions or 0:>7} sessions"
             f"  {metrics.purchases or 0:>5} purchases  {_money(metrics.revenue):>14} revenue"
         )
-    click.echo(f"Files in {out}: daily_metrics.csv, alerts.json, report.md, report.html, dead_letters.ndjson")
+    click.echo(
+        f"Files in {out}: daily_metrics.csv, alerts.json, report.md, report.html, days.ndjson, dead_letters.ndjson"
+    )
     if outcome.cut_short:
         raise NotPossibleError(
             f"{', '.join(outcome.cut_short)} is cut short: what came before the cut was used, the rest is missing; "

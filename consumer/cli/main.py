@@ -9,7 +9,19 @@ import click
 
 from consumer.cli.exits import ExitCode
 
-COMMANDS = ("run", "demo", "broker", "backfill", "backtest", "produce", "rollup", "gate", "alerts", "check")
+COMMANDS = (
+    "run",
+    "demo",
+    "broker",
+    "backfill",
+    "backtest",
+    "produce",
+    "rollup",
+    "report",
+    "gate",
+    "alerts",
+    "check",
+)
 
 
 class Commands(click.Group):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +10,9 @@ import click
 from consumer.cli.config_option import config_option, settings_of
 from consumer.cli.delivered import read_delivered
 from consumer.cli.exits import ExitCode, NotPossibleError
+from consumer.cli.which_day import LATEST, YESTERDAY, chosen, day_or_word
 from detectors.alerts import LIVE, Alert, Severity
-from reports.render.summary import concerns, newest_day
+from reports.render.summary import concerns
 from reports.render.words import headline
 from reports.sinks import directory
 from reports.sinks.directory import SinkError
@@ -23,22 +22,15 @@ if TYPE_CHECKING:
 
     from consumer.core.days import Receipt
 
-LATEST = "latest"
-YESTERDAY = "yesterday"
-
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-
-
-def _day(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """The value itself when it names a day; else wrong usage."""
-    if value in (LATEST, YESTERDAY) or _is_date(value):
-        return value
-    raise click.BadParameter(f"{value!r} is no day: write YYYY-MM-DD, {YESTERDAY} or {LATEST}")
-
 
 @click.command("rollup")
 @click.option(
-    "--date", "day", callback=_day, required=True, metavar="D", help=f"YYYY-MM-DD, {YESTERDAY} or {LATEST}."
+    "--date",
+    "day",
+    callback=day_or_word,
+    required=True,
+    metavar="D",
+    help=f"YYYY-MM-DD, {YESTERDAY} or {LATEST}.",
 )
 @click.option(
     "--out",
@@ -66,7 +58,7 @@ def command(day: str, out: Path, config: Path | None) -> None:
       64  wrong usage
     """  # noqa: D301 - the backspace is click's mark for a paragraph that is not to be wrapped
     deliverer = read_delivered(settings_of(config))
-    receipt = _chosen(day, deliverer.receipts)
+    receipt = chosen(day, deliverer.receipts)
     try:
         directory.write(out, deliverer.files(receipt.day))
     except SinkError as error:
@@ -90,27 +82,3 @@ def exit_code(receipt: Receipt, alerts: Collection[Alert]) -> ExitCode:
     if Severity.P0_BLOCKER in severities or verdict == "quarantined":
         return ExitCode.OPEN_P0
     return ExitCode.OPEN_P1 if Severity.P1_HIGH in severities else ExitCode.FINE
-
-
-def _chosen(day: str, receipts: Collection[Receipt]) -> Receipt:
-    """The receipt of the day that was asked for. Raises NotPossibleError when there is none."""
-    if not receipts:
-        raise NotPossibleError("no day is known yet: `sluice run` has not seen any event")
-    known = {receipt.day: receipt for receipt in receipts}
-    if day == LATEST:
-        newest = newest_day(list(receipts))
-        if newest is None or newest.status == "open":
-            raise NotPossibleError("no day is closed yet: name an open one by its date")
-        return newest
-    if day == YESTERDAY:
-        day = (date.fromisoformat(max(known)) - timedelta(days=1)).isoformat()
-    if day not in known:
-        raise NotPossibleError(f"nothing is known of {day}: the days known are {min(known)} to {max(known)}")
-    return known[day]
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return bool(_DAY.fullmatch(text) and date.fromisoformat(text))
-    except ValueError:
-        return False

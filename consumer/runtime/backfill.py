@@ -10,6 +10,7 @@ from consumer.runtime.file_batches import read_batches
 from consumer.runtime.options import gate_options, watch_options
 from consumer.tasks.pipeline import Pipeline
 from reports.deliver import Deliverer
+from reports.render import days_ndjson
 from reports.sinks import directory
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def backfill(
             outputs = pipeline.feed(batch.records, wall_ms=wall_ms, unreadable=batch.unreadable)
             _take(outputs, outcome, settings, bury)
         _take(pipeline.end(wall_ms), outcome, settings, bury)
-    directory.write(out, outcome.deliverer.files())
+    days = days_ndjson.render(outcome.deliverer.receipts)
+    directory.write(out, outcome.deliverer.files() | {days_ndjson.NAME: days})
     return outcome
 
 

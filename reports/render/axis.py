@@ -43,11 +43,15 @@ class Axis:
         length = timestamps.DAY_MS if last else max(self._begins[index + 1] - begin, 1)
         return min(index + (ms - begin) / length, float(len(self)))
 
-    def labels(self) -> list[tuple[float, str]]:
-        """Where a day is to be named (the middle of a short calendar's days, the beginning of a long one's weeks)."""
-        if len(self) <= _MOST_LABELLED:
-            return [(index + 0.5, short(day)) for index, day in enumerate(self.days)]
-        return [(float(index), short(day)) for index, day in enumerate(self.days) if _weekday(day) == 0]
+    def labels(self) -> list[tuple[int, str]]:
+        """Which days are to be named: all of a short calendar, the Mondays of a long one."""
+        every = self.is_short
+        return [(index, short(day)) for index, day in enumerate(self.days) if every or _weekday(day) == 0]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether every day has room for its name."""
+        return len(self) <= _MOST_LABELLED
 
     def weeks(self) -> list[int]:
         """Where weeks begin, but for the calendar's own beginning."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.core.days import METRICS
 from detectors.sentences import span
-from reports.render import charts, story, words
+from reports.render import charts, html_parts, story, words
 from reports.render.alert_record import last_word
-from reports.render.axis import Axis, short
+from reports.render.axis import Axis
 from reports.render.history import field_lines, funnel, hour_lines, hours_over, past_lines, usable_before
 from reports.render.html_page import page, phrase, prose
 from reports.render.incidents import Incident, incidents_within, minutes_to_detection
@@ -30,13 +30,9 @@ if TYPE_CHECKING:
 NAME = "report.html"
 
 MOST_ALERTS = 20
-MOST_LANES = 24
 MOST_FIELDS = 40
-MOST_REASONS = 20
+MOST_HISTORY = 20
 """What is shown of each; the loudest, newest or largest. Everything is in `alerts.json` and `daily_metrics.csv`."""
-
-MOST_LEFT = 94
-"""Per cent; a date further right would reach out of its chart."""
 
 _FULL = 0.9995
 
@@ -49,7 +45,7 @@ def render(receipts: Collection[Receipt], alerts: Collection[Alert], day: str | 
     summary = summarise(receipts, alerts, day)
     known = {receipt.day: receipt for receipt in receipts}
     axis = Axis(summary.recent)
-    lanes = incidents_within(list(summary.alerts.values()), axis.days, dict(summary.recent))
+    shown = incidents_within(list(summary.alerts.values()), axis.days, dict(summary.recent))
     return page(
         "report.html",
         {
@@ -59,22 +55,18 @@ def render(receipts: Collection[Receipt], alerts: Collection[Alert], day: str | 
             "status": summary.receipt.status if summary.receipt else "none",
             "sentences": [phrase(sentence) for sentence in story.sentences(summary)],
             "lead": _lead(summary),
-            "strip": [_cell(day, receipt, summary.day) for day, receipt in summary.recent],
-            "axis": [(left, label) for at, label in axis.labels() if (left := _left(at, axis)) <= MOST_LEFT],
-            "metrics": _metrics(summary, known, axis, lanes),
+            "strip": [html_parts.cell(day, receipt, summary.day) for day, receipt in summary.recent],
+            "axis": html_parts.dates(axis),
+            "metrics": _metrics(summary, known, axis, shown),
             "week_before": earlier(summary.day or "1970-01-01", WEEK_DAYS),
             "open": [_incident(incident, summary) for incident in summary.open[:MOST_ALERTS]],
             "more_open": max(len(summary.open) - MOST_ALERTS, 0),
             "over": [_incident(incident, summary) for incident in summary.over[:MOST_ALERTS]],
-            "lanes": [lane for incident in lanes if (lane := _lane(incident, axis))][-MOST_LANES:],
-            "days": [_day(day, receipt) for day, receipt in reversed(summary.recent)],
+            "lanes": html_parts.lanes(shown, axis),
+            "days": [html_parts.day_row(day, receipt) for day, receipt in reversed(summary.recent)],
             **_day_parts(summary, known),
         },
     )
-
-
-def _left(at: float, axis: Axis) -> float:
-    return round(100 * at / max(len(axis), 1), 2)
 
 
 def _title(summary: Summary) -> str:
@@ -91,12 +83,6 @@ def _lead(summary: Summary) -> dict[str, Any] | None:
         "severity": lead.severity,
         "do": prose(lead.do),
     }
-
-
-def _cell(day: str, receipt: Receipt | None, shown: str | None) -> dict[str, Any]:
-    status = receipt.status if receipt else "none"
-    told = words.STATUS[receipt.status] if receipt else "no events"
-    return {"day": day, "short": short(day), "status": status, "told": told, "shown": day == shown}
 
 
 def _metrics(
@@ -151,36 +137,6 @@ def _incident(incident: Incident, summary: Summary) -> dict[str, Any]:
     }
 
 
-def _lane(incident: Incident, axis: Axis) -> dict[str, Any] | None:
-    known = charts.stretch(incident, axis)
-    if known is None:
-        return None
-    left, width = charts.place(*known, len(axis))
-    alert = incident.alert
-    end = f" to {words.moment(alert.resolved_at)}" if alert.state == "resolved" else ""
-    return {
-        "severity": alert.severity[:2],
-        "title": phrase(title(alert), begins=True),
-        "left": left,
-        "width": width,
-        "when": words.moment(alert.first_seen) + end,
-        "state": words.STATE[alert.state],
-        "symptoms": len(incident.symptoms),
-    }
-
-
-def _day(day: str, receipt: Receipt | None) -> dict[str, Any]:
-    if receipt is None:
-        return {"day": day, "status": "none", "told": "no events", "cells": []}
-    cells = [words.NONE if (v := value_of(receipt, m)) is None else words.amount(m, v) for m in METRICS]
-    return {
-        "day": day,
-        "status": receipt.status,
-        "told": words.STATUS[receipt.status],
-        "cells": [*cells, f"{receipt.counts.rejected:,}", receipt.score, f"{receipt.revision:,}"],
-    }
-
-
 def _day_parts(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any]:
     """The sections that only a known day has."""
     receipt = summary.receipt
@@ -194,7 +150,7 @@ def _day_parts(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any]:
         "receipt": receipt,
         "hours": _hours(summary, known),
         "funnel": _funnel(receipt, before),
-        "rejects": _rejects(receipt),
+        "rejects": html_parts.reason_rows(story.not_counted(receipt), receipt.claimed),
         "records": words.many(story.records_of(receipt), "record", "records"),
         "rejected": f"{receipt.counts.rejected:,}",
         "question": story.in_question(receipt),
@@ -212,7 +168,7 @@ def _day_parts(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any]:
         "missing": _missing(receipt),
         "history": [
             (words.moment(e.at), words.STATUS[e.status], e.by, e.reason)
-            for e in receipt.history[-MOST_REASONS:]
+            for e in receipt.history[-MOST_HISTORY:]
         ],
         "late": words.many(receipt.counts.late, "event", "events"),
         "notes": sorted({alert.kind for alert in summary.notes}),
@@ -277,20 +233,3 @@ def _funnel(receipt: Receipt, before: Sequence[Receipt]) -> list[dict[str, Any]]
 
 def _rate(per_100: float | None) -> str:
     return "" if per_100 is None else f"{per_100:,.{_DECIMALS if per_100 < _FEW else 0}f}"
-
-
-def _rejects(receipt: Receipt) -> list[dict[str, Any]]:
-    reasons = sorted(receipt.rejects.items(), key=lambda item: (-item[1], item[0]))
-    if receipt.counts.collisions:
-        reasons.insert(0, ("transaction_collision", receipt.counts.collisions))
-    most = max((count for _, count in reasons), default=1) or 1
-    return [
-        {
-            "reason": words.REASON.get(reason, reason),
-            "code": reason,
-            "count": f"{count:,}",
-            "money": words.money(receipt.claimed[reason]) if reason in receipt.claimed else "",
-            "width": round(100 * min(max(count, 0) / most, 1), 2),
-        }
-        for reason, count in reasons[:MOST_REASONS]
-    ]

@@ -160,9 +160,7 @@ def _rejected(receipt: Receipt) -> list[str]:
 
 def _reasons(receipt: Receipt) -> list[str]:
     """A row for each reason, the most frequent first; colliding purchases are no dead letters, but not counted."""
-    reasons = [*sorted(receipt.rejects.items(), key=lambda item: (-item[1], item[0]))]
-    collided = receipt.counts.collisions
-    reasons = ([("transaction_collision", collided)] if collided else []) + reasons
+    reasons = list(story.not_counted(receipt).items())
     rows = [
         (
             words.REASON.get(reason) or markdown_code(reason),

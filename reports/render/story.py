@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from detectors.alerts import LIVE, Severity
+from detectors.purchases import COLLISION
 from reports.render import words
 from reports.render.remedies import remedy
 from reports.render.titles import Name, Title, title
@@ -224,6 +225,13 @@ def records_of(receipt: Receipt) -> int:
     """Everything that came for the day: its events, and what was rejected without being one."""
     counts = receipt.counts
     return counts.events + counts.rejected - counts.purchase_invalid
+
+
+def not_counted(receipt: Receipt) -> dict[str, int]:
+    """How often by reason, the most frequent first; colliding purchases, which are no dead letters, before all."""
+    collided = receipt.counts.collisions
+    ordered = sorted(receipt.rejects.items(), key=lambda item: (-item[1], item[0]))
+    return ({COLLISION: collided} if collided else {}) | dict(ordered)
 
 
 def in_question(receipt: Receipt) -> str:

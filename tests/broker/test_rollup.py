@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from consumer.cli.exits import ExitCode
+from consumer.cli.report import command as report
 from consumer.cli.rollup import command
 from consumer.core.wire import to_json
 from consumer.runtime.clock import SystemClock
@@ -220,3 +221,16 @@ def test_a_transaction_that_hangs_is_said_at_the_deadline(broker, state, topics)
         read(broker, topics, 2)
     hanging.abort_transaction(20)
     assert len(wait_until(lambda: read(broker, topics, 10).receipts, 20, "the end")) == 7
+
+
+def test_a_report_from_kafka_is_that_of_the_day(broker, topics, state, tmp_path):
+    receipts, alerts = quarantined()
+    state(receipts, alerts)
+    config = tmp_path / "sluice.toml"
+    config.write_text(
+        f'[kafka]\n"bootstrap.servers" = "{broker.bootstrap_servers}"\n'
+        f'[topics]\ndays = "{topics.days}"\nalerts = "{topics.alerts}"\n'
+    )
+    result = CliRunner().invoke(report, ["--date", "2025-02-24", "--config", str(config)])
+    assert (result.exit_code, result.stderr) == (ExitCode.FINE, "")
+    assert result.stdout_bytes == render_files(receipts, alerts, "2025-02-24")["report.md"]

@@ -19,7 +19,7 @@ from tests.faults.bad_input import WARM_UP, bad_values
 from tests.faults.feed import page_view, troubled_shop
 from tests.oracle import JudgedRecord, dead_letters, judge
 
-FILES = {"daily_metrics.csv", "alerts.json", "report.md", "report.html", "dead_letters.ndjson"}
+FILES = {"daily_metrics.csv", "alerts.json", "report.md", "report.html", "days.ndjson", "dead_letters.ndjson"}
 YEAR_AHEAD = "2027-05-05T12:00:00.000Z"
 """Over 400 days ahead of the events in these tests: files have no log whose clock could tell."""
 

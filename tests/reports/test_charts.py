@@ -42,7 +42,7 @@ def test_days_without_a_receipt_take_their_place():
     axis = Axis([("2025-02-23", None), ("2025-02-24", None), ("2025-02-25", None)])
     assert axis.at("2025-02-24T12:00:00.000Z") == 1.5
     assert axis.weeks() == [1]
-    assert axis.labels()[0] == (0.5, "23 Feb")
+    assert axis.labels()[0] == (0, "23 Feb")
 
 
 @given(st.lists(st.floats(0, 1e15), min_size=1))

@@ -1,0 +1,213 @@
+"""`digest.md`: a week, or another range of days, for people: how the days ended, what fired and what of it was true, how
+noisy the rules were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.core.days import METRICS
+from detectors.sentences import span
+from reports.render import words
+from reports.render.alert_record import judgement, last_word
+from reports.render.digest import Digest, digest
+from reports.render.escape import markdown, markdown_code
+from reports.render.incidents import minutes_to_detection
+from reports.render.markdown_table import table
+from reports.render.report_md_alerts import phrase
+from reports.render.summary import value_of
+from reports.render.titles import title
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from consumer.core.days import Receipt
+    from detectors.alerts import Alert
+    from reports.render.digest import RuleLine
+    from reports.render.incidents import Incident
+
+NAME = "digest.md"
+
+MOST_INCIDENTS = 40
+MOST_REASONS = 15
+
+NOISY = (
+    "Fired without anybody finding it true: `sluice backtest` shows what other thresholds would have raised."
+)
+
+JUDGEMENT = {
+    "confirmed": "confirmed",
+    "accepted": "accepted as normal",
+    "silenced": "silenced",
+    "unanswered": "nobody said",
+}
+
+
+def render(receipts: Collection[Receipt], alerts: Collection[Alert], first: str, last: str) -> bytes:
+    """The whole file, about the days from `first` to `last` (ISO dates)."""
+    told = digest(receipts, alerts, first, last)
+    blocks = [
+        [f"# {first} to {last}: {headline(told)}"],
+        [" ".join(sentences(told))],
+        _metrics(told),
+        _incidents(told),
+        _rules(told),
+        _rejects(told),
+        _days(told),
+        [f"State of the data: {words.moment(told.as_of)}."] if told.as_of else [],
+    ]
+    return ("\n\n".join("\n".join(block) for block in blocks if block) + "\n").encode()
+
+
+def headline(told: Digest) -> str:
+    """How the days ended."""
+    named = (
+        ("quarantined", "quarantined"),
+        ("at_risk", "at risk"),
+        ("released", "released"),
+        ("pass", "pass"),
+        ("open", "still open"),
+    )
+    parts = [f"{count} {word}" for status, word in named if (count := told.count(status))]  # type: ignore[arg-type]  # the statuses, one by one
+    missing = sum(receipt is None for _, receipt in told.days)
+    parts += [f"{missing} without events"] if missing else []
+    known = f"{words.many(len(told.days), 'day', 'days')}: "
+    return known + words.listed(parts)
+
+
+def sentences(told: Digest) -> list[str]:
+    """What fired, what was true, and how noisy that was."""
+    if not told.reached:
+        return ["No alert reached anybody."]
+    pages = sum(rule.pages for rule in told.rules)
+    held = sum(rule.held_back for rule in told.rules)
+    notes = sum(rule.notes for rule in told.rules)
+    days = max(len(told.days), 1)
+    lines = [
+        f"{words.many(told.reached, 'alert', 'alerts')} reached people ({pages:,} P0), {told.reached / days:.1f} a day."
+    ]
+    answered = told.reached - sum(rule.unanswered for rule in told.rules)
+    if answered:
+        lines.append(
+            f"People answered {answered:,} of them: {told.true:,} true, {answered - told.true:,} silenced."
+        )
+    else:
+        lines.append("Nobody said of any whether it was true (`sluice alerts ack`, `accept`, `silence`).")
+    if held:
+        lines.append(f"{words.many(held, 'symptom was', 'symptoms were')} held back under a known cause.")
+    if notes:
+        lines.append(f"{words.many(notes, 'note', 'notes')} reached nobody, as notes do.")
+    return lines
+
+
+def _metrics(told: Digest) -> list[str]:
+    rows = [
+        (
+            words.METRIC[line.metric],
+            words.amount(line.metric, line.value),
+            words.NONE if line.before is None else words.amount(line.metric, line.before),
+            words.difference(line.metric, line.value, line.before),
+        )
+        for line in told.metrics
+    ]
+    before = f"the {words.many(len(told.days), 'day', 'days')} before"
+    return table(("of a usable day", "mean", before, "change"), rows)
+
+
+def _incidents(told: Digest) -> list[str]:
+    if not told.incidents:
+        return []
+    lines = [_incident(incident) for incident in told.incidents[:MOST_INCIDENTS]]
+    more = len(told.incidents) - MOST_INCIDENTS
+    lines += [f"- … and {more:,} more in `alerts.json`"] if more > 0 else []
+    return ["## What fired", "", *lines]
+
+
+def _incident(incident: Incident) -> str:
+    alert = incident.alert
+    minutes = minutes_to_detection(alert)
+    when = words.moment(alert.first_seen)
+    when += f" to {words.moment(alert.resolved_at)}" if alert.state == "resolved" else ""
+    found = f", known {span(minutes)} later" if minutes else ""
+    follows = f", explains {len(incident.symptoms):,} more" if incident.symptoms else ""
+    said = markdown(last_word(alert)) or JUDGEMENT[judgement(alert)]
+    state = ", still open" if alert.state == "open" else ""
+    return f"- **{alert.severity[:2]}** {phrase(title(alert))}: {when}{found}{follows}{state}; {said}"
+
+
+def _rules(told: Digest) -> list[str]:
+    if not told.rules:
+        return []
+    header = (
+        "rule",
+        "P0",
+        "P1",
+        "notes",
+        "held back",
+        "true",
+        "silenced",
+        "unanswered",
+        "found in",
+        "lasted",
+    )
+    rows = [_rule(rule) for rule in told.rules]
+    noisy = [markdown_code(rule.kind) for rule in told.rules if rule.is_noisy]
+    advice = ["", f"Worth a look: {', '.join(noisy)}. {NOISY}"] if noisy else []
+    return ["## How noisy the rules were", "", *table(header, rows), *advice]
+
+
+def _rule(rule: RuleLine) -> list[str]:
+    counts = (
+        rule.pages,
+        rule.alerts,
+        rule.notes,
+        rule.held_back,
+        rule.confirmed + rule.accepted,
+        rule.silenced,
+        rule.unanswered,
+    )
+    found, lasted = rule.median_to_detection, rule.median_lasted
+    return [
+        markdown_code(rule.kind),
+        *(f"{count:,}" if count else "" for count in counts),
+        minutes(found),
+        minutes(lasted),
+    ]
+
+
+def minutes(value: float | None) -> str:
+    """A length for a narrow column.
+
+    >>> minutes(7.5), minutes(190), minutes(None)
+    ('8 min', '3 h 10 min', '')
+    """
+    if value is None:
+        return ""
+    hours, rest = divmod(round(value), 60)
+    return f"{hours:,} h {rest} min" if hours else f"{rest} min"
+
+
+def _rejects(told: Digest) -> list[str]:
+    if not told.rejects:
+        return []
+    rows = [
+        (
+            words.REASON.get(reason) or markdown_code(reason),
+            f"{count:,}",
+            words.money(told.claimed[reason]) if reason in told.claimed else words.NONE,
+        )
+        for reason, count in list(told.rejects.items())[:MOST_REASONS]
+    ]
+    return ["## Rejected and not counted", "", *table(("reason", "records", "revenue in question"), rows)]
+
+
+def _days(told: Digest) -> list[str]:
+    header = ("day", "status", *words.METRIC.values(), "rev.")
+    return ["## Days", "", *table(header, [_day(day, receipt) for day, receipt in told.days], words=2)]
+
+
+def _day(day: str, receipt: Receipt | None) -> list[str]:
+    if receipt is None:
+        return [day, "no events", *[""] * len(METRICS), ""]
+    values = [value_of(receipt, metric) for metric in METRICS]
+    shown = [words.NONE if v is None else words.amount(m, v) for m, v in zip(METRICS, values, strict=True)]
+    return [day, words.STATUS[receipt.status], *shown, f"{receipt.revision:,}"]
