@@ -9,11 +9,16 @@ import pytest
 
 from consumer.cli.main import COMMANDS
 from consumer.runtime.metrics import metrics_markdown
-from consumer.settings import settings_markdown
+from consumer.settings import receivers_markdown, settings_markdown
 from detectors.rules import rules_markdown
 
 ROOT = Path(__file__).parents[1]
-TABLES = {"settings": settings_markdown, "metrics": metrics_markdown, "kinds": rules_markdown}
+TABLES = {
+    "settings": settings_markdown,
+    "receivers": receivers_markdown,
+    "metrics": metrics_markdown,
+    "kinds": rules_markdown,
+}
 
 
 def section(text: str, name: str) -> re.Match[str]:

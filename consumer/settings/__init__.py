@@ -6,6 +6,7 @@
 from consumer.settings.definitions import (
     Settings,
     load_settings,
+    receivers_markdown,
     settings_example,
     settings_markdown,
     settings_of,
@@ -16,6 +17,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "load_settings",
+    "receivers_markdown",
     "settings_example",
     "settings_markdown",
     "settings_of",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from consumer.settings import source, table, toml_file
+from consumer.settings import receiver_source, receiver_table, source, table, toml_file
 from consumer.settings.kafka import DEFAULTS, Properties
 from consumer.settings.legal import (
     distinct_topics,
@@ -26,9 +26,12 @@ from consumer.settings.legal import (
     topic,
     zone_name,
 )
-from consumer.settings.names import Name, places
+from consumer.settings.names import Name, Named, places
+from consumer.settings.receiver_source import Receivers, model_of, section_of
+from consumer.settings.receiver_words import web_address
 from consumer.settings.section import Section
 from consumer.settings.watch import Watch
+from consumer.settings.words import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +62,9 @@ class Topics(Section):
     )
     days: Topic = Field(default="sluice.days", description="Topic with the latest receipt of every day.")
     alerts: Topic = Field(default="sluice.alerts", description="Topic with the latest state of every alert.")
+    notices: Topic = Field(
+        default="sluice.notices", description="Topic that keeps what each receiver was told of each alert."
+    )
     replication_factor: Annotated[int, AfterValidator(replicas)] = Field(
         default=-1, description="Copies of each topic that is created; -1 = the broker's default."
     )
@@ -175,6 +181,33 @@ class Deliver(Section):
     )
 
 
+class Notify(Section):
+    """What all receivers of alerts have in common; who they are stands below `[receivers.NAME]`."""
+
+    grace_minutes: int = Field(
+        default=120,
+        ge=1,
+        le=52_560_000,
+        description="What turned longer ago by its events' time is no news of now: it is told only if it still stands, and "
+        "with all else of that kind in one summary.",
+    )
+
+
+class Heartbeat(Section):
+    """A sign of life for a dead man's switch: a service that calls you when the sign stays away."""
+
+    url: Annotated[str, AfterValidator(web_address), Secret()] = Field(
+        default="",
+        description="Address that is asked (GET) as long as this process works and alerts can be delivered; empty = none.",
+    )
+    url_file: Annotated[str, AfterValidator(file_path)] = Field(
+        default="", description="File that holds url."
+    )
+    interval_seconds: float = Field(
+        default=60.0, ge=5, le=86_400, description="Time in seconds between two signs of life."
+    )
+
+
 class Metrics(Section):
     """The HTTP endpoints `/metrics`, `/healthz` and `/readyz`."""
 
@@ -227,6 +260,9 @@ class Settings(Section):
     purchases: Purchases = Purchases()
     watch: Watch = Watch()
     deliver: Deliver = Deliver()
+    notify: Notify = Notify()
+    receivers: Annotated[Receivers, Named()] = Field(default={}, repr=False)
+    heartbeat: Heartbeat = Heartbeat()
     metrics: Metrics = Metrics()
     log: Log = Log()
 
@@ -236,9 +272,18 @@ class Settings(Section):
         """Remembers where each value came from; pydantic hands over the validation's context."""
         self._origins = origins or {}
 
+    def with_receivers(self, receivers: Receivers, origins: Mapping[Name, str]) -> Settings:
+        """The same with these receivers, whose values came from there."""
+        settings = self.model_copy(update={"receivers": receivers})
+        settings._origins = {**self._origins, **origins}  # noqa: SLF001 - of our own kind
+        return settings
+
     def described(self) -> list[table.Setting]:
         """Every setting with its definition, its value (secrets masked) and where the value came from."""
-        return table.rows(self, PLACES, self._origins)
+        found = table.rows(self, PLACES, self._origins)
+        for name, receiver in self.receivers.items():
+            found += table.section(section_of(name), receiver, model_of(receiver.type, name), self._origins)
+        return found
 
 
 PLACES = places(Settings)
@@ -264,8 +309,16 @@ def settings_of(
     file: str = "settings",
 ) -> Settings:
     """The settings out of an already parsed document and variables. Raises `SettingsError`."""
-    given = source.from_document(PLACES, document, lines or {}, file) | source.from_environ(PLACES, environ)
-    return source.build(Settings, PLACES, given)
+    lines = lines or {}
+    receivers, origins = receiver_source.receivers_of(document, environ, lines, file)
+    own = {name: value for name, value in document.items() if name != receiver_source.SECTION}
+    variables = {
+        name: text for name, text in environ.items() if not name.startswith(receiver_source.VARIABLES)
+    }
+    given = source.from_document(PLACES, own, lines, file) | source.from_environ(PLACES, variables)
+    receiver_source.read_secrets("heartbeat", PLACES, given)
+    settings = source.build(Settings, PLACES, given)
+    return settings.with_receivers(receivers, origins)
 
 
 def settings_markdown() -> str:
@@ -275,4 +328,9 @@ def settings_markdown() -> str:
 
 def settings_example() -> str:
     """`sluice.example.toml`: every setting at its default, below its sentence."""
-    return table.example(Settings().described(), PLACES.intros)
+    return table.example(Settings().described(), PLACES.intros) + receiver_table.EXAMPLES
+
+
+def receivers_markdown() -> str:
+    """The reference of the settings of receivers as Markdown, as the README has it."""
+    return receiver_table.markdown()

@@ -20,16 +20,22 @@ Name = tuple[str, str]
 """(section, key); the section of a setting at the top of the file is empty."""
 
 
+class Named:
+    """Marks a field that holds sections of any name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """The settings that a model has: every name with its definition, and the sections that take any key.
 
-    `intros` has a paragraph for each section, in the order of the model.
+    `intros` has a paragraph for each section, in the order of the model. `named` are sections that hold sections of any
+    name; what stands in those is not among the settings here.
     """
 
     fields: dict[Name, FieldInfo]
     free: frozenset[str]
     intros: dict[str, str]
+    named: tuple[str, ...] = ()
 
     @property
     def order(self) -> list[str]:
@@ -50,9 +56,12 @@ def places(model: type[BaseModel]) -> Places:
     fields: dict[Name, FieldInfo] = {}
     free: set[str] = set()
     intros: dict[str, str] = {}
+    named: list[str] = []
     for name, field in model.model_fields.items():
         annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if any(isinstance(one, Named) for one in field.metadata):
+            named.append(name)
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
             fields |= {(name, key): inner for key, inner in annotation.model_fields.items()}
             intros[name] = annotation.__doc__ or ""
         elif get_origin(annotation) is dict:
@@ -60,7 +69,7 @@ def places(model: type[BaseModel]) -> Places:
             intros[name] = field.description or ""
         else:
             fields["", name] = field
-    return Places(fields, frozenset(free), intros)
+    return Places(fields, frozenset(free), intros, tuple(named))
 
 
 def variable(name: Name) -> str:
@@ -69,7 +78,7 @@ def variable(name: Name) -> str:
     >>> variable(("deliver", "out")), variable(("", "group")), variable(("kafka", "bootstrap.servers"))
     ('SLUICE_DELIVER_OUT', 'SLUICE_GROUP', 'SLUICE_KAFKA_BOOTSTRAP_SERVERS')
     """
-    return PREFIX + "_".join(part for part in name if part).upper().replace(".", "_")
+    return PREFIX + "_".join(part for part in name if part).upper().replace(".", "_").replace("-", "_")
 
 
 def title(name: Name) -> str:
@@ -80,7 +89,7 @@ def title(name: Name) -> str:
 
 def unknown_outer(known: Places, name: str, *, is_table: bool) -> str:
     """What to say of a name at the top of the file that is neither a section nor a setting."""
-    sections, keys = list(known.intros), known.keys("")
+    sections, keys = [*known.intros, *known.named], known.keys("")
     if is_table:
         hint = nearest(name, sections, "[{}]") or f"the sections are {', '.join(f'[{s}]' for s in sections)}"
         return f"there is no section {shown_name(name)}; {hint}."

@@ -24,7 +24,7 @@ from consumer.settings.names import (
     unknown_outer,
     variable,
 )
-from consumer.settings.words import SettingsError, is_secret, kind, shown, wanted
+from consumer.settings.words import LIST, SettingsError, has_secret, is_secret, kind, shown, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +104,8 @@ _SERVICE_LINK = re.compile(
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 
-def _is_service_link(name: str, value: str) -> bool:
+def is_service_link(name: str, value: str) -> bool:
+    """Whether Kubernetes has set this variable for a Service."""
     return bool(_SERVICE_LINK.search(name) or (name.endswith("_PORT") and _SERVICE_ADDRESS.match(value)))
 
 
@@ -114,7 +115,7 @@ def from_environ(known: Places, environ: Mapping[str, str]) -> dict[Name, Given]
     free = {variable((section, "")) + "_": section for section in known.free}
     given: dict[Name, Given] = {}
     for name, text in sorted(environ.items()):
-        if not name.startswith(PREFIX) or _is_service_link(name, text):
+        if not name.startswith(PREFIX) or is_service_link(name, text):
             continue
         section = next((free[start] for start in free if name.startswith(start) and name != start), None)
         if name in names:
@@ -133,6 +134,8 @@ def from_environ(known: Places, environ: Mapping[str, str]) -> dict[Name, Given]
 
 def typed(name: str, text: str, field: FieldInfo) -> object:
     """A variable's text as the type of its setting; text that does not fit stays text and is refused later."""
+    if kind(field) == LIST:
+        return [part.strip() for part in text.split(",")] if text.strip() else []
     convert = {"whole number": int, "number": float}.get(kind(field))
     if convert is None:
         return text
@@ -174,7 +177,8 @@ def _sentence(known: Places, given: Mapping[Name, Given], error: ErrorDetails) -
         return f"{subject} {cause}."
     field = known.fields.get(name)
     must = wanted(field) if field else "text in quotes, a number, true or false"
-    value = "this value" if is_secret(name[1]) else shown(one.value if one else None)
+    secret = is_secret(name[1]) or (field is not None and has_secret(field))
+    value = "this value" if secret else shown(one.value if one else None)
     return f"{subject} must be {must}, not {value}."
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumer.settings import kafka
 from consumer.settings.names import Name, Places, variable
-from consumer.settings.words import MASK, is_secret, kind, masked, written
+from consumer.settings.words import MASK, has_secret, is_secret, kind, masked, masked_secret, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,6 +59,7 @@ def rows(settings: BaseModel, known: Places, origins: Mapping[Name, str]) -> lis
 def _section(section: str, values: Any, known: Places, origins: Mapping[Name, str]) -> Iterator[Setting]:
     for key in known.keys(section):
         field = known.fields[section, key]
+        value, secret = getattr(values, key), has_secret(field)
         yield Setting(
             section,
             key,
@@ -66,9 +67,15 @@ def _section(section: str, values: Any, known: Places, origins: Mapping[Name, st
             written(field.default),
             variable((section, key)),
             field.description or "",
-            written(getattr(values, key)),
+            written(masked_secret(value) if secret else value),
             origins.get((section, key), DEFAULT),
+            secret=secret and bool(value),
         )
+
+
+def section(name: str, values: BaseModel, known: Places, origins: Mapping[Name, str]) -> list[Setting]:
+    """The settings of one section, whose name may have dots."""
+    return list(_section(name, values, known, origins))
 
 
 def _properties(section: str, values: Mapping[str, str], origins: Mapping[Name, str]) -> Iterator[Setting]:

@@ -20,6 +20,14 @@ _USERINFO = re.compile(r"(\w://)[^/@\s]+@")
 _MOST_SHOWN = 80
 
 
+LIST = "list of texts"
+"""The type of a setting with several values; in a variable they stand with commas between."""
+
+
+class Secret:
+    """Marks a setting whose value is never shown, or of an address only where it leads."""
+
+
 class SettingsError(Exception):
     """The settings cannot be used. Its text is one sentence: where, what is wrong, and what to do about it."""
 
@@ -36,6 +44,24 @@ def is_secret(name: str) -> bool:
 def masked(name: str, value: str) -> str:
     """A librdkafka property's value as it may be shown: secrets and passwords inside URLs are masked."""
     return MASK if value and is_secret(name) else _USERINFO.sub(rf"\g<1>{MASK}@", value)
+
+
+def has_secret(field: FieldInfo) -> bool:
+    """Whether a setting's definition says that its value is secret."""
+    return any(isinstance(one, Secret) for one in field.metadata)
+
+
+def masked_secret(value: str) -> str:
+    """A secret as it may be shown: nothing of it, but of a web address the host.
+
+    >>> masked_secret("https://hooks.slack.com/services/T0/B0/x"), masked_secret("tgram://token/1"), masked_secret("")
+    ('https://hooks.slack.com/********', 'tgram://********', '')
+    """
+    scheme, separator, rest = value.partition("://")
+    if not separator or not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]{0,30}", scheme, re.ASCII):
+        return MASK if value else ""
+    host = re.split(r"[/?#]", rest)[0].rpartition("@")[2] if scheme in ("http", "https") else ""
+    return f"{scheme}://{host}/{MASK}" if host else f"{scheme}://{MASK}"
 
 
 def quoted(text: str) -> str:
@@ -74,6 +100,8 @@ def shown(value: object) -> str:
 
 def written(value: Any) -> str:
     """A setting's value as TOML writes it, whole."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
     return quoted(value) if isinstance(value, str) else shown(value)
 
 
@@ -86,6 +114,8 @@ def kind(field: FieldInfo) -> str:
     if get_origin(annotation) is Literal:
         *most, last = map(written, get_args(annotation))
         return f"{', '.join(most)} or {last}"
+    if get_origin(annotation) is list:
+        return LIST
     return {int: "whole number", float: "number"}.get(annotation, "text")  # type: ignore[arg-type]  # any type may ask
 
 
@@ -97,6 +127,8 @@ def wanted(field: FieldInfo) -> str:
     match kind(field):
         case "text":
             return "text in quotes"
+        case "list of texts":
+            return 'a list of texts in quotes, such as ["a", "b"]'
         case "whole number" | "number" as number:
             return f"a {number}{between}"
         case choices:
