@@ -47,6 +47,7 @@ OWNED = {
     "transaction.timeout.ms": _EXACTLY_ONCE,
     "message.timeout.ms": _EXACTLY_ONCE,
     "delivery.timeout.ms": _EXACTLY_ONCE,
+    "delivery.report.only.error": "Sluice has to hear of every delivery; remove it",
     "message.max.bytes": "it is worked out from the input topic's max.message.bytes; remove it",
     "enable.partition.eof": "Sluice needs it to know when it has caught up; remove it",
     "partition.assignment.strategy": "each role has the one that it needs; remove it",
@@ -54,6 +55,27 @@ OWNED = {
     "metadata.broker.list": 'it is another name of "bootstrap.servers"; use that one',
 }
 """Properties that are refused, each with why and what to do instead, as it follows "cannot be set here: "."""
+
+CONSUMERS_ONLY = frozenset(
+    {
+        "auto.commit.enable", "check.crcs", "consume.callback.max.messages", "coordinator.query.interval.ms",
+        "fetch.error.backoff.ms", "fetch.max.bytes", "fetch.message.max.bytes", "fetch.min.bytes",
+        "fetch.queue.backoff.ms", "fetch.wait.max.ms", "group.protocol", "group.protocol.type",
+        "group.remote.assignor", "heartbeat.interval.ms", "max.partition.fetch.bytes", "max.poll.interval.ms",
+        "offset.store.method", "offset.store.path", "offset.store.sync.interval.ms", "queued.max.messages.kbytes",
+        "queued.min.messages", "session.timeout.ms",
+    }
+)  # fmt: skip
+PRODUCERS_ONLY = frozenset(
+    {
+        "batch.num.messages", "batch.size", "compression.codec", "compression.level", "compression.type",
+        "enable.gapless.guarantee", "linger.ms", "partitioner", "produce.offset.report",
+        "queue.buffering.backpressure.threshold", "queue.buffering.max.kbytes", "queue.buffering.max.messages",
+        "queue.buffering.max.ms", "queuing.strategy", "request.timeout.ms", "sticky.partitioning.linger.ms",
+    }
+)  # fmt: skip
+"""Properties that one kind of client alone knows what to do with (librdkafka 2.16, CONFIGURATION.md, column C/P; those
+that are refused are left out). The other kind warns of them at each start. A name that is in neither goes to both."""
 
 _NAME = re.compile(r"[A-Za-z0-9._\-]{1,200}", re.ASCII)
 _MOST_NUMBER = 2**63
@@ -104,6 +126,16 @@ PropertyName = Annotated[str, AfterValidator(_property_name)]
 PropertyText = Annotated[str, BeforeValidator(_property_text)]
 Properties = Annotated[dict[PropertyName, PropertyText], AfterValidator(_with_defaults)]
 """librdkafka's properties by name, all as text, which librdkafka takes for every type."""
+
+
+def for_consumers(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties that a consumer makes use of."""
+    return {name: value for name, value in properties.items() if name not in PRODUCERS_ONLY}
+
+
+def for_producers(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties that a producer makes use of."""
+    return {name: value for name, value in properties.items() if name not in CONSUMERS_ONLY}
 
 
 def refused(message: str, properties: Mapping[str, str]) -> str:

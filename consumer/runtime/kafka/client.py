@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import KafkaError, KafkaException
 
+from consumer.settings.kafka import for_consumers, for_producers
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
@@ -27,7 +29,7 @@ def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) ->
         "fetch.queue.backoff.ms": 5,  # the default of 1000 stalls a fast reader
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": 131_072,
-        **user,
+        **for_consumers(user),
         "logger": log,
         "group.id": group,
         "partition.assignment.strategy": "cooperative-sticky",
@@ -65,7 +67,7 @@ def producer_config(
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 1_048_576,
         "batch.size": min(MOST_BATCH_BYTES, most_batch_bytes),
-        **user,
+        **for_producers(user),
         "logger": log,
         "transactional.id": transactional_id,
         "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
@@ -78,7 +80,7 @@ def producer_config(
 
 def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
     """The daemon's admin client: only the settings that every kind of client knows."""
-    return {**user, "logger": log}
+    return {**for_consumers(for_producers(user)), "logger": log}
 
 
 RAISED = (KafkaException, cast("type[BaseException]", KafkaError))
