@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -58,10 +59,13 @@ class Entry(NamedTuple):
 class Log:
     """One partition of a topic."""
 
-    def __init__(self, partition: Partition) -> None:
+    def __init__(self, partition: Partition, places: Iterator[int]) -> None:
         self.partition = partition
         self.first = 0
         self.entries: list[Entry] = []
+        self.places: list[int] = []
+        """Where each entry stands among those of all logs, in the order in which they were written."""
+        self._next_place = places
         self.open: list[Writing] = []
 
     @property
@@ -91,13 +95,17 @@ class Log:
         if writing is not None and self.partition not in writing.starts:
             writing.starts[self.partition] = at
             self.open.append(writing)
-        self.entries.append(Entry(record, writing))
+        self._add(Entry(record, writing))
         return at
 
     def mark(self, writing: Writing) -> None:
         """Writes the marker that ends a transaction."""
         self.open.remove(writing)
-        self.entries.append(Entry(None, writing))
+        self._add(Entry(None, writing))
+
+    def _add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.places.append(next(self._next_place))
 
     def committed(self, start: int, stop: int | None = None) -> Iterator[StoredRecord]:
         """What a `read_committed` reader sees from one offset to another (not included; None: all that is stable)."""
@@ -111,6 +119,7 @@ class Log:
         offset = min(offset, self.stable)
         if offset > self.first:
             del self.entries[: offset - self.first]
+            del self.places[: offset - self.first]
             self.first = offset
 
 
@@ -212,6 +221,7 @@ class SimulatedKafka:
         self.group = Group(self.random, lambda: [p for p in sorted(self.logs) if p.topic in consumed])
         self.told: list[Callable[[Writing], None]] = []
         """Called after each commit."""
+        self._places = count()
         self._epochs: dict[str, int] = {}
         self._open: dict[str, Writing] = {}
         self._later: list[tuple[float, Callable[[], None]]] = []
@@ -221,7 +231,7 @@ class SimulatedKafka:
     def create_topic(self, topic: str, partitions: int) -> None:
         """A topic, or more partitions for one that exists."""
         for number in range(partitions):
-            self.logs.setdefault(Partition(topic, number), Log(Partition(topic, number)))
+            self.logs.setdefault(Partition(topic, number), Log(Partition(topic, number), self._places))
         self.group.rebalance()
 
     def partitions(self, topic: str) -> int:

@@ -2,13 +2,14 @@
 
 Positions go with their journal entries and nothing else does; a journal's chain has no hole and ends at the committed
 offset; facts are numbered without a hole; every input offset below the committed one is counted once or is a dead
-letter once; the watermark never goes back.
+letter once; the watermark never goes back, and never passes what lay unread in a log when somebody told that event time
+had come so far.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.core.facts import GateReport
 from consumer.core.rejection import PURCHASE_INVALID
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from tests.simulated_transport import Topics
 
 DEAD_LETTERS = "events.dlq"
+LONG_AGO = -(2**62)
+
+
+class Told(NamedTuple):
+    """What a gate told of a partition: up to which offset it is read, and its event time; and where that was written."""
+
+    partition: int
+    read_to: int
+    time_ms: int
+    place: int
 
 
 class Ledger:
@@ -30,11 +41,18 @@ class Ledger:
 
     def __init__(self, kafka: SimulatedKafka, topics: Topics) -> None:
         self.commits = 0
+        self.excused = 0
+        """How often the watermark went on beyond the own time of a partition."""
         self._kafka = kafka
         self._topics = topics
         self._journal: dict[Partition, JournalEntry] = {}
         self._facts: dict[int, int] = {}
         self._watermark_ms = -(2**62)
+        self._told: dict[int, Told] = {}
+        self._merged = 0
+        self._read: dict[int, int] = {}
+        self._own_ms: dict[int, int] = {}
+        self._reached: list[tuple[int, int]] = []
         self._accounted: Counter[int] = Counter()
         kafka.told.append(self.check)
 
@@ -77,14 +95,40 @@ class Ledger:
         assert last.to_offset == writing.offsets[consumed] == self._kafka.offsets[consumed]
         self._journal[journal] = last
         if journal.number == 0:
+            self._merge(writing.offsets[consumed])
             for entry in entries:
                 self._check_watermark(entry)
+
+    def _merge(self, to_offset: int) -> None:
+        """Goes along with the watch: how far each partition is read, and where it was first told how far time is."""
+        for offset in range(self._merged, to_offset):
+            if offset in self._told:
+                told = self._told.pop(offset)
+                self._read[told.partition] = told.read_to
+                self._own_ms[told.partition] = max(told.time_ms, self._own_ms.get(told.partition, LONG_AGO))
+                if not self._reached or self._reached[-1][0] < told.time_ms:
+                    self._reached.append((told.time_ms, told.place))
+        self._merged = to_offset
 
     def _check_watermark(self, entry: JournalEntry) -> None:
         clock = read_changes(entry, WatchChanges).clock.put.get("")
         if clock is not None and clock.watermark_ms is not None:
             assert clock.watermark_ms >= self._watermark_ms, "the watermark went back"
+            if clock.watermark_ms > self._watermark_ms:
+                self._check_passed(clock.watermark_ms)
             self._watermark_ms = clock.watermark_ms
+
+    def _check_passed(self, watermark_ms: int) -> None:
+        """No partition was left out that had something unread in its log when time was first told to be here."""
+        since = next((place for time_ms, place in self._reached if time_ms >= watermark_ms), None)
+        assert since is not None, "the watermark is ahead of everybody"
+        for number, read_to in self._read.items():
+            if self._own_ms[number] < watermark_ms:
+                log = self._kafka.logs[Partition(self._topics.events, number)]
+                assert all(place > since for place in log.places[read_to:]), (
+                    "the watermark passed unread events"
+                )
+                self.excused += 1
 
     def _check_facts(self, writing: Writing) -> None:
         for record in self._records(Partition(self._topics.facts, 0), writing):
@@ -93,8 +137,20 @@ class Ledger:
                 expected = self._facts.get(report.partition, 0) + (report.part == 1)
                 assert report.sequence == expected, "facts have a hole"
                 self._facts[report.partition] = report.sequence
+                if report.part == report.parts:
+                    self._told[record.offset()] = self._told_by(report, record, writing)
                 events = sum(minute.events for minute in report.facts.minutes.values())
                 self._accounted[report.partition] += events
+
+    def _told_by(self, report: GateReport, record: StoredRecord, writing: Writing) -> Told:
+        log = self._kafka.logs[Partition(self._topics.facts, 0)]
+        idle_ms = (report.end_ms or 0) - (report.idle_since_ms or 0) if report.end_ms else 0
+        return Told(
+            report.partition,
+            writing.offsets[Partition(self._topics.events, report.partition)],
+            LONG_AGO if report.stream_ms is None else report.stream_ms + max(0, idle_ms),
+            log.places[record.offset() - log.first],
+        )
 
     def _account_dead_letters(self, partition: Partition, writing: Writing) -> None:
         """Those of records that are no events: an invalid purchase is an event as well."""

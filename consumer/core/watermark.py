@@ -161,15 +161,18 @@ class StreamClock:
 class Progress(msgspec.Struct, frozen=True):
     """How far one input partition has been read, as its gate last told.
 
-    `stream_ms`: its stream's time (None: no event yet). `log_ms`: log time of its last record (None: none, or a
-    file's). `idle_since_ms`, `end_ms`: wall time since which, and last at which, its end was known to be reached.
+    `stream_ms`: its stream's time (None: no event yet). `idle_since_ms`: wall time since which all that had come was
+    read (None: there is more). `end_ms`: wall time at which the broker, asked, said that nothing is left (None: it was
+    not asked). `others_ms`: how far the other partitions had come, by the facts that stand before this one.
+    `excused_ms`: event time up to which this partition holds nobody back while it is idle.
     """
 
     sequence: int = 0
     stream_ms: int | None = None
-    log_ms: int | None = None
     idle_since_ms: int | None = None
     end_ms: int | None = None
+    others_ms: int | None = None
+    excused_ms: int | None = None
 
     def time_ms(self) -> int | None:
         """The partition's event time: while it is idle it goes on with the wall clock, up to the calendar's end."""
@@ -177,29 +180,54 @@ class Progress(msgspec.Struct, frozen=True):
             return self.stream_ms
         return min(self.stream_ms + max(0, self.end_ms - self.idle_since_ms), LAST_MS)
 
+    def holds_ms(self) -> int | None:
+        """Event time beyond which the watermark must not go because of this partition; None: it must not move."""
+        own = self.time_ms()
+        if self.idle_since_ms is None or self.excused_ms is None:
+            return own
+        return self.excused_ms if own is None else max(own, self.excused_ms)
 
-CLAIM_MS = 15_000
-"""How much older than the newest log time of the others a partition's "I am at my end" may be and still excuse it.
-Ends are told again every five seconds."""
+    def told(
+        self,
+        sequence: int,
+        stream_ms: int | None,
+        idle_since_ms: int | None,
+        end_ms: int | None,
+        others_ms: int | None,
+    ) -> Progress:
+        """What the partition's next fact makes of it.
+
+        An end excuses it as far as the others had come when its fact *before* was told, no further: the end was asked
+        after that one was committed, so after all that stands before it among the facts, and whatever lay in this
+        partition's log by then has been read. No clock is compared with another, and an owner that died, or stood
+        still between asking and telling, excuses nothing that came later.
+        """
+        excused = self.excused_ms if end_ms is None or self.others_ms is None else self.others_ms
+        return Progress(sequence, stream_ms, idle_since_ms, end_ms, others_ms, excused)
+
+
+def reached(partitions: list[Progress]) -> int | None:
+    """How far event time has come if nothing is in the logs that was not told; None while it is not known.
+
+    The least of the partitions that have more to read; if none has, the furthest of all.
+    """
+    busy = [p.stream_ms for p in partitions if p.idle_since_ms is None]
+    known = [time for time in busy if time is not None]
+    if busy:
+        return min(known) if len(known) == len(busy) else None
+    return max((time for p in partitions if (time := p.time_ms()) is not None), default=None)
 
 
 def watermark(partitions: list[Progress], expected: int, before_ms: int | None) -> int | None:
     """Event time that no partition is behind any more, never before `before_ms`; None while it is not known.
 
-    The least of the partitions' times; one that has been read to its end is left out as long as that end is as new as
-    what the others read. When all are at their end, the furthest of them counts. Nothing is known before all
-    `expected` partitions have told their place.
+    The least of what the partitions allow. Nothing is known before all `expected` partitions have told their place.
     """
     if len(partitions) < expected:
         return before_ms
-    newest_log = max(
-        (p.log_ms for p in partitions if p.end_ms is None and p.log_ms is not None), default=UNKNOWN
-    )
-    telling = [p for p in partitions if p.end_ms is None or p.stream_ms is not None]
-    waited_for = [p for p in telling if p.end_ms is None or p.end_ms < newest_log - CLAIM_MS]
-    times = [p.time_ms() for p in waited_for or telling]
-    known = [t for t in times if t is not None]
+    times = [p.holds_ms() for p in partitions]
+    known = [time for time in times if time is not None]
     if not known or len(known) < len(times):
         return before_ms
-    now = min(known) if waited_for else max(known)
+    now = min(known)
     return now if before_ms is None else max(now, before_ms)

@@ -41,8 +41,8 @@ ENTRIES_A_STEP = 100
 
 @dataclass(frozen=True, slots=True)
 class LoopOptions:
-    """`tick_seconds`: how often a partition that stays at its end says so again (less than a third of
-    `consumer.core.watermark.CLAIM_MS`). `most_fenced`: fenced so often in a row without one commit in between, two
+    """`tick_seconds`: how often the broker is asked whether a partition is still at its end: an idle one holds event
+    time up for two of them. `most_fenced`: fenced so often in a row without one commit in between, two
     processes must be using one instance name. `most_equal`: what was refused, or did not fit together, so often in a row
     always will be."""
 
@@ -63,6 +63,7 @@ class Batch:
     records: list = field(default_factory=list)  # type: ignore[type-arg]
     position: int | None = None
     at_end: bool = False
+    asked: bool = False
 
     def extend(self, polled: Polled, partition: Partition) -> None:
         """Takes in what a poll brought for the partition."""
@@ -105,7 +106,9 @@ class Loop:
         self._observer = observer
         self._transport: Transport | None = None
         self._pending: dict[Partition, Batch] = {}
-        self._ended: dict[Partition, float | None] = {}
+        self._ended: set[Partition] = set()
+        self._asked: dict[Partition, float] = {}
+        """When the end of an input partition was last asked: and told, or denied."""
         self.behind: dict[Partition, int] = {}
         """Records left to read by partition, when last known."""
         self._reached_ms: dict[Partition, int] = {}
@@ -147,6 +150,7 @@ class Loop:
         self._reached_ms.clear()
         self._pending.clear()
         self._ended.clear()
+        self._asked.clear()
         self._trim_from.clear()
 
     def _count_fenced(self, error: Fenced) -> None:
@@ -214,18 +218,29 @@ class Loop:
     def _decide(self, transport: Transport) -> dict[Partition, Decision]:
         parts = transport.input_partitions()
         wall = self._clock.now_ms()
+        self._ask_ends(transport)
         decisions = {}
         for partition, batch in self._pending.items():
-            if batch.records and batch.position is not None:
-                moment = Moment(wall, batch.position, batch.at_end, parts)
+            if batch.position is not None and (batch.records or batch.asked):
+                moment = Moment(wall, batch.position, batch.at_end, parts, batch.asked)
                 decisions[partition] = self._decide_one(partition, batch.records, moment)
-        for partition in transport.still_at_end(self._due(idle=not decisions)):
-            batch = self._pending.setdefault(partition, Batch())
-            position = self.tasks[partition].next_offset if batch.position is None else batch.position
-            if partition not in decisions and position is not None:
-                batch.at_end, batch.position = True, position
-                decisions[partition] = self.tasks[partition].decide([], Moment(wall, position, True, parts))  # noqa: FBT003
         return decisions
+
+    def _ask_ends(self, transport: Transport) -> None:
+        """Asks where the logs end for partitions that seem to be at their end. What was met while reading does not do:
+        the client had it in its queue, perhaps since before the last commit."""
+        due = self._due()
+        ended = transport.still_at_end(due)
+        for partition in due:
+            if partition not in ended:
+                self._asked[partition] = self._clock.monotonic()
+        for batch in self._pending.values():
+            batch.asked = False
+        for partition in ended:
+            batch = self._pending.setdefault(partition, Batch())
+            if batch.position is None:
+                batch.position = self.tasks[partition].next_offset
+            batch.at_end = batch.asked = batch.position is not None
 
     def _decide_one(self, partition: Partition, records: Sequence[Record], moment: Moment) -> Decision:
         try:
@@ -238,17 +253,17 @@ class Loop:
                 about=partition,
             ) from error
 
-    def _due(self, *, idle: bool) -> list[Partition]:
-        """Input partitions at their end that should say so (again) now."""
-        now = self._clock.monotonic()
-        for partition, batch in self._pending.items():
-            if batch.at_end and not batch.records and partition.topic != self._options.facts_topic:
-                self._ended.setdefault(partition, None)
+    def _due(self) -> list[Partition]:
+        """Input partitions that seem to be at their end, and were not asked for a while."""
+        due_from = self._clock.monotonic() - self._options.tick_seconds
+        met = {partition for partition, batch in self._pending.items() if batch.at_end}
+        more = {partition for partition, batch in self._pending.items() if batch.records} - met
         return [
             partition
-            for partition, told in self._ended.items()
+            for partition in sorted((self._ended | met) - more)
             if partition in self.tasks
-            and (idle if told is None else now - told >= self._options.tick_seconds)
+            and partition.topic != self._options.facts_topic
+            and self._asked.get(partition, due_from) <= due_from
         ]
 
     def _transaction(self, decisions: dict[Partition, Decision]) -> Transaction:
@@ -275,9 +290,11 @@ class Loop:
             if batch.records and (reached_ms := log_ms(batch.records[-1])) is not None:
                 self._reached_ms[partition] = reached_ms
             if batch.at_end:
-                self._ended[partition] = now
+                self._ended.add(partition)
             else:
-                self._ended.pop(partition, None)
+                self._ended.discard(partition)
+            if batch.asked:
+                self._asked[partition] = now
             number = journal_partition(partition, self._options.facts_topic)
             turn = decision.slice.turn
             if turn.begins and number in marks:
@@ -341,7 +358,15 @@ class Loop:
     def revoked(self, partitions: Sequence[Partition]) -> None:
         """Drops the partitions' tasks and their pending records."""
         for partition in partitions:
-            for kept in (self.tasks, self.behind, self._pending, self._ended, self._reached_ms, self._trim_from):
+            self._ended.discard(partition)
+            for kept in (
+                self.tasks,
+                self.behind,
+                self._pending,
+                self._asked,
+                self._reached_ms,
+                self._trim_from,
+            ):
                 kept.pop(partition, None)
         self._observer.revoked(partitions)
 

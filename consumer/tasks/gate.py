@@ -114,7 +114,7 @@ class GateTask:
             stream_ms=batch.clock.best_guess_ms(),
             log_ms=state.log_ms,
             idle_since_ms=state.idle_since_ms,
-            end_ms=moment.wall_ms if moment.at_end else None,
+            end_ms=moment.wall_ms if moment.at_end and moment.asked else None,
             facts=facts,
         )
         return [Output(self._options.facts_topic, record, partition=0) for record in gate_reports(report)]

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When and where a batch is decided: the wall clock, the input offset that the batch reaches (not included),
-    whether that is the partition's end, and how many partitions the input has."""
+    whether that is the partition's end, and how many partitions the input has. `asked`: whether the end is the broker's
+    answer to a question that was asked since the last commit; or else one met while reading, which may be older."""
 
     wall_ms: int
     next_offset: int
     at_end: bool = False
     input_partitions: int = 1
+    asked: bool = True
 
 
 @dataclass(slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from consumer.core.daybook import Day, Span, receipt
 from consumer.core.facts import Command, GateReport
 from consumer.core.instant import LAST_MS
@@ -12,7 +14,7 @@ from consumer.core.purchases import PurchaseFact, Remembered, remember
 from consumer.core.record import Output
 from consumer.core.rejection import PURCHASE_INVALID
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
-from consumer.core.watermark import Progress, watermark
+from consumer.core.watermark import Progress, reached, watermark
 from consumer.core.wire import WireError, read_facts, to_json
 from consumer.tasks.draft import Draft
 from consumer.tasks.judge import Judge
@@ -104,12 +106,11 @@ class WatchBatch:
         for fact in report.facts.purchases:
             self._purchase(fact)
         self._judge.see_clients(report.partition, report.facts.clients)
-        progress = Progress(
-            report.sequence, before.stream_ms, before.log_ms, before.idle_since_ms, before.end_ms
-        )
+        progress = msgspec.structs.replace(before, sequence=report.sequence)
         if report.part == report.parts:
-            progress = Progress(
-                report.sequence, report.stream_ms, report.log_ms, report.idle_since_ms, report.end_ms
+            others = [it for number, it in self._partitions.merged().items() if number != report.partition]
+            progress = before.told(
+                report.sequence, report.stream_ms, report.idle_since_ms, report.end_ms, reached(others)
             )
         self._partitions[report.partition] = progress
         self._move_on(report)
@@ -159,7 +160,7 @@ class WatchBatch:
 
     def _move_on(self, report: GateReport) -> None:
         """Event time goes on: days become real, days close, incidents expire."""
-        told = [self._partitions.get(p) or Progress() for p in self._partitions.merged()]
+        told = list(self._partitions.merged().values())
         mark = watermark(told, report.partitions, self.clock.watermark_ms)
         streams = [p.stream_ms for p in told if p.stream_ms is not None]
         furthest = max(

@@ -10,9 +10,7 @@ from consumer.core.watermark import (
     VOICES,
     ClockRules,
     ClockState,
-    Progress,
     StreamClock,
-    watermark,
 )
 
 MINUTE = MINUTE_MS
@@ -166,27 +164,3 @@ def test_deciding_on_a_batch_leaves_the_state_as_it_was():
     before = msgspec.msgpack.encode(state)
     clock_after(*visitors(50, NOON + HOUR), state=state)
     assert msgspec.msgpack.encode(state) == before
-
-
-# -- over all partitions -----------------------------------------------------------------------------------------
-
-
-def reading(stream_ms, log_ms=None):
-    """A partition that has more to read."""
-    return Progress(1, stream_ms, stream_ms if log_ms is None else log_ms)
-
-
-def at_end(stream_ms, since_ms, end_ms, log_ms=None):
-    """A partition that is known to be read up to its end, since and last at these times of the wall."""
-    return Progress(1, stream_ms, stream_ms if log_ms is None else log_ms, since_ms, end_ms)
-
-
-def test_an_end_that_is_too_old_counts_with_the_time_that_passed_until_it():
-    stale = at_end(NOON - DAY, NOON - 2 * HOUR, NOON - HOUR)
-    assert watermark([reading(NOON), stale], 2, None) == NOON - DAY + HOUR
-
-
-def test_a_backlog_of_old_records_does_not_wait_for_an_idle_partition():
-    assert watermark(
-        [reading(NOON - 5 * DAY, log_ms=NOON - 5 * DAY), at_end(NOON - 9 * DAY, NOON, NOON)], 2, None
-    ) == (NOON - 5 * DAY)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from consumer.core.watermark import (
-    CLAIM_MS,
     NO_LOG,
     UNKNOWN,
     VOICES,
@@ -18,6 +17,7 @@ from consumer.core.watermark import (
     ClockState,
     Progress,
     StreamClock,
+    reached,
     watermark,
 )
 
@@ -139,16 +139,19 @@ def test_a_stream_whose_time_is_not_known_guesses_the_median():
 WALL = START + 30 * DAY_MS
 
 
-def reading(stream_ms: int | None, log_ms: int | None = None) -> Progress:
+def reading(stream_ms: int | None) -> Progress:
     """A partition with records left to read."""
-    return Progress(1, stream_ms, log_ms)
+    return Progress(1, stream_ms)
 
 
 def ended(
-    stream_ms: int | None, end_ms: int = WALL, idle_since_ms: int = WALL, log_ms: int | None = None
+    stream_ms: int | None,
+    excused_ms: int | None = None,
+    end_ms: int | None = WALL,
+    idle_since_ms: int = WALL,
 ) -> Progress:
-    """A partition that was at its end at `end_ms`."""
-    return Progress(1, stream_ms, log_ms, idle_since_ms, end_ms)
+    """A partition that was at its end at `end_ms`, and had told nothing else when the others had come to `excused_ms`."""
+    return Progress(1, stream_ms, idle_since_ms, end_ms, excused_ms=excused_ms)
 
 
 @pytest.mark.parametrize(
@@ -160,19 +163,26 @@ def ended(
         ([reading(START)], 1, START),
         ([reading(START + 5), reading(START)], 2, START),
         ([reading(START), reading(None)], 2, None),
-        # at its end: left out, unless nobody is behind it
-        ([reading(START + 5), ended(START)], 2, START + 5),
-        ([reading(START + 5), ended(None)], 2, START + 5),
-        ([ended(START), ended(START + 5)], 2, START + 5),
+        # at its end: left out as far as it is excused
+        ([reading(START + 5), ended(START, START + 5)], 2, START + 5),
+        ([reading(START + 5), ended(START, START + 3)], 2, START + 3),
+        ([reading(START + 5), ended(START)], 2, START),
+        ([reading(START + 5), ended(START + 7, START + 3)], 2, START + 5),
+        # an empty one knows no time of its own
+        ([reading(START + 5), ended(None, START + 3)], 2, START + 3),
+        ([reading(START + 5), ended(None)], 2, None),
         ([ended(None), ended(None)], 2, None),
-        ([ended(None), ended(START)], 2, START),
-        # idle: goes on with the wall clock
-        ([ended(START, WALL + 7000)], 1, START + 7000),
-        ([ended(START, WALL - 7000)], 1, START),
-        # an end that is older than what others read excuses nobody
-        ([reading(START + 5, WALL + CLAIM_MS), ended(START)], 2, START + 5),
-        ([reading(START + 5, WALL + CLAIM_MS + 1), ended(START)], 2, START),
-        ([ended(START + 5, WALL + DAY_MS, WALL + DAY_MS, WALL + DAY_MS), ended(START)], 2, START + 5),
+        # all at their end: the furthest, as far as the others are sure of it
+        ([ended(START, START + 5), ended(START + 5)], 2, START + 5),
+        ([ended(START, START + 3), ended(START + 5)], 2, START + 3),
+        ([ended(START), ended(START + DAY_MS)], 2, START),
+        # idle: goes on with the wall clock, as far as the broker was asked
+        ([ended(START, None, WALL + 7000)], 1, START + 7000),
+        ([ended(START, None, WALL - 7000)], 1, START),
+        ([ended(START, None, None)], 1, START),
+        ([ended(START, START + 9000, WALL + 7000)], 1, START + 9000),
+        # whoever has more to read is not excused, whatever was told before
+        ([reading(START + 5), Progress(1, START, excused_ms=START + 5)], 2, START),
         # more partitions than the topic has are no reason to wait
         ([reading(START), reading(START + 5)], 1, START),
     ],
@@ -181,17 +191,52 @@ def test_the_watermark_is_what_no_partition_is_behind(partitions, expected, mark
     assert watermark(partitions, expected, None) == mark
 
 
-progresses = st.lists(
-    st.builds(
-        Progress,
-        st.just(1),
-        st.none() | moments,
-        st.none() | moments,
-        st.none() | moments,
-        st.none() | moments,
-    ),
-    max_size=5,
+@pytest.mark.parametrize(
+    ("others", "time_ms"),
+    [
+        ([], None),
+        ([reading(START + 5), reading(START)], START),
+        ([reading(START), reading(None)], None),
+        ([reading(START), ended(START + 5), ended(START - 5)], START),
+        ([ended(START + 5), ended(START), ended(None)], START + 5),
+        ([ended(START, None, WALL + 7000), ended(START + 5)], START + 7000),
+        ([ended(None)], None),
+    ],
 )
+def test_others_have_come_as_far_as_they_would_let_the_watermark_go(others, time_ms):
+    assert reached(others) == time_ms
+
+
+def test_an_end_excuses_as_far_as_the_others_had_come_when_the_fact_before_was_told():
+    first = Progress().told(1, START, WALL, WALL, others_ms=START + 5)
+    assert first.holds_ms() == START, "the others may have come there after it was asked"
+    second = first.told(2, START, WALL, WALL, others_ms=START + 9)
+    assert second.holds_ms() == START + 5
+    assert second.told(3, START, WALL, WALL, others_ms=None).holds_ms() == START + 9
+
+
+def test_an_end_that_was_not_asked_excuses_no_further_than_before():
+    asked = Progress().told(1, START, WALL, WALL, START + 5).told(2, START, WALL, WALL, START + 9)
+    met = asked.told(3, START, WALL, None, START + 20)
+    assert met.holds_ms() == START + 5
+    assert met.told(4, START, WALL, WALL, START + 30).holds_ms() == START + 20
+
+
+def test_a_partition_with_more_to_read_counts_with_its_own_time_until_it_is_at_its_end_again():
+    asked = Progress().told(1, START, WALL, WALL, START + 5).told(2, START, WALL, WALL, START + 9)
+    more = asked.told(3, START + 1, None, None, START + 20)
+    assert more.holds_ms() == START + 1
+    assert more.told(4, START + 2, WALL, WALL, START + 30).holds_ms() == START + 20
+
+
+def test_what_the_others_had_reached_before_one_of_them_found_more_to_read_does_not_stay():
+    high = Progress().told(1, START, WALL, WALL, START + DAY_MS).told(2, START, WALL, WALL, START + 5)
+    assert high.holds_ms() == START + DAY_MS
+    assert high.told(3, START, WALL, WALL, START + 5).holds_ms() == START + 5
+
+
+times = st.none() | moments
+progresses = st.lists(st.builds(Progress, st.just(1), times, times, times, times, times), max_size=5)
 
 
 @given(progresses, st.integers(1, 5), moments)
@@ -204,9 +249,10 @@ def test_the_order_of_partitions_does_not_matter(partitions, expected, random):
     mixed = list(partitions)
     random.shuffle(mixed)
     assert watermark(mixed, expected, None) == watermark(partitions, expected, None)
+    assert reached(mixed) == reached(partitions)
 
 
 @given(progresses.filter(bool))
-def test_the_watermark_is_never_ahead_of_every_partition(partitions):
+def test_the_watermark_is_never_ahead_of_what_any_partition_allows(partitions):
     mark = watermark(partitions, len(partitions), None)
-    assert mark is None or mark <= max(p.time_ms() or mark for p in partitions)
+    assert mark is None or all(mark <= p.holds_ms() for p in partitions)

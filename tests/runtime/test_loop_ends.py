@@ -10,7 +10,7 @@ import pytest
 from consumer.core.facts import GateReport
 from consumer.core.wire import read_facts
 from tests.one_process import EVENTS, FACTS, OneProcess, Scripted, five_visits, visit
-from tests.simulated_transport import Undisturbed
+from tests.simulated_transport import SimulatedTransport, Undisturbed
 
 if TYPE_CHECKING:
     from tests.simulated_kafka import SimulatedKafka, Writing
@@ -109,3 +109,62 @@ def test_an_end_that_was_refused_is_told_again(kafka):
     assert process.aborts == 3
     ends = told.ends()
     assert max(later - sooner for sooner, later in pairwise(ends)) < 8
+
+
+def test_a_partition_to_which_records_trickle_is_asked_for_its_end_every_five_seconds_all_the_same(kafka):
+    class Trickle(Undisturbed):
+        """Somebody writes a record a second."""
+
+        written = 0
+
+        def step(self, place: str) -> None:
+            if place == "poll" and kafka.now >= self.written:
+                kafka.logs[EVENTS].append(visit(5))
+                self.written += 1
+
+    told = Told(kafka)
+    OneProcess(kafka, Trickle(kafka)).run(400)
+    ends = told.ends()
+    assert len(ends) > 5
+    assert all(5 <= later - sooner < 7 for sooner, later in pairwise(ends))
+    with_records = [report for _, report in told.reports if report.facts.minutes]
+    assert len(with_records) > 30
+    assert all(report.idle_since_ms is not None for report in with_records), (
+        "each was at its end when it was read"
+    )
+
+
+def test_an_empty_partition_tells_its_end_while_another_is_read_from_a_backlog(kafka):
+    kafka.create_topic("sluice.journal", 3)
+    kafka.create_topic("events", 2)
+    for number in range(50):
+        kafka.logs[EVENTS].append(visit(number))
+    told = Told(kafka)
+    OneProcess(kafka, most_records=1).run(20)
+    partitions = [report.partition for _, report in told.reports]
+    assert partitions.index(1) < 5
+    assert partitions.count(0) > 5
+
+
+def test_a_partition_that_is_not_at_its_end_after_all_is_not_asked_again_at_once(kafka, monkeypatch):
+    class Unread(Undisturbed):
+        """After a while somebody writes a record that takes long to come."""
+
+        written = False
+
+        def happens(self, fault: str) -> bool:
+            if kafka.now > 4 and not self.written:
+                kafka.logs[EVENTS].append(visit(7))
+                self.written = True
+            return fault == "fetch_slow" and self.written
+
+    asked = []
+    ask = SimulatedTransport.still_at_end
+    monkeypatch.setattr(
+        SimulatedTransport, "still_at_end", lambda it, those: asked.extend(those) or ask(it, those)
+    )
+    told = Told(kafka)
+    OneProcess(kafka, Unread(kafka)).run(200)
+    assert kafka.now > 40
+    assert max(told.ends()) < 5
+    assert 3 < len(asked) <= 2 + kafka.now / 5

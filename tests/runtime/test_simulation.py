@@ -6,18 +6,21 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from consumer.core import state, wire
+from consumer.core.days import Receipt
 from consumer.core.instant import rfc3339
 from consumer.core.wire import read_entry
 from consumer.tasks.gate import GateTask
 from consumer.tasks.watch import WatchTask
-from tests.day_numbers import latest_receipts
+from tests.day_numbers import latest_receipts, numbers_of_receipt
 from tests.shop_contract import gate_options, watch_options
+from tests.simulated_ledger import Ledger
 from tests.simulated_transport import TOPICS
 from tests.simulation import Setting, Silent, Simulation
-from tests.strategies import HOUR, Arrival, Made
+from tests.strategies import DAY, HOUR, Arrival, Made
 
 if TYPE_CHECKING:
     from consumer.runtime.transport import Fenced, Partition, Retry
@@ -27,12 +30,14 @@ START = 1_740_614_400_000
 """2025-02-27T00:00:00Z."""
 
 
-def three_days() -> list[Arrival]:
-    """Twenty visits to each day, two hours late now and then, and purchases that repeat and contradict each other."""
+def three_days(*, in_order: bool = False) -> list[Arrival]:
+    """Twenty visits to each day, two hours late now and then and at last two days (unless they are in order), and
+    purchases that repeat and contradict each other."""
     arrivals = []
     for number in range(60):
         at = START + number * 72 * 60_000
-        late = at - 2 * HOUR if number % 7 == 6 else at
+        behind = 2 * DAY if number > 55 else 2 * HOUR if number % 7 == 6 else 0
+        late = at if in_order else at - behind
         client = f"c{number % 9}"
         bought = {"transaction_id": f"t{number % 11}", "revenue": 1 + number % 5, "items": [{}]}
         event = {
@@ -62,18 +67,22 @@ class Notes(Silent):
         self.seen[f"connected anew: {error.outcome}"] += 1
 
 
+SETTING = Setting(processes=3, most_records=4, faulty_steps=400, live=True)
+
+
+def new_task(partition: Partition) -> Task:
+    if partition.topic == TOPICS.facts:
+        return WatchTask(watch_options())
+    return GateTask(partition.number, gate_options())
+
+
 def run(seed: int, notes: Notes) -> tuple[dict[str, int], list[bytes | None]]:
     """A whole run with many faults; the log's ends, and everything on the days topic."""
-
-    def new_task(partition: Partition) -> Task:
-        if partition.topic == TOPICS.facts:
-            return WatchTask(watch_options())
-        return GateTask(partition.number, gate_options())
-
-    setting = Setting(processes=3, most_records=4, faulty_steps=400, live=True)
-    simulation = Simulation(seed, three_days(), 2, setting, new_task, lambda _: notes)
+    simulation = Simulation(seed, three_days(), 2, SETTING, new_task, lambda _: notes)
     kafka = simulation.kafka
+    ledger = Ledger(kafka, TOPICS)
     with simulation.settled():
+        notes.seen["time went on beyond an idle partition's own"] += ledger.excused
         receipts = latest_receipts(kafka.committed_records("sluice.days"))
         notes.seen["a day closed"] += any(receipt.revision for receipt in receipts.values())
         notes.seen["a closed day was amended"] += any(receipt.revision > 1 for receipt in receipts.values())
@@ -115,5 +124,22 @@ def test_the_runs_get_to_where_it_is_hard():
         "a closed day was amended",
         "a journal was trimmed",
         "a journal entry has parts",
+        "time went on beyond an idle partition's own",
     }
     assert notes.seen["processes"] > 200
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_day_closes_before_its_events_are_read_whoever_dies(seed):
+    """Visits that are written in the order of time. Wall clocks that jump by an hour close days of an idle input."""
+    simulation = Simulation(seed, three_days(in_order=True), 2, SETTING, new_task)
+    simulation.never("clock_jumps")
+    Ledger(simulation.kafka, TOPICS)
+    with simulation.settled():
+        written = simulation.kafka.committed_records("sluice.days")
+        told = [msgspec.json.decode(record.value() or b"", type=Receipt) for record in written]
+        closed = [receipt for receipt in told if receipt.revision]
+        final = {receipt.day: numbers_of_receipt(receipt) for receipt in told}
+        assert closed
+        assert [receipt.counts.late for receipt in closed] == [0] * len(closed)
+        assert [numbers_of_receipt(it).events for it in closed] == [final[it.day].events for it in closed]

@@ -306,6 +306,13 @@ def test_idle_is_told_since_the_first_time_that_the_end_was_reached(gate):
     assert told() == (600, 600)
 
 
+def test_an_end_that_was_met_and_not_asked_for_is_idle_but_no_end(gate):
+    gate.task.apply(gate.task.decide([], Moment(100, 0, at_end=True, input_partitions=4)))
+    decision = gate.task.decide([], Moment(200, 0, at_end=True, input_partitions=4, asked=False))
+    (report,) = (read_facts(it.value) for it in decision.outputs if it.topic == "sluice.facts")
+    assert (report.idle_since_ms, report.end_ms) == (100, None)
+
+
 def test_an_empty_partition_says_that_it_is_at_its_end_and_knows_no_time(gate):
     gate.read(at_end=True)
     (report,) = gate.reports()
