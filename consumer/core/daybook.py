@@ -184,12 +184,14 @@ class Day(msgspec.Struct, omit_defaults=True):
         verdict = self.verdict()
         return "released" if self.released and verdict == "quarantined" else verdict
 
-    def revise(self, at_ms: int, reason: str = "", by: str = "") -> None:
-        """A closed day was changed, or closes now: the next revision; its status goes on record if it is another."""
+    def revise(self, at_ms: int, reason: str = "", by: str = "", decided_ms: int | None = None) -> None:
+        """A closed day was changed, or closes now: the next revision; its status goes on record if it is another.
+        `decided_ms`: when a person said so, by the clock on the wall."""
         self.revision += 1
         status = self.status()
         if not self.history or self.history[-1].status != status:
-            entry = HistoryEntry(self.revision, status, rfc3339(at_ms), reason, by)
+            decided_at = None if decided_ms is None else _moment(decided_ms)
+            entry = HistoryEntry(self.revision, status, rfc3339(at_ms), reason, by, decided_at)
             self.history = [*self.history[-MOST_HISTORY + 1 :], entry]
 
 

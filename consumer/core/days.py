@@ -49,13 +49,15 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
-    """A change of a day's status: at which revision, at which event time (RFC 3339), and who and why if a person."""
+    """A change of a day's status: at which revision, and `at` which event time (RFC 3339). If a person decided, who and
+    why, and `decided_at` by the clock on the wall, which may be long after the time of the events."""
 
     revision: int
     status: Status
     at: str
     reason: str = ""
     by: str = ""
+    decided_at: str | None = None
 
 
 class Hours(msgspec.Struct, frozen=True):

@@ -245,7 +245,7 @@ class WatchBatch:
         if day is not None and day.status() == "quarantined":
             draft = self._day(command.target)
             draft.released = True
-            draft.revise(at_ms, command.reason, command.by)
+            draft.revise(at_ms, command.reason, command.by, command.wall_ms)
 
     def _note_collision(self, transaction: str, now: Remembered) -> None:
         known_at = now.first_ms if now.clashed_ms is None else now.clashed_ms

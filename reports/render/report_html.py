@@ -167,7 +167,7 @@ def _day_parts(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any]:
         "full_fields": always,
         "missing": _missing(receipt),
         "history": [
-            (words.moment(e.at), words.STATUS[e.status], e.by, e.reason)
+            (words.moment(e.decided_at or e.at), words.STATUS[e.status], e.by, e.reason)
             for e in receipt.history[-MOST_HISTORY:]
         ],
         "late": words.many(receipt.counts.late, "event", "events"),

@@ -191,7 +191,7 @@ def _history(receipt: Receipt) -> list[str]:
 def _entry(entry: HistoryEntry) -> str:
     by = f" by {markdown(entry.by, 80)}" if entry.by else ""
     reason = f": {markdown(entry.reason)}" if entry.reason else ""
-    return f"- {words.moment(entry.at)}, {words.STATUS[entry.status]}{by}{reason}"
+    return f"- {words.moment(entry.decided_at or entry.at)}, {words.STATUS[entry.status]}{by}{reason}"
 
 
 def _recent(summary: Summary) -> list[str]:

@@ -190,7 +190,9 @@ def test_what_is_not_measurable_is_told_with_its_reason():
 def test_a_release_is_told_with_who_and_why():
     history = [
         HistoryEntry(1, "quarantined", "2025-02-25T01:00:00.000Z"),
-        HistoryEntry(2, "released", "2025-02-25T09:12:00.000Z", "orders compared", "ada"),
+        HistoryEntry(
+            2, "released", "2025-02-25T01:00:00.000Z", "orders compared", "ada", "2025-02-25T09:12:00.000Z"
+        ),
     ]
     report = text_of([receipt("2025-02-24", status="released", revision=2, history=history)], [])
     assert "- 2025-02-25 09:12 UTC, released by ada: orders compared" in report

@@ -365,6 +365,14 @@ def test_a_quarantined_day_is_released_on_record(watch):
     assert (receipt.status, receipt.verdict, receipt.revision) == ("released", "quarantined", 2)
     entry = receipt.history[-1]
     assert (entry.status, entry.reason, entry.by) == ("released", "checked by hand", "ann")
+    assert (entry.at, entry.decided_at) == (receipt.watermark, rfc3339(WALL_MS))
+    assert receipt.history[0].decided_at is None
+
+
+def test_a_clock_beyond_the_calendar_stops_no_release(watch):
+    quarantined(watch)
+    watch.read(to_json(Command("release", THURSDAY, "ann", "checked by hand", 10**18)))
+    assert watch.receipts[THURSDAY].history[-1].decided_at == "9999-12-31T23:59:59.999Z"
 
 
 @pytest.mark.parametrize(
