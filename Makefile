@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo test check campaign bench scenarios docs lock clean
+.PHONY: help install demo test check campaign torture bench scenarios docs lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: $(VENV)/.dev ## Everything CI does: lint, types, import contracts, tests
 
 campaign: $(VENV)/.dev ## Run the long fault campaigns (kills, zombies, lost answers) on a real Apache Kafka
 	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -m campaign -n 0
+
+torture: $(VENV)/.dev ## Harm processes, connections, broker and disks for an hour, then verify every number, record and file
+	@$(BIN)/python -m tests.torture
 
 bench: $(VENV)/.dev ## Measure throughput beside the raw consumer's ceiling, memory and restore time
 	@$(BIN)/python -m tests.bench

@@ -44,6 +44,11 @@ SECTIONS: dict[str, dict[str, object]] = {
     "deliver": {"interval_seconds": 0.2},
 }
 
+ALONE = 0.3
+"""Share of faults that nothing else disturbs."""
+
+SETTLED_SECONDS = 1.5
+
 STILL_SECONDS = 180.0
 """A partition that stands still for longer is a finding."""
 
@@ -52,7 +57,7 @@ QUIET_SECONDS = 300.0
 
 LARGEST_BROKER_MEGABYTES = 4_096
 FILES_MEGABYTES = 8
-FILES = ("daily_metrics.csv", "alerts.json", "report.md")
+FILES = ("daily_metrics.csv", "alerts.json", "report.md", "report.html")
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,8 @@ class Driver:
         self._active: list[Running] = []
         self._deck: list[str] = []
         self._next = 0.0
-        self._alone = True
-        self._since = 0.0
+        self._alone = self._chosen = True
+        self._since = time.monotonic()
         self._told: set[str] = set()
 
     def run(self, tell: Callable[[str], None]) -> None:
@@ -129,10 +134,10 @@ class Driver:
             pause.wait(0.02)
 
     def _may_begin(self) -> bool:
-        """Every second fault is alone: it waits for the others, and for every partition to get on."""
-        if not self._alone:
-            return len(self._active) < len(self._scene.herd.members)
-        return not self._active and self._progress.all_moved_since(self._since)
+        """Some faults are alone: all others are over before and after, and every partition has got on again."""
+        if self._alone:
+            return not self._active and self._progress.all_moved_since(self._since + SETTLED_SECONDS)
+        return len(self._active) < len(self._scene.herd.members)
 
     def _begin(self) -> None:
         if not self._deck:
@@ -142,7 +147,9 @@ class Driver:
         now = time.monotonic()
         self._advance(Running(kind, now, KINDS[kind][0](self._scene), now))
         rng = self._scene.rng
-        self._alone = rng.random() < 0.5
+        chosen = rng.random() < ALONE
+        self._alone = self._chosen or chosen  # before one that was chosen, and after it
+        self._chosen = chosen
         self._next = time.monotonic() + rng.expovariate(1 / self._options.pause_seconds)
 
     def _step(self) -> None:

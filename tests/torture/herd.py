@@ -95,7 +95,9 @@ class Herd:
         said = [str(line.get("reason", line["event"])) for line in process.log[-3:]]
         number = self.site.processes.index(process)
         words = list(process.words)[:1]
-        self.ended.append(f"{member.instance} (log {number:04d}) ended with {code}: {' / '.join([*said, *words])}")
+        self.ended.append(
+            f"{member.instance} (log {number:04d}) ended with {code}: {' / '.join([*said, *words])}"
+        )
 
     def pids(self) -> Iterator[int]:
         """Process ids of those that run."""

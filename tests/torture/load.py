@@ -22,12 +22,13 @@ import click
 from confluent_kafka import KafkaException, Producer
 
 from consumer.local.shop import ShopOptions, events
+from consumer.local.shop_event import midnight_ms
 from consumer.local.shop_faults import CollidingIds, Garbage, InvalidPurchases, OutOfOrder, Replays
 from tests.faults.feed import LATE_SECONDS, Sent, sender
 from tests.torture.hostile import DAY_MS, Maker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from consumer.local.shop_event import ShopEvent
 
@@ -63,6 +64,22 @@ class Shop:
         self._rng = Random(f"{seed} load")
         self._hostile = Maker(self._rng)
         self._lately: deque[Sent] = deque(maxlen=10)
+
+    @property
+    def first_ms(self) -> int:
+        """The beginning of its first day."""
+        return midnight_ms(FIRST_DAY)
+
+    def until(self, over: Callable[[], bool]) -> Iterator[Timed]:
+        """Its records until it is over; then ordinary ones to the end of the next day, so that every day before closes
+        and what a clock that ran ahead had named has come to pass."""
+        last_ms = None
+        for timed in self:
+            if last_ms is None and over():
+                self.settling, last_ms = True, (timed.at_ms // DAY_MS + 2) * DAY_MS
+            if last_ms is not None and timed.at_ms >= last_ms:
+                return
+            yield timed
 
     def __iter__(self) -> Iterator[Timed]:
         now_ms = 0
@@ -171,17 +188,10 @@ def main(servers: str, topic: str, seed: int, rate: float, day_seconds: float) -
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     shop = Shop(seed, rate * day_seconds / EVENTS_PER_SESSION)
     sending = Sending(servers, topic)
-    began, first_ms, last_ms = time.monotonic(), None, None
-    for at_ms, record in shop:
-        first_ms = at_ms if first_ms is None else first_ms
-        if last_ms is None:
-            due = began + (at_ms - first_ms) / DAY_MS * day_seconds
-            stop.wait(max(0.0, due - time.monotonic()))
-            if stop.is_set():
-                shop.settling = True
-                last_ms = (at_ms // DAY_MS + 2) * DAY_MS
-        elif at_ms >= last_ms:
-            break
+    began = time.monotonic() - shop.first_ms / DAY_MS * day_seconds
+    for at_ms, record in shop.until(stop.is_set):
+        if not shop.settling:
+            stop.wait(max(0.0, began + at_ms / DAY_MS * day_seconds - time.monotonic()))
         sending.send(record)
     sending.finish()
     click.echo(json.dumps({"sent": sending.sent}))

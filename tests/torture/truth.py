@@ -104,11 +104,6 @@ def digest(message: Message, added: Callable[[str], bool] = lambda _: False) -> 
     return hashlib.blake2b(parts, digest_size=12).digest()
 
 
-def truth_of(servers: str, topic: str) -> Truth:
-    """What the oracle makes of the input topic."""
-    return judged(read_all(servers, topic))
-
-
 def judged(messages: Iterable[Message]) -> Truth:
     """What the oracle makes of these records."""
     database, rows, near = emptied(), [], {}

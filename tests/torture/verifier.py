@@ -20,7 +20,7 @@ import click
 from tests.oracle import OracleDay, six_decimals
 from tests.torture.alerts import verify_alerts
 from tests.torture.findings import Verdict
-from tests.torture.truth import Place, digest, read_all, truth_of
+from tests.torture.truth import Place, digest, judged, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,16 +51,35 @@ class Topics(NamedTuple):
     alerts: str
 
 
+class Written(NamedTuple):
+    """All records of each topic that the group writes, each partition in its order; of passed events none = they are not written."""
+
+    dead_letters: Iterable[Message]
+    passed: Iterable[Message] | None
+    days: Iterable[Message]
+    alerts: Iterable[Message]
+
+
 def verify(servers: str, topics: Topics, out: Path | None) -> Verdict:
     """Everything that can be known of a group that has read all of its input and is stopped."""
-    truth = truth_of(servers, topics.input)
+    written = Written(
+        read_all(servers, topics.dead_letters),
+        read_all(servers, topics.valid) if topics.valid else None,
+        read_all(servers, topics.days),
+        read_all(servers, topics.alerts),
+    )
+    return compare(judged(read_all(servers, topics.input)), written, topics.input, out)
+
+
+def compare(truth: Truth, written: Written, input_topic: str, out: Path | None) -> Verdict:
+    """What was written with what had to be."""
     verdict = Verdict()
     verdict.line("input records, read to the log's end").compared = len(truth.records)
-    verify_dead_letters(verdict, truth, read_all(servers, topics.dead_letters), topics.input)
-    if topics.valid:
-        verify_passed(verdict, truth, read_all(servers, topics.valid))
-    receipts = verify_receipts(verdict, truth, read_all(servers, topics.days))
-    alerts = verify_alerts(verdict, read_all(servers, topics.alerts))
+    verify_dead_letters(verdict, truth, written.dead_letters, input_topic)
+    if written.passed is not None:
+        verify_passed(verdict, truth, written.passed)
+    receipts = verify_receipts(verdict, truth, written.days)
+    alerts = verify_alerts(verdict, written.alerts)
     if out is not None:
         verify_files(verdict, receipts, alerts, out)
     return verdict
@@ -263,7 +282,8 @@ def verify_files(
     if header != CSV_COLUMNS:
         rows.differs(f"header {header}")
     by_day = Counter(line.partition(",")[0] for line in told)
-    rows.is_twice("days", by_day.total() - len(by_day)) if by_day.total() > len(by_day) else None
+    if by_day.total() > len(by_day):
+        rows.is_twice("a day has several rows", by_day.total() - len(by_day))
     found = {row[0]: row for row in csv.reader(told) if row}
     for day in receipts.keys() | found.keys():
         must = _row(receipts[day]) if day in receipts else None
@@ -272,12 +292,12 @@ def verify_files(
         elif found[day] != must:
             rows.differs(f"{day}: {found[day]} instead of {must}")
     _verify_alerts_file(verdict, alerts, out)
-    report = verdict.line("report.md: names the day, no half file is left behind")
-    report.compared = 1
-    newest = max(receipts, default="")
-    words = _text(report, out / "report.md")
-    if receipts and not any(day in words for day in receipts):
-        report.differs(f"report.md names no day; the newest is {newest}")
+    report = verdict.line("reports: they name a day, no half file is left behind")
+    for name in ("report.md", "report.html"):
+        report.compared += 1
+        words = _text(report, out / name)
+        if receipts and not any(day in words for day in receipts):
+            report.differs(f"{name} names no day")
     for leftover in out.glob(".*"):
         report.differs(f"{leftover.name} was left behind")
 
