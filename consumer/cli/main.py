@@ -16,6 +16,7 @@ COMMANDS = (
     "backfill",
     "backtest",
     "produce",
+    "traffic",
     "rollup",
     "report",
     "gate",

@@ -1,4 +1,5 @@
-"""Records into a topic as any producer of events would send them: idempotent, but outside of all transactions."""
+"""Records into a topic as any producer of events would send them: idempotent, and outside of all transactions unless
+they are to arrive together."""
 
 from __future__ import annotations
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 DELIVERY_TIMEOUT_MS = 30_000
 """A record that the brokers have not taken by then fails, and with it the sending."""
 
+LONGEST_TRANSACTION_MS = 900_000
+"""What brokers allow unless told otherwise (`transaction.max.timeout.ms`)."""
+
 
 class SendError(Exception):
     """Sending cannot go on. Its text is one sentence for the person who sends."""
@@ -33,12 +37,21 @@ class Sender:
     Records with a key go to the partition that Kafka's own Java clients would choose (murmur2), those without to any.
     `created` tells whether the topic was missing, `delivered` how many records each partition has taken, `too_big` how
     many were larger than the topic allows, and so were not sent. Raises `SendError`.
+
+    With `together`, the name of a transactional producer, whoever reads committed records only sees nothing before
+    `finish` and then all of it at once; that must take less than a quarter of an hour.
     """
 
     def __init__(
-        self, kafka: Mapping[str, str], topic: str, partitions: int, replication_factor: int = -1
+        self,
+        kafka: Mapping[str, str],
+        topic: str,
+        partitions: int,
+        replication_factor: int = -1,
+        together: str = "",
     ) -> None:
         self.topic = topic
+        self._together = together
         self.delivered: Counter[int] = Counter()
         self.too_big = 0
         self._failure: KafkaError | None = None
@@ -47,7 +60,11 @@ class Sender:
         try:
             admin = AdminClient(admin_config(kafka, silent))
             self.created = _create_if_missing(admin, topic, partitions, replication_factor)
-            self._producer = Producer(_config(kafka, most_message_bytes(admin, topic), silent))
+            config = _config(kafka, most_message_bytes(admin, topic), silent)
+            self._producer = Producer(config | (_transactions(together) if together else {}))
+            if together:
+                self._producer.init_transactions(TIMEOUT_SECONDS)
+                self._producer.begin_transaction()
         except Fenced as lost:
             raise SendError(f"{lost}; they should answer at {kafka['bootstrap.servers']}") from lost
         except KafkaException as raised:
@@ -84,6 +101,11 @@ class Sender:
         while len(self._producer):
             self.serve(0.1)
         self.serve()
+        if self._together:
+            try:
+                self._producer.commit_transaction(TIMEOUT_SECONDS)
+            except RAISED as raised:
+                raise self._sentence(error_of(raised)) from raised
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         partition = message.partition()
@@ -108,6 +130,13 @@ def _config(kafka: Mapping[str, str], most_bytes: int, log: logging.Logger) -> C
         "acks": "all",
         "message.timeout.ms": DELIVERY_TIMEOUT_MS,
         "message.max.bytes": most_bytes,
+    }
+
+
+def _transactions(name: str) -> Config:
+    return {
+        "transactional.id": name,
+        "transaction.timeout.ms": LONGEST_TRANSACTION_MS,
     }
 
 
