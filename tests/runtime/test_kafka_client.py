@@ -108,3 +108,20 @@ def test_librdkafka_agrees_that_it_is_a_consumers(name, said):
 def test_librdkafka_agrees_that_it_is_a_producers(name, said):
     made(Consumer, {**NOWHERE, "group.id": "g", name: VALUES.get(name, MOST.get(name, "10000"))}, said)
     assert said.warned_of("producer")
+
+
+@pytest.mark.parametrize(
+    ("own", "milliseconds"),
+    [
+        ({}, 120_000),
+        ({"session.timeout.ms": "6000"}, 120_000),
+        ({"session.timeout.ms": "300000"}, 300_000),
+        ({"max.poll.interval.ms": "90000"}, "90000"),
+    ],
+)
+def test_a_rebalance_waits_for_who_neither_joins_nor_dies_for_two_minutes_or_a_session(
+    said, own, milliseconds
+):
+    config = consumer_config({**NOWHERE, **own}, "g", said.logger)
+    assert config["max.poll.interval.ms"] == milliseconds
+    made(Consumer, config, said)

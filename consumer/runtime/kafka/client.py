@@ -21,10 +21,18 @@ TRANSACTION_TIMEOUT_MS = 10_000
 """A dead owner's open transaction holds readers up no longer than this (Kafka Streams' value)."""
 
 
+REBALANCE_TIMEOUT_MS = 120_000
+"""How long a rebalance waits for members that neither join nor die. The client's default is five minutes, in which
+nobody works; nothing that the loop does between two polls takes two."""
+
+
 def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
     """The daemon's consumer. `auto.offset.reset=error`: a place that is gone is said, never guessed."""
+    session = str(user.get("session.timeout.ms", SESSION_TIMEOUT_MS))
+    longest = max(REBALANCE_TIMEOUT_MS, int(session) if session.isdecimal() else 0)
     return {
         "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "max.poll.interval.ms": longest,  # the client refuses less than the session's
         "heartbeat.interval.ms": 1_000,
         "fetch.queue.backoff.ms": 5,  # the default of 1000 stalls a fast reader
         "queued.min.messages": 100_000,

@@ -18,7 +18,7 @@ from consumer.runtime.kafka.client import error_of
 from consumer.runtime.transport import Fatal, Fenced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from confluent_kafka.admin import AdminClient
 
@@ -56,7 +56,7 @@ def _offset(admin: AdminClient, topic: str, number: int, which: OffsetSpec) -> i
 def read(config: Config, admin: AdminClient, topic: str, number: int) -> Iterator[tuple[int, bytes | None]]:
     """All committed records of a journal partition, with their offsets, up to its log end as of now.
 
-    Raises Fenced(lost) when the broker is gone, Fatal when the journal cannot be read to its end.
+    Raises Fenced(lost) when the broker is gone, Fatal when it is there and the journal cannot be read to its end.
     """
     begin, end = log_bounds(admin, topic, number)
     if begin >= end:
@@ -64,12 +64,14 @@ def read(config: Config, admin: AdminClient, topic: str, number: int) -> Iterato
     reader = Consumer(config)
     try:
         reader.assign([TopicPartition(topic, number, begin)])
-        yield from _until(reader, end, f"{topic}[{number}]")
+        yield from _until(reader, end, f"{topic}[{number}]", lambda: log_bounds(admin, topic, number))
     finally:
         reader.close()
 
 
-def _until(reader: Consumer, end: int, where: str) -> Iterator[tuple[int, bytes | None]]:
+def _until(
+    reader: Consumer, end: int, where: str, ask: Callable[[], object]
+) -> Iterator[tuple[int, bytes | None]]:
     reached, progress_at = -1, time.monotonic()
     while True:
         first = reader.poll(0.2)  # consume alone would wait its whole time-out for a full batch
@@ -89,7 +91,8 @@ def _until(reader: Consumer, end: int, where: str) -> Iterator[tuple[int, bytes 
             elif error is not None and error.fatal():
                 raise Fenced(f"{where} cannot be read: {error.str()}", outcome="lost")
         if time.monotonic() - progress_at > PATIENCE_SECONDS:
+            ask()  # a broker that is away is no hanging transaction: raises Fenced(lost)
             raise Fatal(
-                f"{where} could be read up to offset {max(reached, 0)} of {end} only: either a transaction hangs on it "
-                "(see `kafka-transactions.sh find-hanging`) or its broker is away"
+                f"{where} could be read up to offset {max(reached, 0)} of {end} only: a transaction hangs on it (see "
+                "`kafka-transactions.sh find-hanging`)"
             )
