@@ -16,7 +16,7 @@ from detectors.alerts import LIVE, Alert, Severity
 from reports.render import words
 from reports.render.alert_record import judgement, was_held_back
 from reports.render.alerts_json import generated_at
-from reports.render.incidents import Incident, minutes_to_detection, symptoms
+from reports.render.incidents import Incident, Symptoms, minutes_to_detection
 from reports.render.story import not_counted
 from reports.render.summary import FEWEST_DAYS, value_of
 
@@ -134,12 +134,13 @@ def digest(receipts: Iterable[Receipt], alerts: Collection[Alert], first: str, l
     )
     shown = [alert for alert in opened if alert.severity != Severity.P2_NOTE and not was_held_back(alert)]
     seen = [receipt for _, receipt in days if receipt is not None]
+    known_symptoms = Symptoms(alerts)
     return Digest(
         first=first,
         last=last,
         days=tuple(days),
         metrics=tuple(_mean(metric, days, known) for metric in METRICS),
-        incidents=tuple(Incident(alert, symptoms(alert, alerts), new=True) for alert in shown),
+        incidents=tuple(Incident(alert, known_symptoms.of(alert), new=True) for alert in shown),
         rules=tuple(_rules(opened)),
         rejects=_added(not_counted(receipt) for receipt in seen),
         claimed=_claimed(seen),

@@ -39,18 +39,33 @@ def incidents(alerts: Sequence[Alert], day: str | None, receipt: Receipt | None)
     for alert in shown:
         for one in reversed(_causes(alert, of)):
             ordered.setdefault(one.id, one)
-    return [Incident(a, symptoms(a, alerts), a.opened_at >= begins) for a in ordered.values()]
+    known = Symptoms(alerts)
+    return [Incident(a, known.of(a), a.opened_at >= begins) for a in ordered.values()]
 
 
-def symptoms(cause: Alert, alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-    """The known alerts that the cause explains, whichever of the two names the other."""
-    named = set(cause.explains or ())
-    return tuple(
-        alert
-        for alert in alerts
-        if alert.id != cause.id
-        and (alert.id in named or (alert.state == "inhibited" and alert.caused_by == cause.id))
-    )
+class Symptoms:
+    """Who explains whom, looked up by the cause."""
+
+    def __init__(self, alerts: Iterable[Alert]) -> None:
+        self._known: dict[str, tuple[int, Alert]] = {}
+        self._held: dict[str, list[str]] = {}
+        for place, alert in enumerate(alerts):
+            self._known[alert.id] = place, alert
+            if alert.state == "inhibited" and alert.caused_by is not None:
+                self._held.setdefault(alert.caused_by, []).append(alert.id)
+
+    def of(self, cause: Alert) -> tuple[Alert, ...]:
+        """The known alerts that the cause explains, whichever of the two names the other, in the order in which they were
+        given."""
+        named = {*(cause.explains or ()), *self._held.get(cause.id, ())} - {cause.id}
+        return tuple(
+            alert
+            for _, alert in sorted((self._known[name] for name in named & self._known.keys()), key=_place)
+        )
+
+
+def _place(known: tuple[int, Alert]) -> int:
+    return known[0]
 
 
 def touches(alert: Alert, begins: str, ends: str) -> bool:
@@ -106,8 +121,9 @@ def incidents_within(
         return []
     begins = _begins(days[0], receipts.get(days[0]))
     explained = {name for alert in alerts for name in alert.explains or ()}
+    known = Symptoms(alerts)
     found = [
-        Incident(alert, symptoms(alert, alerts), new=False)
+        Incident(alert, known.of(alert), new=False)
         for alert in alerts
         if alert.severity != Severity.P2_NOTE
         and alert.state != "inhibited"

@@ -86,6 +86,8 @@ def _in_words(check: Check, receipt: Receipt) -> Title:
 
 def _what_to_do(summary: Summary, kind: str) -> str:
     receipt = summary.receipt
+    if receipt is not None and receipt.status == "released" and not summary.open:
+        return "Nothing more: the day was released, on record."
     if receipt is None or receipt.status != "quarantined":
         return remedy(kind)
     return f"{remedy(kind)} Then: `{release(receipt.day)}`"

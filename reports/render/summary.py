@@ -37,8 +37,8 @@ Place = Literal["low", "within", "high", "unknown"]
 @dataclass(frozen=True, slots=True)
 class MetricLine:
     """One metric of the day. `value` None = not measurable; `usual` and `spread` (half of the band) as the watch had
-    them when the day closed, None = not known, and `days` says how many usable days there are before; `last_week` is
-    the same weekday's a week before."""
+    them when the day closed, None = not known; where they are not, `days` says how many usable days there are before.
+    `last_week` is the same weekday's a week before."""
 
     metric: str
     value: Decimal | None
@@ -148,11 +148,7 @@ def metric_lines(receipt: Receipt, days: dict[str, Receipt]) -> tuple[MetricLine
 def _line(receipt: Receipt, metric: str, days: dict[str, Receipt]) -> MetricLine:
     normal = receipt.normal.get(metric)
     before = days.get(earlier(receipt.day, WEEK_DAYS) or "")
-    usable = sum(
-        1
-        for day, other in days.items()
-        if day < receipt.day and other.status in USABLE and value_of(other, metric) is not None
-    )
+    usable = 0 if normal is not None else sum(_counts(other, metric, receipt.day) for other in days.values())
     return MetricLine(
         metric,
         value_of(receipt, metric),
@@ -161,6 +157,11 @@ def _line(receipt: Receipt, metric: str, days: dict[str, Receipt]) -> MetricLine
         usable,
         None if before is None or before.status == "open" else value_of(before, metric),
     )
+
+
+def _counts(receipt: Receipt, metric: str, day: str) -> bool:
+    """Whether a receipt's day could tell a later one what is normal."""
+    return receipt.day < day and receipt.status in USABLE and value_of(receipt, metric) is not None
 
 
 def value_of(receipt: Receipt, metric: str) -> Decimal | None:

@@ -1,9 +1,13 @@
 """A digest of several days: how they ended, what fired, what of it was true, how noisy the rules were."""
 
+import re
 from decimal import Decimal
 
 import html5lib
+import hypothesis
 import pytest
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from detectors.alerts import Severity
 from reports.render import digest_html, digest_md
@@ -130,6 +134,51 @@ def test_a_symptom_is_one_also_after_it_is_over():
     freed = said("a", entry("inhibited"), entry("open"), entry("resolved"), state="resolved", caused_by="b")
     assert not was_held_back(freed)
     assert not was_held_back(alert("a"))
+
+
+PIECES = (
+    "<",
+    ">",
+    "&",
+    '"',
+    "`",
+    "|",
+    "*",
+    "[x](y)",
+    "</td>",
+    "<script>",
+    "\n",
+    "# h",
+    "\x1b[2J",
+    "\u202e",
+    "\ud800",
+    "@all",
+    "a",
+)
+texts = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+
+
+def shapes(one, other):
+    """The structure of both files with two texts wherever one from outside may stand."""
+    day = receipt(LAST, rejected=1, rejects={"x" + one: 1}, claimed={"x" + one: "1.5"})
+    fields = {"kind": "k" + one, "subject": "x" + other, "message": other}
+    told = said("a", entry("silenced", "b" + one, other), state="silenced", **fields)
+    page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(
+        digest_html.render([day], [told], FIRST, LAST).decode()
+    )
+    shown = (
+        MarkdownIt("commonmark").enable("table").render(digest_md.render([day], [told], FIRST, LAST).decode())
+    )
+    return [element.tag for element in page.iter()], re.findall(r"</?\w+", shown)
+
+
+HARMLESS = shapes("one", "other")
+
+
+@hypothesis.settings(max_examples=30)
+@hypothesis.given(texts, texts)
+def test_no_text_adds_structure_to_a_digest(one, other):
+    assert shapes(one, other) == HARMLESS
 
 
 def test_a_range_at_the_beginning_of_the_calendar_is_no_error():
