@@ -33,6 +33,8 @@ MAJORITY = 3
 """One or two visitors are no majority: what they say of time is believed for want of better, and nothing is too old
 for it."""
 _FEWEST_VOICES = 8
+_LATELY = 5
+_SPOKEN_AFTER = 8
 _EVERY = 16
 
 
@@ -47,7 +49,8 @@ class ClockRules:
 
 
 class ClockState(msgspec.Struct):
-    """What a stream's clock remembers; part of the journal. `jumps`: events of a voice that were not believed."""
+    """What a stream's clock remembers; part of the journal. `jumps`: events of a voice that were not believed;
+    `present_ms`: what the last few voices said."""
 
     now_ms: int = UNKNOWN
     median_ms: int = UNKNOWN
@@ -55,6 +58,7 @@ class ClockState(msgspec.Struct):
     voices: dict[str, int] = {}
     limit_ms: int = NO_LOG
     jumps: dict[str, int] = {}
+    present_ms: int = UNKNOWN
 
 
 class StreamClock:
@@ -75,6 +79,7 @@ class StreamClock:
         self._heard = state.heard
         self._limit_ms = state.limit_ms
         self._jumps = dict(state.jumps)
+        self._present_ms = state.present_ms
         self._rules = rules
         self.ceiling_ms = self._median_ms + rules.trust_ms
 
@@ -91,12 +96,22 @@ class StreamClock:
             self._take_the_median()
 
     def _leave(self, voice: str) -> None:
-        """The oldest voice leaves; if its clock is still far ahead of everybody else's, it was wrong."""
+        """A voice leaves; if its clock is still far ahead of everybody else's, it was wrong."""
         jumps = self._jumps.pop(voice, 1)
         if self.voices.pop(voice) > self.ceiling_ms + FAR_MS:
-            minute = self.now_ms // MINUTE_MS
+            minute = (self.present_ms() or 0) // MINUTE_MS
             self.ahead += 1
             self.events_ahead[minute] = self.events_ahead.get(minute, 0) + jumps
+
+    def _find_out(self) -> None:
+        """The clocks far ahead that others, most of them not, have spoken after: those were no quiet stream's next."""
+        far = self.ceiling_ms + FAR_MS
+        ahead = [at_ms > far for at_ms in self.voices.values()]
+        if True not in ahead:
+            return
+        for number, voice in enumerate([*self.voices][:-_SPOKEN_AFTER]):
+            if ahead[number] and 2 * sum(ahead[number + 1 : number + 1 + _SPOKEN_AFTER]) < _SPOKEN_AFTER:
+                self._leave(voice)
 
     def _correct(self) -> None:
         """Goes back to what the majority says, if time is more than a day ahead of it."""
@@ -115,6 +130,8 @@ class StreamClock:
         self._median_ms = max(self._median_ms, median)
         self.ceiling_ms = self._median_ms + self._rules.trust_ms
         self.now_ms = max(self.now_ms, self._median_ms)
+        self._find_out()
+        self._listen()
 
     def _median(self) -> int:
         """The median voice, or what the log's clock allows if that is less."""
@@ -139,6 +156,7 @@ class StreamClock:
                 self._heard += 1
                 self.voices[client] = at_ms
                 self._take_the_median()
+            self._listen()
 
     def log_goes_on(self, log_ms: int) -> None:
         """A record without any time of its own, of a stream that is live: time goes on with the log's clock, a little
@@ -153,9 +171,32 @@ class StreamClock:
             return self.now_ms
         return self._median() if self.voices else None
 
+    def present_ms(self) -> int | None:
+        """What time it is for a record that has none of its own: the best guess, or what the last five voices said if that
+        is a little ahead. Where visitors are few, what most of 32 say is old, and so is what is believed."""
+        guess = self.best_guess_ms()
+        if guess is None or not guess < self._present_ms <= guess + FAR_MS:
+            return guess
+        return self._present_ms
+
+    def _listen(self) -> None:
+        """The median of the last five voices, if it is newer than the one before and near what is believed."""
+        if len(self.voices) >= _LATELY:
+            middle = sorted([*self.voices.values()][-_LATELY:])[_LATELY // 2]
+            if middle <= self.now_ms + FAR_MS:
+                self._present_ms = max(self._present_ms, min(middle, self._limit_ms))
+
     def state(self) -> ClockState:
         """What to remember."""
-        return ClockState(self.now_ms, self._median_ms, self._heard, self.voices, self._limit_ms, self._jumps)
+        return ClockState(
+            self.now_ms,
+            self._median_ms,
+            self._heard,
+            self.voices,
+            self._limit_ms,
+            self._jumps,
+            self._present_ms,
+        )
 
 
 class Progress(msgspec.Struct, frozen=True):

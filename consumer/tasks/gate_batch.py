@@ -174,7 +174,8 @@ class Batch:
                     clock.believe(client, at_ms, log_ms)
                     now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
             elif now_ms - at_ms > STALE_MS and back is None:
-                stale[now_ms // MINUTE_MS] = stale.get(now_ms // MINUTE_MS, 0) + 1
+                present = (clock.present_ms() or now_ms) // MINUTE_MS
+                stale[present] = stale.get(present, 0) + 1
 
             number = names.get(name)
             if number is None:

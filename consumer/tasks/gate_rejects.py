@@ -52,7 +52,7 @@ class Rejects:
             kind, log_ms = record.timestamp()
             if kind != NO_TIMESTAMP:
                 self._clock.log_goes_on(log_ms)
-            guess = self._clock.best_guess_ms()
+            guess = self._clock.present_ms()
             minute = None if guess is None else guess // MINUTE_MS
         counts = self.undated if minute is None else self._facts.minute(minute).rejected
         counts[reason] = counts.get(reason, 0) + 1
@@ -90,7 +90,7 @@ class Rejects:
 
     def date(self) -> None:
         """Counts what was waiting for a time, once there is one."""
-        guess = self._clock.best_guess_ms()
+        guess = self._clock.present_ms()
         if self.undated and guess is not None:
             rejected = self._facts.minute(guess // MINUTE_MS).rejected
             for reason, count in self.undated.items():

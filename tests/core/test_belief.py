@@ -102,13 +102,26 @@ def test_a_third_of_all_voices_running_ahead_move_nothing():
     assert clock.now_ms == NOON + 40_000 + 299_000
 
 
-def test_voices_that_left_far_ahead_of_everybody_are_counted():
-    clock = clock_after(("fast", NOON + DAY), *visitors(VOICES - 1))
+def test_a_voice_far_ahead_is_counted_once_others_have_spoken_after_it_and_most_of_them_are_not():
+    clock = clock_after(("fast", NOON + DAY), *visitors(14))
     assert clock.ahead == 0
     take(clock, "one more", NOON)
     assert clock.ahead == 1
-    take(clock, "and one more", NOON)
+    for event in visitors(3 * VOICES):
+        take(clock, *event)
     assert clock.ahead == 1
+    assert clock_after(*visitors(7), *visitors(9, NOON + DAY)).ahead == 0
+
+
+@pytest.mark.parametrize("gap", [2, 4])
+def test_where_visitors_are_few_a_record_without_a_time_is_dated_by_the_last_of_them(gap):
+    few = [(f"visitor {number}", NOON + number * gap * MINUTE) for number in range(100)]
+    clock = clock_after(*few)
+    assert few[-1][1] - clock.now_ms > 10 * MINUTE or gap == 2
+    assert few[-1][1] - clock.present_ms() <= 3 * gap * MINUTE
+    assert clock_after(*few, *visitors(9)).present_ms() >= few[-1][1] - 3 * gap * MINUTE
+    assert clock_after(*few, *visitors(5, NOON + 9 * DAY)).present_ms() <= few[-1][1] + HOUR
+    assert clock_after(state=clock.state()).present_ms() == clock.present_ms()
 
 
 def test_a_stream_whose_visitors_all_move_on_moves_on_however_long_the_pause():
