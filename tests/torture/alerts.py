@@ -85,6 +85,10 @@ def _one_incident_one_id(verdict: Verdict, latest: dict[str, Alert]) -> None:
     for alert in latest.values():
         note = alert["severity"] == "P2_NOTE"
         incident = (alert["kind"], alert["subject"], alert["day"], note, alert["first_seen"])
+        if (
+            alert["caused_by"] is not None
+        ):  # a condition that steps up again opens an alert that names the one before
+            continue
         incidents[incident] += 1
-        if incidents[incident] > 1 and alert["caused_by"] is None:
+        if incidents[incident] > 1:
             line.is_twice(f"{alert['id']}: {incident}")

@@ -39,6 +39,11 @@ KAFKA = {
 }
 """Quick to find out that a process is gone, or that an answer does not come."""
 
+BROKER = {
+    "group.min.session.timeout.ms": "1000",
+    "broker.session.timeout.ms": "4000",  # on a busy machine the node would take itself for dead
+}
+
 SECTIONS: dict[str, dict[str, object]] = {
     "batch": {"max_events": 500, "max_wait_seconds": 0.05},
     "deliver": {"interval_seconds": 0.2},
@@ -208,7 +213,18 @@ def run(options: Options, folder: Path, tell: Callable[[str], None] = lambda _: 
         outcome.restores = herd.restores()
         outcome.wrong = [*scene.wrong, *herd.ended]
     outcome.seconds = time.monotonic() - began
+    (folder / "faults.json").write_text(json.dumps(_course(outcome, began), indent=1))
     return outcome
+
+
+def _course(outcome: Outcome, began: float) -> dict[str, object]:
+    """What was done when, and what stood still when, in seconds since the beginning."""
+    return {
+        "faults": [(f.kind, round(f.start - began, 1), round(f.end - began, 1)) for f in outcome.faults],
+        "standstills": [
+            (s.partition, round(s.start - began, 1), round(s.end - began, 1)) for s in outcome.standstills
+        ],
+    }
 
 
 def _set_up(
@@ -222,8 +238,9 @@ def _set_up(
             stack.callback(broker_disk.close)
         except PermissionError:
             outcome.left_out.append("broker's disk full (it takes the right to mount a file system)")
-    properties = {"group.min.session.timeout.ms": "1000"}
-    kafka = stack.enter_context(EmbeddedKafka(data, properties=properties))
+    if broker_disk is not None:
+        stack.callback(broker_disk.copy_to, folder / "broker")
+    kafka = stack.enter_context(EmbeddedKafka(data, properties=BROKER))
     sections = {**SECTIONS, "topics": {"valid": "torture-valid"}}
     site = stack.enter_context(Site(kafka.bootstrap_servers, "torture-", folder, dict(KAFKA), sections))
     create_topic(site.servers, site.input, options.partitions)
