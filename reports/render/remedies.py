@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detectors.alerts import Alert
+
+_ID = re.compile(r"[0-9a-f]{8,}", re.ASCII)
+_SHORT = 8
+
 _FIELD = "Have the site send the field again, or change the contract if it is gone for good."
 
 REMEDIES: dict[str, str] = {
@@ -11,7 +20,7 @@ REMEDIES: dict[str, str] = {
     "schema_type_changed": "Have the site send the old type again, or allow the new one in the contract.",
     "schema_unknown_event": "Add the event name to the contract if it is meant, or correct it on the site.",
     "field_coverage": "Ask what changed at that time: the site's tracking, or where its visitors come from. If it is "
-    "meant to stay: `sluice alerts accept ID`.",
+    'meant to stay: `sluice alerts accept ID --reason "…"`.',
     "identity_coverage": "Ask who changed the consent banner or the client id: these events count for no session.",
     "purchase_invalid": "Look at the rejected purchases in the dead-letter topic, and ask why the checkout reports them.",
     "transaction_collision": "Compare the purchases of this transaction id with the shop's own orders. None of "
@@ -41,3 +50,9 @@ OTHERWISE = "Find the cause in the evidence in `alerts.json`."
 def remedy(kind: str) -> str:
     """What to do about this kind of alert; a general sentence for a kind that is not known here."""
     return REMEDIES.get(kind, OTHERWISE)
+
+
+def remedy_of(alert: Alert) -> str:
+    """The same, with the alert's own id in the commands, as short as an operator may write it."""
+    told = remedy(alert.kind)
+    return told.replace(" ID ", f" {alert.id[:_SHORT]} ") if _ID.fullmatch(alert.id) else told

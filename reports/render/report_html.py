@@ -16,7 +16,7 @@ from reports.render.axis import Axis
 from reports.render.history import field_lines, funnel, hour_lines, hours_over, past_lines, usable_before
 from reports.render.html_page import page, phrase, prose
 from reports.render.incidents import Incident, incidents_within, minutes_to_detection
-from reports.render.remedies import remedy
+from reports.render.remedies import remedy_of
 from reports.render.summary import WEEK_DAYS, Summary, earlier, summarise, value_of
 from reports.render.sureness import sure
 from reports.render.titles import title
@@ -56,6 +56,7 @@ def render(receipts: Collection[Receipt], alerts: Collection[Alert], day: str | 
             "sentences": [phrase(sentence) for sentence in story.sentences(summary)],
             "lead": _lead(summary),
             "strip": [html_parts.cell(day, receipt, summary.day) for day, receipt in summary.recent],
+            "span": words.many(len(summary.recent), "day", "days").removeprefix("1 "),
             "axis": html_parts.dates(axis),
             "metrics": _metrics(summary, known, axis, shown),
             "week_before": earlier(summary.day or "1970-01-01", WEEK_DAYS),
@@ -132,7 +133,7 @@ def _incident(incident: Incident, summary: Summary) -> dict[str, Any]:
         "said": last_word(alert),
         "cause": phrase(title(cause)) if cause else None,
         "symptoms": [phrase(title(symptom)) for symptom in incident.symptoms],
-        "do": prose(remedy(alert.kind)),
+        "do": prose(remedy_of(alert)),
         "id": alert.id,
     }
 

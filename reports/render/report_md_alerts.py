@@ -10,7 +10,7 @@ from reports.render import words
 from reports.render.alert_record import last_word
 from reports.render.escape import markdown, markdown_code
 from reports.render.incidents import minutes_to_detection
-from reports.render.remedies import remedy
+from reports.render.remedies import remedy_of
 from reports.render.sureness import sure
 from reports.render.titles import Name, Title, title
 
@@ -80,7 +80,7 @@ def _open(incident: Incident, summary: Summary, advised: set[str]) -> list[str]:
     lines += _causes(incident, summary)
     if alert.kind not in advised:
         advised.add(alert.kind)
-        lines.append(f"  What to do: {remedy(alert.kind)}")
+        lines.append(f"  What to do: {remedy_of(alert)}")
     return [*(f"{line}  " for line in lines[:-1]), lines[-1]]  # two spaces: a line break inside the list item
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from detectors.alerts import LIVE, Severity
 from detectors.purchases import COLLISION
 from reports.render import words
-from reports.render.remedies import remedy
+from reports.render.remedies import remedy, remedy_of
 from reports.render.titles import Name, Title, title
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def lead(summary: Summary) -> Lead | None:
     against = [check for check in receipt.checks if check.result in AGAINST] if receipt else []
     if shown and (summary.open or against):
         alert = shown[0].alert
-        do = _what_to_do(summary, alert.kind)
+        do = _what_to_do(summary, remedy_of(alert))
         return Lead(title(alert), words.moment(alert.first_seen), alert.severity[:2], do, alert.kind)
     if receipt is not None and against:
         first = min(against, key=lambda check: check.result != "quarantined")
-        return Lead(_in_words(first, receipt), "", "", _what_to_do(summary, first.rule), first.rule)
+        return Lead(_in_words(first, receipt), "", "", _what_to_do(summary, remedy(first.rule)), first.rule)
     return None
 
 
@@ -84,13 +84,13 @@ def _in_words(check: Check, receipt: Receipt) -> Title:
     return (Name(check.rule), check.reason)
 
 
-def _what_to_do(summary: Summary, kind: str) -> str:
+def _what_to_do(summary: Summary, told: str) -> str:
     receipt = summary.receipt
     if receipt is not None and receipt.status == "released" and not summary.open:
         return "Nothing more: the day was released, on record."
     if receipt is None or receipt.status != "quarantined":
-        return remedy(kind)
-    return f"{remedy(kind)} Then: `{release(receipt.day)}`"
+        return told
+    return f"{told} Then: `{release(receipt.day)}`"
 
 
 def release(day: str) -> str:

@@ -217,6 +217,22 @@ def test_every_kind_of_alert_says_what_to_do():
     assert remedy("a_kind_of_tomorrow") == OTHERWISE
 
 
+def test_a_command_names_the_alert_itself():
+    told = alert("69b3021609ea9a0121e7", kind="field_coverage", subject="referrer")
+    assert 'sluice alerts accept 69b30216 --reason "…"' in text_of(good_week(), [told])
+    assert 'sluice alerts accept ID --reason "…"' in text_of(
+        good_week(), [alert("`x`", kind="field_coverage")]
+    )
+
+
+def test_a_day_that_was_released_has_nothing_left_to_do():
+    day = receipt(
+        "2025-02-24", status="released", checks=[Check("transaction_collision", "quarantined", "two")]
+    )
+    over = alert("a", state="expired", day="2025-02-24")
+    assert "**What to do:** Nothing more: the day was released, on record." in text_of([day], [over])
+
+
 def test_a_hostile_day_has_the_same_sections_links_and_tags_as_a_harmless_one():
     page = page_of(*hostile())
     assert set(re.findall(r"<(\w+)", page)) <= {
