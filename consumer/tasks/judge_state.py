@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class JudgeOptions:
     """What the rules may be told. `hold_minutes`: how long after a minute's end events of it are waited for (the
-    disorder within a partition that changes no alert). `slot_minutes`: fields and shares are looked at this often,
+    disorder within a partition that changes no alert). `slot_minutes`: shares are looked at this often,
     or as soon as `slot_trials` events came."""
 
     zone: DayZone
     contract: Contract
     lateness_minutes: int = 60
     hold_minutes: int = 2
-    slot_minutes: int = 5
+    slot_minutes: int = 10
     slot_trials: int = 50
     limits: WatchLimits = field(default_factory=WatchLimits)
     pace: PaceRules = field(default_factory=PaceRules)
