@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo test check campaign torture bench scenarios docs lock clean
+.PHONY: help install demo test check campaign torture bench scenarios monitoring docs lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Make .venv with the sluice command
 
@@ -37,8 +37,12 @@ bench: $(VENV)/.dev ## Measure throughput beside the raw consumer's ceiling, mem
 scenarios: $(VENV)/.dev ## Run drawn shops, quiet and with faults, and say what the rules find and how fast
 	@$(BIN)/python -m tests.scenarios
 
+monitoring: $(VENV)/.dev ## Break a real run under a real Prometheus: every panel must show something, every alarm must fire
+	@$(BIN)/python -m tests.deploy
+
 docs: $(VENV)/.dev ## Write the generated tables, examples and golden files anew
-	@$(BIN)/python -m pytest -q --update-goldens tests/test_documentation.py tests/test_settings.py
+	@$(BIN)/python -m pytest -q --update-goldens tests/test_documentation.py tests/test_settings.py \
+	  tests/deploy/test_dashboard.py
 
 lock: $(VENV)/.dev ## Lock the dependencies anew, with hashes
 	@$(PIP) uv

