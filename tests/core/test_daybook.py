@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.core.daybook import MOST_HISTORY, MOST_NAMES, MOST_TOLD, Day, Span, receipt
-from consumer.core.days import HistoryEntry
+from consumer.core.days import HistoryEntry, Receipt
 from consumer.core.facts import REST, MinuteFacts
 from consumer.core.purchases import DayChange
 from consumer.core.rejection import PURCHASE_INVALID, Reason
@@ -151,6 +151,15 @@ def test_of_a_day_that_an_older_version_began_no_hours_are_told():
     sums = Day(events=7)
     sums.add(MinuteFacts(3), 5)
     assert written(sums).hours is None
+
+
+def test_what_an_older_version_wrote_is_read():
+    packed = msgspec.msgpack.encode({"events": 5, "rejected": {"empty": 1}})
+    sums = msgspec.msgpack.decode(packed, type=Day)
+    told = msgspec.json.decode(msgspec.json.encode(written(sums)))
+    lacking = ("begins", "ends", "hours", "names", "coverage", "normal", "claimed")
+    older = msgspec.convert({name: value for name, value in told.items() if name not in lacking}, Receipt)
+    assert (older.counts.events, older.hours, older.normal) == (5, None, {})
 
 
 def test_what_rejected_and_collided_purchases_claim_adds_up_exactly():

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.core.days import Counts, HistoryEntry, Metrics, Receipt
+from consumer.core.days import Counts, HistoryEntry, Hours, Metrics, Receipt
 from consumer.core.wire import to_json
 from detectors.alerts import Alert
-from detectors.verdict import Check
+from detectors.verdict import Check, Normal
 from reports.deliver import Deliverer, render_files
 from tests.reports.sample_state import alert, good_week, quarantined, receipt
 
@@ -77,6 +77,17 @@ BAD_DAYS = {
     "no day": (b"=cmd", changed_json(receipt("2025-02-24"), day="=cmd")),
     "a day that does not exist": (b"2025-02-30", changed_json(receipt("2025-02-24"), day="2025-02-30")),
     "no number": (b"2025-02-24", to_json(receipt("2025-02-24", revenue="much"))),
+    "a coverage that is none": (b"2025-02-24", to_json(receipt("2025-02-24", coverage={"a": "all"}))),
+    "money that is none": (b"2025-02-24", to_json(receipt("2025-02-24", claimed={"a": "1e9"}))),
+    "too few hours": (b"2025-02-24", to_json(receipt("2025-02-24", hours=Hours([1], [1], [1])))),
+    "a count too large": (
+        b"2025-02-24",
+        to_json(receipt("2025-02-24", hours=Hours([10**18] * 24, [0] * 24, [0] * 24))),
+    ),
+    "a normal too large": (
+        b"2025-02-24",
+        to_json(receipt("2025-02-24", normal={"a": Normal(1e300, 1.0, 0.0, 3)})),
+    ),
     "infinite": (b"2025-02-24", to_json(receipt("2025-02-24", revenue="Infinity"))),
     "endless number": (b"2025-02-24", to_json(receipt("2025-02-24", revenue="9" * 500))),
     "endless whole number": (b"2025-02-24", to_json(receipt("2025-02-24", sessions=10**100))),
