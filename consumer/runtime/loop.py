@@ -323,7 +323,7 @@ class Loop:
         entries = self._replay(partition, task)
         offset = _agreed(partition, task.next_offset, committed)
         self.tasks[partition] = task
-        self._observer.restored(partition, entries, self._clock.monotonic() - started, offset)
+        self._observer.restored(partition, self.tasks, entries, self._clock.monotonic() - started, offset)
         return offset
 
     def _replay(self, partition: Partition, task: Task) -> int:

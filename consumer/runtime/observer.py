@@ -39,8 +39,15 @@ class Observer(Protocol):
         at the beginning (0), every now and then, and at the end."""
         ...
 
-    def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
-        """A partition's state was read back and it is ours."""
+    def restored(
+        self,
+        partition: Partition,
+        tasks: Mapping[Partition, Task],
+        entries: int,
+        seconds: float,
+        offset: int | None,
+    ) -> None:
+        """A partition's state was read back and it is ours; `tasks` are all that we have now."""
         ...
 
     def revoked(self, partitions: Sequence[Partition]) -> None:

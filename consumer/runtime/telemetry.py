@@ -81,13 +81,22 @@ class Telemetry:
         self._metrics.restoring(len(self._restoring))
         self._journal.restored(partition, size)
 
-    def restored(self, partition: Partition, entries: int, seconds: float, offset: int | None) -> None:
+    def restored(
+        self,
+        partition: Partition,
+        tasks: Mapping[Partition, Task],
+        entries: int,
+        seconds: float,
+        offset: int | None,
+    ) -> None:
         """See `Observer`."""
         self._ours.add(partition)
         self._health.set("assigned", True)  # noqa: FBT003
         self._ends_restoring(partition)
         self._metrics.restored(seconds)
         self._tell_assigned()
+        self._tell_state(list(tasks.values()))
+        self._count_at = self._look_at = self._clock.monotonic()
         self._log.info(
             "partition restored",
             partition=_name(partition),

@@ -172,6 +172,17 @@ def test_the_newest_days_are_shown_once_the_watch_has_them(kafka):
     assert process.seen[-1]["days"] == 6
 
 
+def test_what_the_state_says_is_shown_as_soon_as_it_is_restored(kafka):
+    Told(kafka).run(20)
+    later, seen = Told(kafka), []
+    later.telemetry.committed = lambda *_: None
+    later.telemetry.turned = lambda: seen.append(
+        later.metrics.registry.get_sample_value("sluice_watermark_timestamp_seconds", {"role": "watch"})
+    )
+    later.run(10)
+    assert seen[-1] > 0
+
+
 def test_alerts_and_days_are_lines_of_the_log_without_a_word_out_of_an_event(kafka):
     process = Told(kafka)
     order = '{"transaction_id":"ORD-%s","total_item_quantity":1,"revenue":%s,"items":[{"item_id":"x"}]}'
