@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from contextlib import suppress
 
@@ -129,3 +130,18 @@ def test_a_producer_that_was_fenced_amid_its_records_closes_without_a_word(kafka
     with pytest.raises(Fenced):
         older.commit(Transaction(records, positions={here: 0}))
     older.close()
+
+
+def test_a_producer_that_hangs_as_it_closes_does_not_keep_its_member_in_the_group(kafka, here, monkeypatch):
+    monkeypatch.setattr(transaction, "HANG_SECONDS", 0.5)
+    transport = member(kafka.bootstrap_servers, here)
+    released = threading.Event()
+
+    class Hanging:
+        close = released.wait
+
+    monkeypatch.setattr(transport._producer, "_producer", Hanging())
+    transport.close()
+    released.set()
+    heir = member(kafka.bootstrap_servers, here)  # gets the partition at once
+    heir.close()

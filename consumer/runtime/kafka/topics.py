@@ -49,19 +49,23 @@ def wanted(
     """Partitions and settings of every topic that Sluice writes.
 
     State and facts are kept for ever and trimmed by Sluice itself: the default retention of a week would delete state.
+    The broker dates the records: it refuses those of a process whose clock is an hour ahead of its own, and would delete
+    those of one whose clock is a week behind.
     """
+    dated = {"message.timestamp.type": "LogAppendTime"}
     larger = str(most_input_bytes + ROOM_FOR_HEADERS)
-    kept = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-    latest = {"cleanup.policy": "compact"}
+    kept = {**dated, "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    latest = {**dated, "cleanup.policy": "compact"}
+    passing = {**dated, "cleanup.policy": "delete", "max.message.bytes": larger}
     topics = {
-        names.dead_letters: (input_partitions, {"cleanup.policy": "delete", "max.message.bytes": larger}),
+        names.dead_letters: (input_partitions, passing),
         names.facts: (1, {**kept, "segment.bytes": "67108864"}),
         names.journal: (input_partitions + 1, {**kept, "segment.bytes": "67108864"}),
         names.days: (1, latest),
         names.alerts: (1, latest),
     }
     if names.valid:
-        topics[names.valid] = (input_partitions, {"cleanup.policy": "delete", "max.message.bytes": larger})
+        topics[names.valid] = (input_partitions, passing)
     return topics
 
 

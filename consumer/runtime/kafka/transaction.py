@@ -197,9 +197,14 @@ class TransactionalProducer:
         raise Fenced(sentence, outcome="unknown") from raised
 
     def close(self) -> None:
-        """Aborts what is open and lets go of the client; of one that hangs the broker aborts what is open."""
-        if self._hangs:
-            return
+        """Aborts what is open and lets go of the client. One that hangs is left behind: the broker aborts what is open,
+        and whoever closes has to leave the group, or others wait for its partitions."""
+        if not self._hangs:
+            thread = threading.Thread(target=self._close, name="close the producer", daemon=True)
+            thread.start()
+            thread.join(HANG_SECONDS)
+
+    def _close(self) -> None:
         try:
             self._producer.close()
         except (*RAISED, RuntimeError, SystemError) as ignored:
