@@ -37,11 +37,17 @@ SECTIONS = {"log": {"format": "json"}, "metrics": {"port": 0}, "deliver": {"inte
 class Process:
     """One running command. `log` has its JSON lines; what it says that is no JSON stands in `words`."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        program: tuple[str, ...] = PROGRAM,
+    ) -> None:
         self.log: list[dict[str, Any]] = []
         self.words: deque[str] = deque(maxlen=200)
         self._child = subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -10,7 +10,6 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,16 +20,15 @@ from tests.processes import Process, Site
 from tests.topic_reader import create_topic
 from tests.torture.faults import KINDS, SESSION_SECONDS, NotNow, Scene
 from tests.torture.findings import Verdict
-from tests.torture.herd import Herd
-from tests.torture.machine import NoMoreFiles, SmallDisk, WallClock, faketime
+from tests.torture.herd import PARENT, Herd
+from tests.torture.machine import NoMoreFiles, SmallDisk, WallClock
 from tests.torture.progress import Fault, Progress, Standstill
 from tests.torture.verifier import Topics, verify, verify_delivery
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-PARENT = Path(__file__).parents[2]
+    from pathlib import Path
 
 KAFKA = {
     "session.timeout.ms": str(int(1000 * SESSION_SECONDS)),
@@ -247,12 +245,7 @@ def _set_up(
     herd = Herd(site, Random(f"{options.seed} faults"))
     stack.callback(herd.write_logs, folder / "logs")
     stack.callback(herd.close)
-    clock = None
-    if "clock jumps" in kinds:
-        if faketime() is None:
-            outcome.left_out.append("clock jumps (it takes the package libfaketime)")
-        else:
-            clock = WallClock(folder)
+    clock = WallClock(folder)
     for number in range(options.processes):
         herd.add(chr(ord("a") + number), clock if number == options.processes - 1 else None)
     return site, herd, kafka, broker_disk

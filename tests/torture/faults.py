@@ -303,14 +303,13 @@ def fill_the_disk(scene: Scene) -> Iterator[float]:
 
 
 def jump_the_clock(scene: Scene) -> Iterator[float]:
-    """A process's wall clock is ahead or behind for a while: seconds, minutes, an hour, days."""
+    """A process's wall clock is ahead or behind for a while: seconds, minutes, hours, days."""
     member, rng = scene.take(lambda member: member.clock is not None), scene.rng
     assert member.clock is not None
-    size = rng.choice((30, 600, 3_500, 7_300, 2 * 86_400))
+    size = rng.choice((30, 600, 3_500, 7_300, 10 * 86_400))
     member.clock.jump(rng.choice((-1, 1)) * rng.randint(size // 2, size))
     yield rng.uniform(2, 10)
     member.clock.jump(0)
-    yield 1.5
     scene.give_back(member)
 
 

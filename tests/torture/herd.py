@@ -4,19 +4,23 @@ itself is noted and started again, as a supervisor would."""
 from __future__ import annotations
 
 import json
+import os
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.processes import Process, Site
+from tests.processes import PROGRAM, Process, Site
 from tests.torture.network import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from random import Random
 
     from tests.torture.machine import WallClock
+
+PARENT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -66,9 +70,13 @@ class Herd:
         """A process on the member's way to the broker."""
         config = str(self.site.settings(member.way.address))
         environment = {"SLUICE_INSTANCE": instance or member.instance, "PYTHONFAULTHANDLER": "1"}
+        program = PROGRAM
         if member.clock is not None:
-            environment |= member.clock.environment()
-        process = Process(["run", "--config", config], environment, self.site.folder)
+            program = (sys.executable, "-W", "error", "-m", "tests.torture.jumping", str(member.clock.file))
+            environment["PYTHONPATH"] = os.pathsep.join(
+                [str(PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
+        process = Process(["run", "--config", config], environment, self.site.folder, program)
         self.site.processes.append(process)
         return process
 

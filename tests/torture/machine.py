@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import resource
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 FILLER = "filler"
 
@@ -94,35 +92,18 @@ class NoMoreFiles:
 
 
 class WallClock:
-    """A process's wall clock, which can be set while it runs (by libfaketime; the monotonic clock goes on unharmed)."""
+    """A process's wall clock, which can be set while it runs. The monotonic clock goes on unharmed, as a host's does.
+
+    (Preloading libfaketime is no way: glibc's `cnd_timedwait`, in which librdkafka waits, goes by the true time while the
+    time that it is told is a false one, so that its threads stand still or never do.)
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "clock"
+        self.file = folder / "clock"
         self.jump(0)
 
     def jump(self, seconds: int) -> None:
-        """It is that far from the true time from now on (noticed within a second)."""
-        beside = self._file.with_suffix(".new")
-        beside.write_text(f"{seconds:+d}\n")
-        beside.replace(self._file)
-
-    def environment(self) -> dict[str, str]:
-        """Variables for a process that goes by it."""
-        library = faketime()
-        assert library is not None
-        return {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
-        }
-
-
-def faketime() -> Path | None:
-    """The library of the package `libfaketime`, which has one for Linux on x86-64 only."""
-    found = importlib.util.find_spec("libfaketime")
-    if found is None or found.origin is None or os.uname().machine != "x86_64":
-        return None
-    library = Path(found.origin).with_name("vendor") / "libfaketime" / "src" / "libfaketime.so.1"
-    return library if library.exists() else None
+        """It is that far from the true time from now on."""
+        beside = self.file.with_suffix(".new")
+        beside.write_text(f"{seconds:d}")
+        beside.replace(self.file)
