@@ -126,6 +126,15 @@ def of_share(what: str, verdict: ShareVerdict, look: str) -> str:
     )
 
 
+def of_share_back(what: str, verdict: ShareVerdict) -> str:
+    """A share that is where it was before it moved."""
+    value, normal = verdict.value or 0.0, verdict.baseline or 0.0
+    return (
+        f"{what} is back to normal since {when(verdict.since)}: {percent(value)}, where {percent(normal)} is normal "
+        f"({verdict.hits} of {verdict.trials})."
+    )
+
+
 def cut(name: str) -> str:
     r"""A name out of events, safe to stand in a sentence: printable, and not too long.
 

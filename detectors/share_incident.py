@@ -17,6 +17,7 @@ from detectors.share_evidence import against, evidence
 
 if TYPE_CHECKING:
     from detectors.share_verdict import ShareOptions
+    from detectors.share_window import Window
 
 _FINE_MINUTES = 120
 _COARSE_MINUTES = 10
@@ -105,6 +106,12 @@ class Rules(NamedTuple):
     unsure: float
     threshold: float
     options: ShareOptions
+
+    def against_normal(self, window: Window) -> float:
+        """The evidence that counts are not of the old level."""
+        rise, share = window.hits > window.expected, window.expected / max(window.trials, 1)
+        counts = window.hits, window.trials
+        return against(*counts, share, dispersion=self.dispersion, unsure=self.unsure, rise=rise)
 
 
 class Turn(NamedTuple):

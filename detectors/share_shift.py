@@ -172,8 +172,10 @@ class ShareShift:
         rules = Rules(dispersion, level.unsure + level.hour_unsure, state.threshold, options)
         turn = follow(incident, row, rules)
         window = Window(turn.since, turn.hits, turn.trials, turn.expected, turn.evidence)
-        if turn.word != "moved":
-            return of_window(turn.word, window)
+        if turn.word == "open":
+            return of_window("open", window._replace(evidence=rules.against_normal(window)))
+        if turn.word == "recovered":
+            return of_window("recovered", window)
         window = window._replace(expected=turn.before * turn.trials)
         found = state.traffic.cause(window, row.minute, profile, options)
         reason = state.traffic.confirm(window, row.minute, found, dispersion, options)

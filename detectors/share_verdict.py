@@ -115,6 +115,6 @@ def of_minute(reason: Reason, minute: int, hits: int, trials: int, share: float 
 def of_window(reason: Reason, window: Window) -> ShareVerdict:
     """The answer about a window."""
     since, hits, trials, expected, strength = window
-    z = sqrt(2 * strength) * (1 if hits >= expected else -1)
+    z = sqrt(2 * strength) * (1 if hits >= expected or not strength else -1)
     value, baseline = (hits / trials, expected / trials) if trials else (None, None)
     return ShareVerdict(reason, value, baseline, z, since, hits, trials, expected)

@@ -11,7 +11,7 @@ from consumer.core.contract import Role
 from consumer.tasks.judge_contract import data_of, items_of
 from detectors.alerts import Severity
 from detectors.finding import Finding
-from detectors.sentences import LOOK, NAMES, of_share
+from detectors.sentences import LOOK, NAMES, of_share, of_share_back
 from detectors.share_shift import ShareShift, ShareState
 
 if TYPE_CHECKING:
@@ -204,11 +204,17 @@ def _finding(share: Share, verdict: ShareVerdict, minute: int, end: int, day: st
 
 
 def _sentence(share: Share, verdict: ShareVerdict) -> str:
+    what, look = _words(share)
+    return of_share_back(what, verdict) if verdict.reason == "recovered" else of_share(what, verdict, look)
+
+
+def _words(share: Share) -> tuple[str, str]:
+    """What the share is, and where to look."""
     if share.kind == IDENTITY:
         look = "Sessions and what is made of them miss these events: look at consent, at the tag's version, and for robots."
-        return of_share("The share of events without identity", verdict, look)
+        return "The share of events without identity", look
     if share.kind == DIRECT:
-        return of_share(NAMES["direct_share"], verdict, LOOK["direct_share"])
-    what = {"events": "events", "purchases": "purchases", "items": "items in purchases"}[share.of]
+        return NAMES["direct_share"], LOOK["direct_share"]
+    of = "items in purchases" if share.of == "items" else share.of
     look = "Look at what changed in the tag, the site or the traffic at that time."
-    return of_share(f"The share of {what} without {share.path}", verdict, look)
+    return f"The share of {of} without {share.path}", look

@@ -9,8 +9,9 @@ from tests.tasks.test_watch import MIDNIGHT, Watched
 STEP = 5
 
 
-def sessions(watch: Watched, day: int, first: int, last: int, of_ten: int) -> None:
-    """Ten sessions every five minutes between two minutes of a day, so many of them direct, give or take one."""
+def sessions(watch: Watched, day: int, first: int, last: int, of_ten: int, null: int = 6) -> None:
+    """Ten sessions every five minutes between two minutes of a day, so many of them direct, give or take one; so many of
+    their 20 events without a referrer, likewise."""
     start = (MIDNIGHT + day * DAY_MS) // MINUTE_MS
     minutes = {
         start + minute: MinuteFacts(
@@ -18,6 +19,7 @@ def sessions(watch: Watched, day: int, first: int, last: int, of_ten: int) -> No
             sessions=10,
             direct=of_ten + (minute // STEP + day) % 3 - 1,
             names={"page_viewed": 20},
+            null={"referrer": null + (minute // STEP + day) % 3 - 1},
         )
         for minute in range(first, last, STEP)
     }
@@ -39,3 +41,19 @@ def test_direct_visits_that_grow_at_noon_are_one_alert_since_then_and_over_when_
         sessions(watch, day, 0, 1440, 3)
     assert watch.alert("direct_share_shift").state == "resolved"
     assert watch.receipts["2025-03-07"].status == "at_risk"
+
+
+def test_a_share_that_moved_and_came_back_says_how_sure_it_was_and_that_it_is_back() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    sessions(watch, 8, 0, 720, 3)
+    sessions(watch, 8, 720, 1440, 3, null=12)
+    alert = watch.alert("field_coverage")
+    assert (alert.state, alert.subject, alert.first_seen) == ("open", "referrer", "2025-03-07T12:00:00.000Z")
+    assert alert.robust_z is not None
+    assert alert.robust_z > 10
+    sessions(watch, 9, 0, 1440, 3)
+    alert = watch.alert("field_coverage")
+    assert alert.state == "resolved"
+    assert alert.message.startswith("The share of events without referrer is back to normal since 2025-03-0")
