@@ -66,7 +66,7 @@ def digest_files(
 class Deliverer:
     """Keeps the latest receipt of each day and the latest state of each alert.
 
-    A record that is no receipt or alert of ours is kept out and counted in `unusable`; what was known of its key
+    `version` grows with every change of either. A record that is no receipt or alert of ours is kept out and counted in `unusable`; what was known of its key
     before stays. It never raises: one bad record must not stop the files.
     """
 
@@ -74,6 +74,7 @@ class Deliverer:
         self._receipts: dict[str, Receipt] = {}
         self._alerts: dict[str, Alert] = {}
         self.changed = True
+        self.version = 0
         self.unusable = 0
 
     @property
@@ -86,11 +87,15 @@ class Deliverer:
         """The latest state of every alert, in no particular order."""
         return self._alerts.values()
 
+    def snapshot(self) -> tuple[dict[str, Alert], list[Receipt]]:
+        """The alerts by id and the receipts as they are now; later records change neither."""
+        return dict(self._alerts), list(self._receipts.values())
+
     def clear(self) -> None:
         """Forgets everything: both topics will be read again from their start."""
         self._receipts.clear()
         self._alerts.clear()
-        self.changed = True
+        self._turn()
         self.unusable = 0
 
     def see_day(self, key: bytes | None, value: bytes | None) -> None:
@@ -118,14 +123,19 @@ class Deliverer:
     ) -> None:
         name = (key or b"").decode("utf-8", "replace")
         if value is None:
-            self.changed |= table.pop(name, None) is not None
+            if table.pop(name, None) is not None:
+                self._turn()
             return
         seen = read(name, value)
         if seen is None:
             self.unusable += 1
         elif table.get(name) != seen:
             table[name] = seen
-            self.changed = True
+            self._turn()
+
+    def _turn(self) -> None:
+        self.changed = True
+        self.version += 1
 
 
 def read_receipt(key: str, value: bytes) -> Receipt | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.runtime.clock import SystemClock
+from consumer.runtime.notify.channels import channels_of
 from consumer.settings import Settings, SettingsError, load_settings, receivers_markdown, settings_of
 from consumer.settings.receiver_source import receivers_of
 from consumer.settings.receiver_table import EXAMPLES
 from consumer.settings.receivers import NEEDED, TYPES
 from consumer.settings.words import MASK
+
+README = Path(__file__).parents[1] / "README.md"
 
 LEAST = {
     "slack": {"url": "https://hooks.slack.com/services/T0/B0/hunter2"},
@@ -142,6 +148,19 @@ def test_the_examples_can_be_read_and_used(tmp_path):
     document["team-chat"]["url"] = LEAST["slack"]["url"]
     document["on-call"]["routing_key"] = "hunter2"
     assert set(of(document).receivers) == {"team-chat", "on-call", "finance", "prometheus"}
+
+
+def test_the_readme_s_example_can_be_used_as_it_stands(tmp_path):
+    text = README.read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(\[receivers\..*?)```", text, re.DOTALL)
+    for name in set(re.findall(r"/run/secrets/(\w+)", example)):
+        (tmp_path / name).write_text("https://secret.example/x\n")
+    file = tmp_path / "sluice.toml"
+    file.write_text(example.replace("/run/secrets", str(tmp_path)))
+    settings = load_settings(file, {})
+    assert {receiver.type for receiver in settings.receivers.values()} == set(TYPES)
+    assert settings.heartbeat.url == "https://secret.example/x"
+    assert set(channels_of(settings, SystemClock())) == set(settings.receivers)
 
 
 def test_the_reference_has_every_setting_of_every_type():

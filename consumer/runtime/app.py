@@ -24,6 +24,8 @@ from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.loop import Loop, LoopOptions
 from consumer.runtime.metrics import Metrics
 from consumer.runtime.neighbours import Neighbours
+from consumer.runtime.notify.channels import ChannelError
+from consumer.runtime.notify.notifier import Notifier
 from consumer.runtime.options import DEFAULT_MOST_BYTES, gate_options, watch_options
 from consumer.runtime.service_manager import ServiceManager
 from consumer.runtime.telemetry import Telemetry
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from consumer.core.contract import Contract
     from consumer.runtime.clock import Clock
+    from consumer.runtime.deliver_role import Follower
     from consumer.runtime.logs import Logger
     from consumer.settings import Settings
     from consumer.tasks.task import Task
@@ -94,7 +97,8 @@ class App:
         ServiceManager(os.environ, self._health, parts.clock).start(stop)
         watchdog = Watchdog(HANG_SECONDS, self._health.turns, parts.log)
         delivered_last = threading.Event()
-        deliverer = self._start_deliverer(delivered_last)
+        notifier = self._start_notifier()
+        deliverer = self._start_deliverer(delivered_last, notifier)
         neighbours = None
         try:
             if {"gate", "watch"} & set(parts.roles):
@@ -107,6 +111,8 @@ class App:
             delivered_last.set()  # only now, so that the files hold what the loop committed last
             if deliverer is not None:
                 deliverer.join()
+            if notifier is not None:
+                notifier.stop()
             if neighbours is not None:
                 neighbours.join(SECONDS_TO_PART)
             watchdog.stop()
@@ -197,11 +203,33 @@ class App:
 
     # ── deliver ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _start_deliverer(self, stop: threading.Event) -> threading.Thread | None:
+    def _start_notifier(self) -> Notifier | None:
+        parts = self._parts
+        if "deliver" not in parts.roles:
+            return None
+        try:
+            notifier = Notifier.from_settings(
+                parts.settings,
+                self._metrics.definitions,
+                parts.clock,
+                parts.log,
+                self._client_log,
+                self._unwell,
+            )
+        except ChannelError as error:
+            raise Fatal(str(error)) from error
+        notifier.start()
+        return notifier
+
+    def _unwell(self) -> str:
+        """Why nobody should rely on this process; empty = all is well."""
+        return "; ".join(self._health.not_ready(self._parts.clock.monotonic()))
+
+    def _start_deliverer(self, stop: threading.Event, follower: Follower | None) -> threading.Thread | None:
         if "deliver" not in self._parts.roles:
             return None
         role = DeliverRole.from_settings(
-            self._parts.settings, self._parts.log, self._client_log, self._metrics.delivered
+            self._parts.settings, self._parts.log, self._client_log, self._metrics.delivered, follower
         )
         thread = threading.Thread(target=role.run, args=(stop,), name="deliver")
         thread.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from consumer.runtime.clock import SystemClock
 from consumer.runtime.kafka.delivered_topics import TailError, Topics
@@ -16,12 +16,14 @@ from reports.sinks.directory import SinkError
 if TYPE_CHECKING:
     import logging
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from consumer.core.days import Receipt
     from consumer.runtime.clock import Clock
     from consumer.runtime.logs import Logger
     from consumer.runtime.metrics import Delivery
     from consumer.settings import Settings
+    from detectors.alerts import Alert
     from reports.sinks.directory import Stamps
 
     Delivered = Callable[[str, Delivery], None]
@@ -42,6 +44,18 @@ LOOK_SECONDS = 30.0
 
 CALM_SECONDS = 2 * LONGEST_PAUSE_SECONDS
 """When nobody has touched the files for so long, the next change of theirs is made good at once again."""
+
+
+class Follower(Protocol):
+    """Who else is told of the latest state. Neither call may wait or raise."""
+
+    def show(self, alerts: Mapping[str, Alert], receipts: Collection[Receipt]) -> None:
+        """The latest state, read to the ends of both topics; neither is changed afterwards."""
+        ...
+
+    def lost(self) -> None:
+        """The topics are somebody else's now, or are read again. May be said more than once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,11 @@ class DeliverRole:
         client_log: logging.Logger,
         delivered: Delivered,
         clock: Clock,
+        follower: Follower | None = None,
     ) -> None:
         self._options = options
+        self._follower = follower
+        self._shown = -1
         self._log = log
         self._client_log = client_log
         self._delivered = delivered
@@ -87,7 +104,12 @@ class DeliverRole:
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, log: Logger, client_log: logging.Logger, delivered: Delivered
+        cls,
+        settings: Settings,
+        log: Logger,
+        client_log: logging.Logger,
+        delivered: Delivered,
+        follower: Follower | None = None,
     ) -> DeliverRole:
         """The role as the settings want it."""
         options = DeliverOptions(
@@ -97,7 +119,7 @@ class DeliverRole:
             Path(settings.deliver.out),
             settings.deliver.interval_seconds,
         )
-        return cls(options, log, client_log, delivered, SystemClock())
+        return cls(options, log, client_log, delivered, SystemClock(), follower)
 
     def run(self, stop: threading.Event) -> None:
         """Delivers until `stop` is set; what has changed by then is still written."""
@@ -127,6 +149,7 @@ class DeliverRole:
         tail.turn(self._wait_seconds(tail))
         standing, sentence = tail.standing()
         self._tell(standing, sentence)
+        self._show(standing)
         self._look(tail)
         if self._has_news(tail):
             if self._clock.monotonic() >= self._due:
@@ -134,6 +157,17 @@ class DeliverRole:
         elif standing is Standing.COMPLETE:
             tail.commit()  # nothing to deliver up to here: transaction markers, repeated records
             self._restore()
+
+    def _show(self, standing: Standing) -> None:
+        """Tells the follower of what is new. While the broker is away, it goes on with what it knows."""
+        if self._follower is None or standing is Standing.TROUBLE:
+            return
+        if standing is not Standing.COMPLETE:
+            self._shown = -1
+            self._follower.lost()
+        elif self._shown != self._deliverer.version:
+            self._shown = self._deliverer.version
+            self._follower.show(*self._deliverer.snapshot())
 
     def _wait_seconds(self, tail: Tail) -> float:
         if not self._has_news(tail):

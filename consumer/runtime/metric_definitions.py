@@ -20,7 +20,7 @@ Metric = TypeVar("Metric", Counter, Gauge, Histogram)
 
 PREFIX = "sluice_"
 
-NAMED_ONLY = frozenset({"kind", "sink", "reason"})
+NAMED_ONLY = frozenset({"kind", "sink", "receiver", "reason"})
 """Labels with more values than a table wants, or with values that the configuration gives."""
 
 

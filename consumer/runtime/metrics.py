@@ -14,6 +14,7 @@ from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
 from consumer.core.days import METRICS, Status
 from consumer.core.rejection import PURCHASE_INVALID, Reason
 from consumer.runtime.metric_definitions import Definitions
+from consumer.runtime.notify.notify_metrics import NotifyMetrics
 from detectors.alerts import Severity
 
 if TYPE_CHECKING:
@@ -336,4 +337,6 @@ class Metrics:
 
 def metrics_markdown() -> str:
     """The table of all metrics of our own as Markdown, as the README has it."""
-    return Metrics({}, (), ()).definitions.markdown()
+    definitions = Metrics({}, (), ()).definitions
+    NotifyMetrics(definitions, ())
+    return definitions.markdown()

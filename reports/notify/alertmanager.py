@@ -38,7 +38,7 @@ def bodies(message: Message, resend_ms: int) -> list[list[dict[str, Any]]]:
     return [alerts[start : start + MOST_ALERTS] for start in range(0, len(alerts), MOST_ALERTS)]
 
 
-def test_body(site: str, now_ms: int) -> list[dict[str, Any]]:
+def test_alert(site: str, now_ms: int) -> list[dict[str, Any]]:
     """A test alert that ends a minute from now."""
     return [
         {

@@ -35,7 +35,7 @@ SUMMARY_GAP_MS = WINDOW_MS
 @dataclass(frozen=True, slots=True)
 class Message:
     """`id` is the same however often the message is tried, so that a receiver can tell a repetition. `records` (by
-    alert id) and `marker` go on record once it was taken. `key` is the pager's dedup key. `ended` are alerts that a
+    alert id) and `marker` go on record once it was taken, `ahead` before it is sent. `key` is the pager's dedup key. `ended` are alerts that a
     system must be told the end of, with the severity under which it knows them. `known` has the alerts that others
     name as cause or symptom."""
 
@@ -45,6 +45,7 @@ class Message:
     at_ms: int
     changes: tuple[Change, ...] = ()
     records: Mapping[str, Told] = field(default_factory=dict)
+    ahead: Mapping[str, Told] = field(default_factory=dict)
     marker: Marker | None = None
     action: Action = "trigger"
     key: str = ""

@@ -1,13 +1,15 @@
 """The next message to a pager: trigger, acknowledge and resolve, under one key for each alert.
 
 When more begins at once than anybody can look at one by one, it is one incident with a key of its own, over when the
-last of its alerts is. What becomes louder ends its old incident and begins anew, since a pager does not wake anybody a
+last of its alerts is. What begins is put on record before it is sent, so that whatever the pager took has its end; a
+repetition under the same key changes nothing there. What becomes louder ends its old incident and begins anew, since a pager does not wake anybody a
 second time for an incident that is acknowledged.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -80,7 +82,7 @@ def _of_threads(
     wakes = []
     for key, members in threads.items():
         action = _action(situation, members)
-        if action == "trigger":
+        if action == "trigger" and not any(told.unsure for told in members.values()):
             due_ms = max(told.at_ms for told in members.values()) + policy.update_ms
             if due_ms > situation.now_ms:
                 wakes.append(due_ms)
@@ -101,8 +103,10 @@ def _action(situation: Situation, members: dict[str, Told]) -> Action | None:
         return "resolve"  # and what is open is opened anew
     if heard == "acknowledged" and not acknowledged:
         return "acknowledge"
+    if acknowledged:
+        return None
     said = [content(alert) != members[alert_id].content for alert_id, alert in alerts.items() if alert]
-    return "trigger" if any(said) and not acknowledged else None
+    return "trigger" if any(said) or any(told.unsure for told in members.values()) else None
 
 
 def _heard(alerts: dict[str, Alert | None]) -> Hearing:
@@ -159,6 +163,7 @@ def _again(situation: Situation, alert_id: str, told: Told, state: dict[str, str
     alert = situation.alerts.get(alert_id)
     said = content(alert) if alert else told.content
     changed: dict[str, Any] = {"content": said, "at_ms": situation.now_ms, "times": told.times + 1, **state}
+    changed["unsure"] = False
     return msgspec.structs.replace(told, **changed)
 
 
@@ -171,7 +176,7 @@ def _opening(
 ) -> tuple[Message | None, int | None]:
     now_ms = situation.now_ms
     if not together(ready, MOST_IN_WINDOW - _begun(situation)):
-        return one(policy, situation, ready[0]), None
+        return _with_ahead(one(policy, situation, ready[0])), None
     from_ms = pace.summary_from(ready)
     if from_ms > now_ms:
         return None, from_ms
@@ -183,7 +188,7 @@ def _opening(
         if (alert := situation.alerts.get(alert_id)) is not None
     ]
     times = max((told.times for told in members.values()), default=0)
-    return Message(
+    message = Message(
         id=f"{key}-trigger-{times}-{len(ready)}",
         kind="many",
         site=policy.site,
@@ -192,7 +197,16 @@ def _opening(
         records={change.alert.id: record(change, now_ms, key) for change in ready},
         key=key,
         known=situation.alerts,
-    ), None
+    )
+    return _with_ahead(message), None
+
+
+def _with_ahead(message: Message) -> Message:
+    """With what goes on record before it is sent: that it may have been taken."""
+    unsure = {
+        alert_id: msgspec.structs.replace(told, unsure=True) for alert_id, told in message.records.items()
+    }
+    return replace(message, ahead=unsure)
 
 
 def _begun(situation: Situation) -> int:

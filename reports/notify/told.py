@@ -1,7 +1,8 @@
 """What a receiver was told: the durable record that says what is still to be told after a restart or a takeover.
 
 One record for each receiver and alert, and one for each receiver. It is written after a message was taken, so a
-process that is killed in between sends that one message again, under the same id.
+process that is killed in between sends that one message again, under the same id. What a pager is told of a beginning is
+on record before as well: if the alert is over by the next start, its incident has to be ended all the same.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ State = Literal["open", "acknowledged", "over"]
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one receiver knows of one alert: its state and severity as told, a fingerprint of what was said (`content`),
     when it was last (`at_ms`) and first (`since_ms`, of this opening) told, how often, and under which key of the
-    receiver's own (`thread`; empty = the alert's id)."""
+    receiver's own (`thread`; empty = the alert's id). `unsure` = it was put on record before it was sent, and nobody knows
+    whether it was taken."""
 
     state: State
     severity: Severity
@@ -28,6 +30,7 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     since_ms: int
     times: int = 1
     thread: str = ""
+    unsure: bool = False
 
     @property
     def live(self) -> bool:
@@ -48,6 +51,16 @@ class Knowledge:
 
     marker: Marker | None = None
     told: dict[str, Told] = field(default_factory=dict)
+
+    def join(self, other: Knowledge) -> None:
+        """Takes over from another what is newer there, or not known here."""
+        self.marker = max(
+            (m for m in (self.marker, other.marker) if m), key=lambda m: m.digested, default=None
+        )
+        for alert_id, told in other.told.items():
+            mine = self.told.get(alert_id)
+            if mine is None or (mine.at_ms, not mine.unsure) < (told.at_ms, not told.unsure):
+                self.told[alert_id] = told
 
 
 _told = msgspec.json.Decoder(Told)

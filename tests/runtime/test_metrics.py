@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumer.core.latest_days import LatestDay, Range
 from consumer.core.rejection import Reason
 from consumer.runtime.metrics import OTHER_KIND, STAGES, Metrics, metrics_markdown
+from consumer.runtime.notify.notify_metrics import NotifyMetrics
 from consumer.runtime.observer import Stages
 from consumer.tasks.task import Tally
 
@@ -25,7 +26,9 @@ YESTERDAY = LatestDay(
 
 @pytest.fixture
 def metrics():
-    return Metrics({"version": "1.2.3"}, KINDS, ("directory", "chat"))
+    made = Metrics({"version": "1.2.3"}, KINDS, ("directory", "chat"))
+    NotifyMetrics(made.definitions, ("ops",))
+    return made
 
 
 def families(metrics):

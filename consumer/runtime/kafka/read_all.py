@@ -1,4 +1,4 @@
-"""`sluice.days` and `sluice.alerts` read once, to their ends as of now, outside of any group."""
+"""Topics such as `sluice.days` and `sluice.alerts` read once, to their ends as of now, outside of any group."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from consumer.runtime.kafka.delivered_topics import TailError, tail_config
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from consumer.runtime.clock import Clock
     from consumer.runtime.kafka.delivered_topics import Reader, Topics
+
+    See = Callable[[bytes | None, bytes | None], object]
+    """Told of a record's key and value."""
 
 TIMEOUT_SECONDS = 30.0
 """Longer than the open transaction of a killed process can hold readers up (its time-out and the broker's scan)."""
@@ -36,7 +39,20 @@ def read_all(
     log: logging.Logger,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> None:
-    """Tells the reader of every record that was committed, or just being committed, when this was called.
+    """Tells the reader of every record of both topics, see `read_records`."""
+    read_records(
+        user, {topics.days: reader.see_day, topics.alerts: reader.see_alert}, clock, log, timeout_seconds
+    )
+
+
+def read_records(
+    user: Mapping[str, Any],
+    readers: Mapping[str, See],
+    clock: Clock,
+    log: logging.Logger,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> None:
+    """Tells each topic's reader of every record that was committed, or just being committed, when this was called.
 
     Joins no group and leaves nothing on the broker. Raises TailError with a sentence: no broker, no topics, no right,
     or not done in time.
@@ -45,20 +61,20 @@ def read_all(
     errors: list[KafkaError] = []
     own = {"logger": log, "error_cb": errors.append}
     try:
-        ends = _ends({**admin_config(user, log), **own}, topics, min(ANSWER_SECONDS, timeout_seconds))
+        ends = _ends({**admin_config(user, log), **own}, readers, min(ANSWER_SECONDS, timeout_seconds))
         consumer = Consumer({**tail_config(user, "sluice-rollup", log), **own})
     except (*RAISED, TypeError, ValueError) as raised:
         raise TailError(_no_answer(user, [*errors, error_of(raised)])) from raised
     try:
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for topic, number in ends])
-        _read(consumer, ends, topics, reader, clock, deadline)
+        _read(consumer, ends, readers, clock, deadline)
     except RAISED as raised:
         raise TailError(_no_answer(user, [*errors, error_of(raised)])) from raised
     finally:
         consumer.close()
 
 
-def _ends(config: dict[str, Any], topics: Topics, seconds: float) -> dict[tuple[str, int], int]:
+def _ends(config: dict[str, Any], topics: Iterable[str], seconds: float) -> dict[tuple[str, int], int]:
     """Every partition's log end, with what is not committed yet: a record of a dead process's open transaction may
     stand before records that are. Raises TailError where a topic is missing."""
     admin = AdminClient(config)
@@ -83,8 +99,7 @@ def _ends(config: dict[str, Any], topics: Topics, seconds: float) -> dict[tuple[
 def _read(
     consumer: Consumer,
     ends: Mapping[tuple[str, int], int],
-    topics: Topics,
-    reader: Reader,
+    readers: Mapping[str, See],
     clock: Clock,
     deadline: float,
 ) -> None:
@@ -100,8 +115,7 @@ def _read(
             continue
         where, error = (message.topic(), message.partition()), message.error()
         if error is None:
-            see = reader.see_day if where[0] == topics.days else reader.see_alert
-            see(message.key(), message.value())
+            readers[where[0]](message.key(), message.value())
         elif error.code() == _EOF:
             if message.offset() >= ends[where]:
                 left.discard(where)

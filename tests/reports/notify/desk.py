@@ -72,8 +72,9 @@ class Desk:
 
     # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def look(self, *, recorded=True):
-        """Plans once, and sends what is due; the message if there was one."""
+    def look(self, *, recorded=True, taken=True):
+        """Plans once, and sends what is due; the message if there was one. A try whose outcome is lost is not `recorded`,
+        whether it was `taken` or not."""
         situation = Situation(self.alerts, self.knowledge, self.noticed, self.now_ms, self.receipts)
         planned = self.plan(self.policy, situation, self.pace)
         self.noticed = planned.noticed
@@ -81,11 +82,14 @@ class Desk:
         assert planned.wake_ms is None or planned.wake_ms > self.now_ms
         self.wake_ms = planned.wake_ms
         self.due = planned.due
-        if message is None or self.refuses:
+        if message is None:
+            return None
+        self.knowledge.told.update(message.ahead)
+        if self.refuses or not taken:
             return None
         self.sent.append(message)
-        self.pace = self.pace.after(message, self.now_ms)
         if recorded:
+            self.pace = self.pace.after(message, self.now_ms)
             self.knowledge.told.update(message.records)
             self.knowledge.marker = message.marker or self.knowledge.marker
         return message

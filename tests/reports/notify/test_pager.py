@@ -63,13 +63,33 @@ def test_what_somebody_looks_after_already_pages_nobody():
 
 
 def test_what_is_over_before_it_was_told_pages_nobody():
-    d = desk()
-    d.refuses = True
-    d.opens("a", severity=P0)
+    d = desk(quiet=QuietHours(0, 23 * 60, ZoneInfo("UTC")))
+    d.opens("a", severity=P1)
     d.passes(HOUR_MS)
     d.turns("a", "resolved")
-    d.refuses = False
     assert d.passes(DAY_MS) == []
+
+
+def test_what_may_have_been_taken_is_ended_after_a_kill():
+    d = desk()
+    d.opens("a", severity=P0)
+    d.look()
+    d.now_ms += MINUTE_MS
+    assert d.look(recorded=False) is not None
+    d.restarts()
+    d.turns("a", "resolved")
+    assert acts(d.passes(HOUR_MS)) == [("resolve", "a")]
+
+
+def test_what_may_have_been_taken_and_still_stands_is_told_again_at_once():
+    d = desk()
+    d.opens("a", severity=P0)
+    d.look()
+    d.now_ms += MINUTE_MS
+    assert d.look(recorded=False, taken=False) is None
+    d.restarts()
+    assert acts([d.look()]) == [("trigger", "a")]
+    assert d.passes(HOUR_MS) == []
 
 
 def test_an_alert_that_is_gone_ends_its_incident():
@@ -140,7 +160,8 @@ STEPS = st.lists(
         ),
         st.tuples(st.just("passes"), st.integers(0, HOUR_MS), st.none()),
         st.tuples(st.just("restarts"), st.none(), st.none()),
-        st.tuples(st.just("kill"), st.none(), st.none()),
+        st.tuples(st.just("kill"), st.booleans(), st.none()),
+        st.tuples(st.just("lost"), st.booleans(), st.none()),
         st.tuples(st.just("gone"), st.integers(0, 30), st.none()),
     ),
     max_size=40,
@@ -161,9 +182,11 @@ def test_whatever_happens_exactly_what_is_open_stands_as_an_incident_in_the_end(
             d.alerts.pop(f"a{first}", None)
         elif step == "restarts":
             d.restarts()
-        elif step == "kill":  # after the message was taken, before that was on record
-            d.look(recorded=False)
+        elif step == "kill":  # while a message was on its way: it was taken or not, and that is not on record
+            d.look(recorded=False, taken=first)
             d.restarts()
+        elif step == "lost":  # the answer, of a server that took the message or did not
+            d.look(recorded=False, taken=first)
     d.passes(2 * HOUR_MS)
     service = Pager()
     for message in d.sent:

@@ -1,0 +1,1 @@
+"""Sends what `reports/notify/` plans: a thread for each receiver, the channels, the durable record, the heartbeat."""
