@@ -311,6 +311,7 @@ class Judge:
         normal: dict[str, Normal] = {}
         if sums is not None and sums.events:
             found, checks, normal = self._metrics.close(day, sums, open_day, minute, self.unmeasurable)
+            self._forget_resolved(found)
         self.clock.days = self.clock.days[1:]
         self._minds.drop(f"day/{day}")
         return Judged(minute, day, found, checks, normal=normal)
@@ -329,11 +330,10 @@ class Judge:
 
     def _judged(self, minute: int, day: str, findings: list[Finding]) -> Judged:
         """Notes which incidents begin and end, and that they touch the day."""
+        self._forget_resolved(findings)
         for finding in findings:
             name = f"{finding.kind}/{finding.subject}"
-            if finding.word == "resolved":
-                self.clock.standing.pop(name, None)
-            elif finding.word == "opened" and finding.severity is not Severity.P2_NOTE:
+            if finding.word == "opened" and finding.severity is not Severity.P2_NOTE:
                 metrics = touched_by(finding, self._options.cause_fields)
                 self.clock.standing[name] = Standing(
                     finding.kind, finding.subject, finding.layer, finding.severity, metrics
@@ -341,6 +341,12 @@ class Judge:
                 for touched in {day, self._options.zone.day_of(finding.since_minute)}:
                     self._touch(touched, metrics)
         return Judged(minute, day, findings)
+
+    def _forget_resolved(self, findings: list[Finding]) -> None:
+        """What is over touches no later day."""
+        for finding in findings:
+            if finding.word == "resolved":
+                self.clock.standing.pop(f"{finding.kind}/{finding.subject}", None)
 
     def _touch(self, day: str, metrics: Iterable[str]) -> None:
         """What an incident touches teaches nothing about what is normal."""

@@ -57,3 +57,27 @@ def test_a_share_that_moved_and_came_back_says_how_sure_it_was_and_that_it_is_ba
     alert = watch.alert("field_coverage")
     assert alert.state == "resolved"
     assert alert.message.startswith("The share of events without referrer is back to normal since 2025-03-0")
+
+
+def test_days_after_an_incident_that_ended_with_a_day_are_not_at_risk() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    start = (MIDNIGHT + 8 * DAY_MS) // MINUTE_MS
+    flood = {
+        start + m: MinuteFacts(
+            events=80, sessions=40, direct=12, names={"page_viewed": 80}, null={"referrer": 24}
+        )
+        for m in range(0, 1440, STEP)
+    }
+    watch.tell_minutes((start + 1440 - STEP) * MINUTE_MS, flood)
+    for day in range(9, 15):
+        sessions(watch, day, 0, 1440, 3)
+    alert = watch.alert("sessions_anomaly")
+    assert (alert.state, alert.day) == ("resolved", "2025-03-07")
+    assert alert.resolved_at is not None
+    statuses = {day: receipt.status for day, receipt in watch.receipts.items() if receipt.status != "open"}
+    assert statuses["2025-03-07"] == "at_risk"
+    later = [status for day, status in statuses.items() if day > alert.resolved_at[:10]]
+    assert later == ["pass"] * len(later)
+    assert later
