@@ -230,12 +230,73 @@ def journal() -> Graph:
 def deliveries() -> Graph:
     """What was delivered."""
     return graph(
-        "Deliveries in a quarter of an hour, by receiver and outcome",
+        "Writes of the daily files in a quarter of an hour",
         "Failed ones are tried again for as long as it takes; they hold nothing else up.",
         query(
             f"sum by (sink, outcome) (increase(sluice_deliveries_total{{{OURS}}}[15m])) > 0",
             "{{sink}} {{outcome}}",
         ),
+    )
+
+
+def notifications() -> Graph:
+    """What receivers of alerts were told."""
+    return graph(
+        "Messages to receivers in a quarter of an hour",
+        "What they took, and tries that failed; a receiver that fails is tried again and holds nothing else up.",
+        query(f"sum by (receiver) (increase(sluice_notifications_total{{{OURS}}}[15m]))", "{{receiver}}"),
+        query(
+            f"sum by (receiver, reason) (increase(sluice_notification_failures_total{{{OURS}}}[15m])) > 0",
+            "{{receiver}}: {{reason}}",
+        ),
+    )
+
+
+def waiting() -> Graph:
+    """What they have not been told."""
+    return graph(
+        "News that a receiver waits for",
+        "Changes of alerts that it should have been told of by now.",
+        query(f"max by (receiver) (sluice_notifications_waiting{{{OURS}}})", "{{receiver}}"),
+    )
+
+
+def last_message() -> table.Panel:
+    """When receivers last took a message."""
+    return (
+        table.Panel()
+        .title("Receivers of alerts")
+        .description(
+            "How long ago each took a message, and whether the last try failed; empty = none is set up."
+        )
+        .datasource(SOURCE)
+        .with_target(
+            column(
+                f"time() - (max by (receiver) (sluice_notification_last_success_timestamp_seconds{{{OURS}}}) > 0)",
+                "ago",
+            )
+        )
+        .with_target(column(f"max by (receiver) (sluice_notification_failing{{{OURS}}})", "failing"))
+        .with_transformation(model.DataTransformerConfig("merge", options={}))
+        .with_transformation(
+            model.DataTransformerConfig(
+                "organize",
+                options={
+                    "excludeByName": {"Time": True},
+                    "renameByName": {"Value #ago": "Seconds ago", "Value #failing": "Failing"},
+                },
+            )
+        )
+        .no_value("none")
+    )
+
+
+def heartbeats() -> Graph:
+    """Signs of life for a dead man's switch."""
+    return graph(
+        "Heartbeats in a quarter of an hour",
+        "withheld = nobody could be alerted, so the dead man's switch is to complain.",
+        query(f"sum by (outcome) (increase(sluice_heartbeats_total{{{OURS}}}[15m]))", "{{outcome}}"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,18 @@ def test_the_file_is_what_the_compose_specification_says():
         [*command, ROOT / "docker-compose.yml"], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_docker_compose_itself_takes_the_file_where_there_is_one():
+    """Elsewhere the specification's schema has to do, see above."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if (
+            shutil.which(command[0])
+            and subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0
+        ):
+            arguments = ["-f", ROOT / "docker-compose.yml", "--profile", "traffic", "config", "--quiet"]
+            checked = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+            assert checked.returncode == 0, checked.stderr
 
 
 def test_every_volume_is_declared_or_lies_beside_it_and_every_port_is_the_machines_own():

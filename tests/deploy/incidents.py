@@ -1,0 +1,165 @@
+"""A real run with all that goes wrong in it: a shop's days, live visits, and what operators break."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Producer
+
+from consumer.local.traffic import Traffic, TrafficOptions
+from consumer.runtime.clock import SystemClock
+from tests.faults.feed import Sent, page_view, send_in_transactions
+from tests.faults.kafka_proxy import Api, Fate
+from tests.topic_reader import create_topic
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.deploy.prometheus_server import Prometheus
+    from tests.faults.kafka_proxy import KafkaProxy
+    from tests.processes import Process, Site
+
+VISITS_PER_SECOND = 20
+PARTITIONS = 2
+SHOP = TrafficOptions(days=9, sessions_per_day=1200, purchases_per_day=40)
+
+
+class Visits:
+    """Visits as they happen, from a thread of their own; a share of them is garbage."""
+
+    def __init__(self, servers: str, topic: str) -> None:
+        self.garbage_share = 0.0
+        self._producer = Producer(
+            {"bootstrap.servers": servers, "linger.ms": 20, "partitioner": "murmur2_random"}
+        )
+        self._topic = topic
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._over.wait(1 / VISITS_PER_SECOND):
+            number += 1
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")  # noqa: TID251 - it happens now
+            client = f"visitor-{number // 3}"
+            garbage = number % 100 < 100 * self.garbage_share
+            self._producer.produce(self._topic, b"{" if garbage else page_view(client, at), client.encode())
+            self._producer.poll(0)
+
+    def close(self) -> None:
+        """No more of them."""
+        self._over.set()
+        self._thread.join()
+        self._producer.flush(10)
+
+
+class Story:
+    """Breaks a site in one way after the other, until each alarm that is meant for it fires, and mends it again."""
+
+    def __init__(
+        self, site: Site, proxy: KafkaProxy, prometheus: Prometheus, say: Callable[[str], object]
+    ) -> None:
+        self._site = site
+        self._proxy = proxy
+        self._prometheus = prometheus
+        self._say = say
+        self._seen: dict[str, str] = {}
+
+    def tell(self) -> None:
+        """The whole of it."""
+        site = self._site
+        create_topic(site.servers, site.input, PARTITIONS)
+        history = [Sent(event.value(), event.key()) for event in Traffic(SHOP, SystemClock()).past()]
+        send_in_transactions(site.servers, site.input, history, size=len(history))
+        first = self._start("a", servers=self._proxy.address)
+        site.wait_until_caught_up(300)
+        self._say(f"{len(history):,} events of the days before now are read")
+        visits = Visits(site.servers, site.input)
+        try:
+            self._all_is_well(first)
+            self._garbage(visits)
+            self._a_file_where_the_folder_was()
+            self._two_that_do_not_agree()
+            self._expect("SluiceNotificationFailing")
+            self._writes_that_get_lost(first)
+            self._a_broker_that_is_away(first)
+            self._no_gate(first)
+            self._nobody()
+        finally:
+            visits.close()
+
+    def _start(self, name: str, *arguments: str, servers: str = "", **variables: str) -> Process:
+        process = self._site.start(*arguments, servers=servers, **variables)
+        self._seen[name] = process.wait_to_say("endpoints open")["address"]
+        self._prometheus.scrape(self._seen)
+        return process
+
+    def _expect(self, *alarms: str) -> None:
+        self._prometheus.wait_for(*alarms)
+        for alarm in alarms:
+            self._say(f"{alarm} fires")
+
+    def _all_is_well(self, process: Process) -> None:
+        process.wait_until_ready()
+        self._prometheus.fired.clear()  # before there was a process, there was none
+        time.sleep(20)  # long enough for every rate to have its numbers
+        quiet = set(self._prometheus.fired)
+        assert quiet == {"SluiceHeartbeat"}, f"all is well, and these fire: {quiet}"
+        self._say("all is well, and nothing fires but the heartbeat")
+
+    def _garbage(self, visits: Visits) -> None:
+        visits.garbage_share = 0.3
+        self._expect("SluiceDeadLetterShare")
+        visits.garbage_share = 0.0
+
+    def _a_file_where_the_folder_was(self) -> None:
+        shutil.rmtree(self._site.out)
+        self._site.out.write_text("in the way")
+        self._expect("SluiceDeliveryFailing")
+        self._site.out.unlink()
+
+    def _two_that_do_not_agree(self) -> None:
+        other = self._start("b", WATCH_Z="9")
+        self._expect("SluiceSettingsConflict")
+        other.kill()
+        self._expect("SluiceProcessDown")
+        del self._seen["b"]
+        self._prometheus.scrape(self._seen)
+
+    def _writes_that_get_lost(self, process: Process) -> None:
+        """Reading goes on, but no transaction commits."""
+        self._proxy.judge = lambda request: Fate.LOSE_REQUEST if request.api is Api.PRODUCE else Fate.PASS
+        self._expect("SluiceTransactionsAborted", "SluiceLagGrowing")
+        status, words = process.get("/readyz")
+        assert status == HTTPStatus.SERVICE_UNAVAILABLE
+        self._say(f"meanwhile /readyz says {words.strip()}")
+
+    def _a_broker_that_is_away(self, process: Process) -> None:
+        self._proxy.judge = lambda _: Fate.LOSE_REQUEST
+        self._proxy.cut()
+        self._expect("SluiceNoCommits", "SluiceReconnecting")
+        status, words = process.get("/readyz")
+        assert status == HTTPStatus.SERVICE_UNAVAILABLE
+        self._say(f"meanwhile /readyz says {words.strip()}")
+        self._proxy.judge = lambda _: Fate.PASS
+        self._site.wait_until_caught_up(120)
+        process.wait_until_ready()
+        self._say("mended, and caught up")
+
+    def _no_gate(self, process: Process) -> None:
+        assert process.stop() == 0, process.told()
+        self._start("a", "--roles", "watch,deliver")
+        self._expect("SluiceWatermarkStalled")
+
+    def _nobody(self) -> None:
+        for process in self._site.processes:
+            process.kill()
+        self._expect("SluiceDown")
+        wait_until(lambda: self._prometheus.firing("SluiceHeartbeat"), 10, "the heartbeat goes on")
