@@ -11,6 +11,8 @@ import click
 from consumer.cli.broker_findings import Findings, look_at_broker
 from consumer.cli.config_option import config_option, contract_of, settings_of
 from consumer.cli.exits import ExitCode, NotPossibleError
+from consumer.runtime.clock import SystemClock
+from consumer.runtime.notify.channels import ChannelError, channels_of
 from consumer.settings.definitions import DEFAULT_FILE
 from consumer.settings.table import DEFAULT
 
@@ -43,7 +45,7 @@ def command(config: Path | None) -> None:
     _say(contract.facts)
     broker = look_at_broker(settings, TIMEOUT_SECONDS)
     _say([f"Broker at {settings.kafka['bootstrap.servers']}", *(f"  {fact}" for fact in broker.facts)])
-    problems = contract.problems + broker.problems
+    problems = contract.problems + _wrong_receivers(settings) + broker.problems
     click.echo("\n".join(verdict_lines(problems)))
     click.get_current_context().exit(ExitCode.NOT_POSSIBLE if problems else ExitCode.FINE)
 
@@ -102,6 +104,15 @@ def _look_at_contract(settings: Settings) -> Findings:
         return Findings(facts=list(contract_lines(contract_of(settings), file)))
     except NotPossibleError as error:
         return Findings(facts=[f"Contract ({file})"], problems=[error.message])
+
+
+def _wrong_receivers(settings: Settings) -> list[str]:
+    """What is wrong with a receiver beyond its settings' types; whether it can be reached says `sluice notify test`."""
+    try:
+        channels_of(settings, SystemClock())
+    except ChannelError as error:
+        return [f"{error}."]
+    return []
 
 
 def verdict_lines(problems: list[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from consumer.core import timestamps
+from consumer.core.instant import rfc3339
 from detectors.alerts import Severity
 
 if TYPE_CHECKING:
@@ -110,9 +111,17 @@ def changes(policy: Policy, situation: Situation) -> tuple[list[Change], dict[st
     """Everything that people have yet to hear, due or not, and what is noticed by now."""
     found: list[Change] = []
     noticed: dict[str, Noticed] = {}
+    oldest = max(situation.since_ms - policy.grace_ms, situation.now_ms - MEMORY_MS)
+    oldest_text = rfc3339(oldest)
     for alert in situation.alerts.values():
         told = situation.told_of(alert.id)
-        event = _event(policy, alert, told, situation)
+        if (
+            told is None
+            and alert.state in _OVER
+            and max(alert.opened_at, alert.resolved_at or "") < oldest_text
+        ):
+            continue  # most alerts are long over: their texts say so as well as `turned_ms`, and thirty times as quickly
+        event = _event(policy, alert, told, oldest)
         if event is not None:
             found.append(noted(policy, situation, noticed, alert, event, told))
     return found, noticed
@@ -148,7 +157,7 @@ def next_due(found: Iterable[Change], now_ms: int) -> int | None:
     return min((change.due_ms for change in found if change.due_ms > now_ms), default=None)
 
 
-def _event(policy: Policy, alert: Alert, told: Told | None, situation: Situation) -> Event | None:
+def _event(policy: Policy, alert: Alert, told: Told | None, oldest_ms: int) -> Event | None:
     heard = hearing(alert)
     if told is not None and told.live:
         return _of_known(alert, told, heard)
@@ -156,10 +165,8 @@ def _event(policy: Policy, alert: Alert, told: Told | None, situation: Situation
         return None
     if heard != "over":
         return "opened"
-    if told is not None or was_held_back(alert):
-        return None
-    oldest = max(situation.since_ms - policy.grace_ms, situation.now_ms - MEMORY_MS)
-    return "resolved" if turned_ms(alert) >= oldest else None
+    is_news = told is None and turned_ms(alert) >= oldest_ms and not was_held_back(alert)
+    return "resolved" if is_news else None
 
 
 def _of_known(alert: Alert, told: Told, heard: Hearing) -> Event | None:

@@ -50,6 +50,15 @@ def test_no_secret_is_printed_and_librdkafka_prints_nothing_by_itself(run, capfd
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_receiver_that_cannot_be_used_is_wrong_and_its_secret_is_not_printed(run):
+    result = run(
+        f'[kafka]\nbootstrap.servers = "{NOBODY}"\n[receivers.ops]\ntype = "apprise"\nurl = "nosuch://hunter2"\n'
+    )
+    assert result.exit_code == ExitCode.NOT_POSSIBLE
+    assert "[receivers.ops] url is none that Apprise knows" in result.stdout
+    assert "hunter2" not in result.output
+
+
 def test_settings_that_cannot_be_read_are_one_sentence_on_standard_error(run):
     result = run('[delivery]\nout = "daily"\n')
     assert result.exit_code == ExitCode.NOT_POSSIBLE

@@ -41,10 +41,13 @@ class Board:
         self._ended = False
 
     def show(self, alerts: Mapping[str, Alert], receipts: Collection[Receipt]) -> None:
-        """The latest alerts and receipts. Neither is changed afterwards."""
+        """The latest alerts and receipts. Neither is changed afterwards. Receipts alone wake nobody: they are for digests,
+        which have their time."""
         with self._changed:
+            is_news = self._state is None or self._state[0] != alerts
             self._state = alerts, receipts
-            self._turn()
+            if is_news:
+                self._turn()
 
     def know(self, knowledge: Mapping[str, Knowledge], tenure: int) -> bool:
         """What receivers were told before: a new term. Says whether it still holds: not if the topics were lost since

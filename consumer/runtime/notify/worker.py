@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LONGEST_WAIT_SECONDS = 60.0
 """Then it plans again in any case: the wall clock may have been set."""
 
+BREATH_SECONDS = 0.2
+"""Between two plans: alerts may change with every batch, and nobody needs to hear of it that soon."""
+
 AHEAD_SECONDS = 3.0
 """How long a page waits for its place on record. While the broker is away it goes out without."""
 
@@ -101,6 +104,7 @@ class Worker:
             wait = self._safe_turn(shown) if shown is not None else LONGEST_WAIT_SECONDS
             if wait > 0:
                 self._board.wait(version, wait)
+                stop.wait(BREATH_SECONDS)
         until = self._clock.monotonic() + LAST_SECONDS
         _, shown = self._board.look()
         while shown is not None and self._clock.monotonic() < until and self._safe_turn(shown) == 0:

@@ -214,7 +214,7 @@ def test_a_mistake_in_the_planning_is_said_and_does_not_end_the_thread():
         running.shows(fresh("a"))
         wait_until(lambda: running.said.entries, DEADLINE_SECONDS, "word of it")
         object.__setattr__(running.worker._channel, "plan", plan)
-        running.shows(fresh("a"))
+        running.shows(fresh("a", message="more"))
         wait_until(lambda: receiver.taken, DEADLINE_SECONDS, "the message all the same")
     assert running.said.entries[0]["event"] == "planning failed, trying again"
 
