@@ -21,6 +21,7 @@ COMMANDS = (
     "report",
     "gate",
     "alerts",
+    "dlq",
     "notify",
     "check",
 )

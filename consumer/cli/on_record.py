@@ -28,7 +28,8 @@ def _stated(most: int) -> Callable[[click.Context, click.Parameter, str], str]:
     return state
 
 
-def _user() -> str:
+def user() -> str:
+    """The user's name, or number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name
@@ -41,7 +42,7 @@ def on_record(reason: str) -> Callable[[Command], Command]:
     def add(function: Command) -> Command:
         function = click.option(
             "--by",
-            default=_user,
+            default=user,
             show_default="your user name",
             callback=_stated(_MOST_NAME),
             help="Who says so.",

@@ -131,6 +131,7 @@ def _declared(node: Located, roles: type[Role | PurchaseRole] | None) -> Declare
         required=parts["required"].flag("required") if "required" in parts else False,
         severity=_severity(own, role),
         role=role if isinstance(role, Role) else None,
+        personal=role is Role.IDENTITY or _is_personal(parts),
     )
     return Declared(field, node, role)
 
@@ -143,6 +144,17 @@ def _check_parts(parts: dict[str, Located], name: str) -> None:
             raise parts[key].error(
                 f"only a field of logicalType {kind} has {key}; give {quoted(name)} that type{hint}"
             )
+
+
+_HARMLESS = frozenset({"public", "internal", "none"})
+_PERSONAL_TAGS = frozenset({"personal", "pii", "gdpr", "sensitive"})
+
+
+def _is_personal(parts: dict[str, Located]) -> bool:
+    """By the standard's own words: any `classification` but public or internal, or a tag such as pii."""
+    level = parts["classification"].text("classification") if "classification" in parts else "none"
+    tags = parts["tags"].list("tags") if "tags" in parts else []
+    return level.lower() not in _HARMLESS or any(str(tag.value).lower() in _PERSONAL_TAGS for tag in tags)
 
 
 def _role(own: CustomProperties, roles: type[Role | PurchaseRole] | None) -> StrEnum | None:

@@ -38,7 +38,8 @@ class Field:
     """One field of an event, or (for `purchase_fields` and `item_fields`) of its data.
 
     `types` are the JSON types that its values may have besides null; `aliases` are other names under which it is
-    accepted (and noticed); `severity` is that of its going missing, being renamed or changing type.
+    accepted (and noticed); `severity` is that of its going missing, being renamed or changing type. `personal`: its values
+    may tell who somebody is, and are shown to nobody who does not ask for them.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Field:
     required: bool = False
     severity: FieldSeverity = "P1_HIGH"
     role: Role | None = None
+    personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

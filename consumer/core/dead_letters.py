@@ -188,7 +188,7 @@ class History:
             if self._newest.get(letter.first, 0) > letter.attempts:
                 return Outcome.FAILED_AGAIN
             if told is not None and told.attempts > letter.attempts:
-                return Outcome.RECOVERED if self._is_read(told) else Outcome.WAITING
+                return Outcome.RECOVERED if self.is_read(told) else Outcome.WAITING
         return Outcome.UNRECOVERABLE if letter.is_hopeless else Outcome.OPEN
 
     @staticmethod
@@ -198,6 +198,7 @@ class History:
             return told.first != digest(letter.record)
         return letter.attempts == told.attempts - 1 and told.sent != digest(letter.record)
 
-    def _is_read(self, told: PutBack) -> bool:
+    def is_read(self, told: PutBack) -> bool:
+        """Whether the gate has read past where the event was put back."""
         place = Place.read(told.place)
         return place is not None and self._read_to.get((place.topic, place.partition), -1) > place.offset

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from consumer.core.dead_letters import read_letter
+from consumer.core.record import StoredRecord
+from consumer.runtime.lines import FileError, read_lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from consumer.core.dead_letters import Letter
     from consumer.core.record import Output
 
 NAME = "dead_letters.ndjson"
@@ -53,6 +58,53 @@ def dead_letter_file(folder: Path) -> Iterator[Callable[[Output], None]]:
         partial.replace(folder / NAME)
     finally:
         partial.unlink(missing_ok=True)
+
+
+class _Line(msgspec.Struct):
+    file: str
+    line: int
+    reason: str
+    errors: msgspec.Raw
+    value: str = ""
+    value_base64: str = ""
+
+
+_lines = msgspec.json.Decoder(_Line)
+
+
+def read_dead_letters(path: Path) -> Iterator[tuple[str, Letter]]:
+    """The dead letters of such a file, each with the number of its line. Raises FileError."""
+    if not path.is_file():
+        raise FileError(f"there is no file {path}")
+    number = 0
+    for batch in read_lines(path, only_lf=True, on_bytes=lambda _: None):
+        for line in batch if isinstance(batch, list) else [batch.raw]:
+            number += 1
+            letter = read_letter(_record(path, number, line))
+            if letter is not None:
+                yield str(number), letter
+
+
+def _record(path: Path, number: int, line: bytes) -> StoredRecord:
+    try:
+        read = _lines.decode(line)
+        value = (
+            base64.b64decode(read.value_base64, validate=True) if read.value_base64 else read.value.encode()
+        )
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise FileError(
+            f"{path}, line {number} is no dead letter as `sluice backfill` writes them"
+        ) from error
+    return StoredRecord(
+        value,
+        headers=[
+            ("__connect.errors.topic", read.file.encode()),
+            ("__connect.errors.partition", b"0"),
+            ("__connect.errors.offset", b"%d" % max(read.line, 0)),
+            ("sluice.reason", read.reason.encode()),
+            ("errors", bytes(read.errors)),
+        ],
+    )
 
 
 def _write(file: Any, letter: Output) -> None:

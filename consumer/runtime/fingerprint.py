@@ -15,7 +15,7 @@ Fingerprint = dict[str, str]
 """By name of what it is of, as people know it: `contract`, `[time]`, …"""
 
 _SECTIONS = ("time", "sessions", "timestamps", "purchases", "watch", "topics")
-_CHANGES_NO_NUMBER = {"topics": {"replication_factor", "notices"}}
+_CHANGES_NO_NUMBER = {"topics": {"replication_factor", "notices", "requeued"}}
 _CHARACTERS = 8
 
 

@@ -65,6 +65,11 @@ class Topics(Section):
     notices: Topic = Field(
         default="sluice.notices", description="Topic that keeps what each receiver was told of each alert."
     )
+    requeued: Topic = Field(
+        default="events.requeued",
+        description="Topic that keeps which dead letters were put back, so that none is twice; "
+        "`sluice dlq requeue` creates it. It belongs to the input: keep it as long.",
+    )
     replication_factor: Annotated[int, AfterValidator(replicas)] = Field(
         default=-1, description="Copies of each topic that is created; -1 = the broker's default."
     )

@@ -69,10 +69,10 @@ def wanted(
     return topics
 
 
-def existing(admin: AdminClient) -> dict[str, int]:
+def existing(admin: AdminClient, seconds: float = TIMEOUT_SECONDS) -> dict[str, int]:
     """Partitions by topic, as the cluster knows them now. Raises Fenced(lost) if it cannot be reached."""
     try:
-        topics = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
+        topics = admin.list_topics(timeout=seconds).topics
     except KafkaException as raised:
         raise Fenced(f"the brokers cannot be reached: {error_of(raised).str()}", outcome="lost") from raised
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
