@@ -25,6 +25,10 @@ RESENDS = 4
 """A standing alert outlives so many re-sends that fail (Prometheus' own factor)."""
 
 FEWEST_SECONDS = 300
+
+SKEW_MS = 30_000
+"""An end lies so far in the past: one that Alertmanager's clock has yet to reach would be no end to it."""
+
 MOST_LABEL = 200
 MOST_ANNOTATION = 1_000
 
@@ -33,7 +37,7 @@ def bodies(message: Message, resend_ms: int) -> list[list[dict[str, Any]]]:
     """The JSON documents to post, one after the other."""
     ends_ms = message.at_ms + max(RESENDS * resend_ms, FEWEST_SECONDS * 1000)
     alerts = [_entry(change.alert, change.alert.severity, message, ends_ms) for change in message.changes] + [
-        _entry(alert, severity, message, message.at_ms) for alert, severity in message.ended
+        _entry(alert, severity, message, message.at_ms - SKEW_MS) for alert, severity in message.ended
     ]
     return [alerts[start : start + MOST_ALERTS] for start in range(0, len(alerts), MOST_ALERTS)]
 
@@ -52,12 +56,12 @@ def test_alert(site: str, now_ms: int) -> list[dict[str, Any]]:
 
 def _entry(alert: Alert, severity: Severity, message: Message, ends_ms: int) -> dict[str, Any]:
     opened_ms = timestamps.parse(alert.opened_at)
-    starts_ms = min(message.at_ms if opened_ms is None else opened_ms, message.at_ms)
+    starts_ms = min(message.at_ms if opened_ms is None else opened_ms, message.at_ms, ends_ms - 1)
     return {
         "labels": _labels(alert, severity, message.site),
         "annotations": _annotations(alert, severity),
         "startsAt": rfc3339(starts_ms),
-        "endsAt": rfc3339(max(ends_ms, starts_ms + 1)),
+        "endsAt": rfc3339(ends_ms),
     }
 
 
