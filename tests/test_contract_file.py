@@ -253,3 +253,30 @@ def test_nothing_but_a_contract_or_one_sentence_comes_out_of_a_spoilt_one(change
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_the_same_holds_for_any_bytes(raw):
     assert error_of(raw).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("lines", "personal"),
+    [
+        ("", False),
+        ("        classification: public\n", False),
+        ("        classification: Internal\n", False),
+        ("        classification: restricted\n", True),
+        ("        classification: personal\n", True),
+        ("        tags: [pii]\n", True),
+        ("        tags: [loyalty, GDPR]\n", True),
+        ("        tags: [loyalty]\n", False),
+    ],
+)
+def test_what_the_standard_calls_confidential_is_personal(lines, personal):
+    contract = compiled(f"{SMALL}      - name: more\n        logicalType: string\n{lines}")
+    assert {field.name: field.personal for field in contract.fields} == {
+        "client": True,
+        "at": False,
+        "what": False,
+        "more": personal,
+    }
+
+
+def test_the_default_marks_who_bought(default):
+    assert {field.name for field in default.purchase_fields if field.personal} == {"user_email"}

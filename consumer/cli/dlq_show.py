@@ -20,6 +20,7 @@ from consumer.runtime.kafka.delivered_topics import TailError
 from reports.render.dead_letter import Shown, as_json, lines
 
 if TYPE_CHECKING:
+    from consumer.runtime.kafka.dead_letters import DeadLetters, Lying
     from consumer.settings import Settings
 
 CLOCKS_MS = 600_000
@@ -76,16 +77,21 @@ def _of_topic(settings: Settings, wanted: str) -> Shown:
     if place is None and not _NAME.fullmatch(wanted):
         raise click.UsageError("LETTER is partition/offset, such as 3/42: see `sluice dlq list`")
     letters = dead_letters_of(settings)
-    found = [
-        lying
-        for lying in letters.all()
-        if wanted == lying.name or place in (lying.letter.place, lying.letter.first)
-    ]
-    if not found:
+    found = letters.one(wanted) if place is None else _newest(letters, place)
+    if found is None:
         raise NotPossibleError(f"there is no dead letter {wanted} in {letters.topic}: see `sluice dlq list`")
-    name, letter = found[-1]
+    name, letter = found
     letters.learn(max(letter.at_ms - CLOCKS_MS, 0))
     return Shown(name, letter, letters.history.outcome(letter), letters.history.last(letter))
+
+
+def _newest(letters: DeadLetters, place: Place) -> Lying | None:
+    """The last dead letter of the event that stood there, at first or when it was put back."""
+    found = None
+    for lying in letters.all():
+        if place in (lying.letter.place, lying.letter.first):
+            found = lying
+    return found
 
 
 def _of_file(file: Path, wanted: str) -> Shown:

@@ -117,6 +117,8 @@ def test_list_show_try_put_back_and_never_twice(desk):
     assert "outcome   open: nobody has put it back" in shown
     assert '"client_id": "‹word, 2 characters›"' in shown
     assert '"client_id": "w3"' in desk.dlq("show", example, "--unmask")
+    stood = json.loads(desk.dlq("show", example, "--json"))["stood_at"]
+    assert f"stood at  {stood}" in desk.dlq("show", stood)
 
     ends = log_ends(desk.servers, desk.input)
     dry = desk.told("requeue", "--all", *REPAIRS, "--dry-run")

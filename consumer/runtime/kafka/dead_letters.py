@@ -62,6 +62,17 @@ class DeadLetters:
             if letter is not None:
                 yield Lying(f"{message.partition()}/{message.offset()}", letter)
 
+    def one(self, name: str) -> Lying | None:
+        """The dead letter that lies at `partition/offset`; None if there is none."""
+        partition, offset = (int(number) for number in name.split("/"))
+        where = (self.topic, partition)
+        if not 0 <= offset < self._scan.ends.get(where, 0):
+            return None
+        for message in self._scan.messages({**self._scan.ends, where: offset}):
+            letter = read_letter(message) if message.offset() == offset else None
+            return None if letter is None else Lying(name, letter)
+        return None
+
     def most_event_bytes(self) -> int:
         """What the input topic takes as one record."""
         try:
