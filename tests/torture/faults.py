@@ -7,6 +7,7 @@ cannot be done, or came to nothing; then it does not count.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -202,14 +203,13 @@ def kill_the_broker(scene: Scene) -> Iterator[float]:
         for _ in range(scene.rng.choice((1, 1, 1, 2))):
             scene.kafka.kill()
             yield scene.rng.choice((0.0, scene.rng.uniform(0, 6)))
-            scene.kafka.start()
+            yield from _meanwhile(scene.kafka.start)
 
 
 def restart_the_broker(scene: Scene) -> Iterator[float]:
     """The broker ends in order and comes back."""
     with _Broker(scene):
-        yield 0
-        scene.kafka.restart()
+        yield from _meanwhile(scene.kafka.restart)
 
 
 def fill_the_brokers_disk(scene: Scene) -> Iterator[float]:
@@ -223,7 +223,16 @@ def fill_the_brokers_disk(scene: Scene) -> Iterator[float]:
             yield 0.2
         scene.kafka.kill()
         scene.broker_disk.free()
-        scene.kafka.start()
+        yield from _meanwhile(scene.kafka.start)
+
+
+def _meanwhile(work: Callable[[], None]) -> Iterator[float]:
+    """Does it in a thread, so that others get on; nobody else uses the broker meanwhile. Raises what it raised."""
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(work)
+        while not doing.done():
+            yield 0.2
+        doing.result()
 
 
 class _Broker:

@@ -179,6 +179,21 @@ def test_a_day_of_which_one_number_is_off_differs(everything, number, place):
     assert f"days: {number}" in {line.what for line in verdict.lines if not line.equal}
 
 
+def test_a_day_that_closed_early_is_told_but_no_difference(everything):
+    topics, out = everything
+    days = topics["sluice.days"]
+    told = "events that came too late for such a day"
+    assert verdict_on(topics, out).notes[told] == 0
+    first = json.loads(days[0].value())["day"]
+    at = max(number for number, record in enumerate(days) if record.key() == first.encode())
+    late = json.loads(days[at].value())["counts"]["late"]
+    changed = receipt_with(days[at], counts__late=topics["truth"].late.get(first, 0) + 7)
+    assert late <= topics["truth"].late.get(first, 0)
+    verdict = verdict_on(topics, out, days=[*days[:at], changed, *days[at + 1 :]])
+    assert verdict.notes[told] == 7
+    assert wrong(verdict).keys() == {"daily_metrics.csv"}
+
+
 def test_a_cent_of_revenue_differs(everything):
     topics, out = everything
     last = topics["sluice.days"][-1]

@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import time
+from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -22,7 +24,12 @@ if TYPE_CHECKING:
 Place = tuple[int, int]
 """Partition and offset in the input topic."""
 
-FAR_MS = 400 * 86_400_000
+DAY_MS = 86_400_000
+LATENESS_MS = 3_600_000
+STEP_MS = 3_600_000
+"""An event further ahead of its stream is of a clock that runs ahead; the load's streams pause for less."""
+
+FAR_MS = 400 * DAY_MS
 """An event further away from its stream is a dead letter."""
 
 MOST_BYTES = 1_048_576
@@ -56,6 +63,9 @@ class Truth(NamedTuple):
 
     records: dict[Place, Judged]
     days: dict[str, OracleDay]
+    late: dict[str, int]
+    """By day the events of which nobody can expect that they come before it closes: their own partition had left it by
+    the allowed lateness."""
 
 
 def read_all(servers: str, topic: str) -> Iterator[Message]:
@@ -106,13 +116,14 @@ def digest(message: Message, added: Callable[[str], bool] = lambda _: False) -> 
 
 def judged(messages: Iterable[Message]) -> Truth:
     """What the oracle makes of these records."""
-    database, rows, near = emptied(), [], {}
+    database, rows, near, streams = emptied(), [], {}, Streams()
     places: list[Place] = []
     known: list[tuple[bytes, str | None]] = []
     for message in messages:
         row = _without_far(_columns(message, len(places)), message.partition(), near)
         places.append((message.partition(), message.offset()))
         known.append((digest(message), row.day))
+        streams.see(row, message.partition())
         rows.append(row)
         if len(rows) == CHUNK:
             add(database, rows)
@@ -123,7 +134,25 @@ def judged(messages: Iterable[Message]) -> Truth:
         place: Judged(known[number][0], reasons.get(number), known[number][1])
         for number, place in enumerate(places)
     }
-    return Truth(records, days_in(database))
+    return Truth(records, days_in(database), dict(streams.late))
+
+
+class Streams:
+    """How far each partition's events had come, clocks that run ahead left out, and which events came after their day."""
+
+    def __init__(self) -> None:
+        self.late: Counter[str] = Counter()
+        self._now: dict[int, int] = {}
+
+    def see(self, row: Columns, partition: int) -> None:
+        """The next record of a partition."""
+        if row.ts is None or row.day is None or row.event_name is None:
+            return
+        now = self._now.setdefault(partition, row.ts)
+        if now < row.ts <= now + STEP_MS:
+            now = self._now[partition] = row.ts
+        ends = datetime.fromisoformat(f"{row.day}T00:00:00+00:00").timestamp() * 1000 + DAY_MS
+        self.late[row.day] += now >= ends + LATENESS_MS
 
 
 def _columns(message: Message, arrival: int) -> Columns:

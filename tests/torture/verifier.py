@@ -184,7 +184,6 @@ NEEDS = {"direct_sessions": "direct_share"}
 def verify_receipts(verdict: Verdict, truth: Truth, messages: Iterable[Message]) -> dict[str, Receipt]:
     """The latest receipt of every day, compared with the oracle; and the revisions that led to it."""
     line = verdict.line("receipts: one a day and revision, revisions grow, a closed day stays closed")
-    first: dict[str, Receipt] = {}
     latest: dict[str, Receipt] = {}
     for message in messages:
         receipt = _receipt(message)
@@ -194,21 +193,18 @@ def verify_receipts(verdict: Verdict, truth: Truth, messages: Iterable[Message])
             line.differs(f"{day} under the key {message.key()!r}")
         if day in latest:
             _compare_revisions(line, latest[day], receipt)
-        if receipt["revision"] == 1:
-            first.setdefault(day, receipt)
         latest[day] = receipt
     _compare_days(verdict, truth, latest)
     _compare_rejects(verdict, truth, latest)
-    closed = [day for day, receipt in latest.items() if receipt["revision"]]
-    verdict.notes["days closed"] = len(closed)
-    verdict.notes["days whose first closed receipt was amended later"] = sum(
-        _numbers(first[day]) != _numbers(latest[day]) for day in closed if day in first
+    early = {day: receipt["counts"]["late"] - truth.late.get(day, 0) for day, receipt in latest.items()}
+    verdict.notes["days closed"] = sum(bool(receipt["revision"]) for receipt in latest.values())
+    verdict.notes["days that closed early and were amended later"] = sum(
+        events > 0 for events in early.values()
+    )
+    verdict.notes["events that came too late for such a day"] = sum(
+        max(0, events) for events in early.values()
     )
     return latest
-
-
-def _numbers(receipt: Receipt) -> tuple[object, ...]:
-    return receipt["metrics"], receipt["counts"]
 
 
 def _compare_revisions(line: Line, before: Receipt, receipt: Receipt) -> None:
