@@ -26,6 +26,7 @@ class Fields(NamedTuple):
     page_url: str | None = "page_url"
     referrer: str | None = "referrer"
     event_data: str | None = "event_data"
+    user_agent: str | None = "user_agent"
     purchase_event: str = "checkout_completed"
     aliases: frozenset[str] = frozenset({"clientId"})
     needed: frozenset[str] = frozenset(
@@ -44,13 +45,14 @@ class About(StrEnum):
     EVENT = "event"
     VISIT = "visit"
     PURCHASE = "purchase"
+    AGENT = "agent"
     OTHER = "other"
 
 
 def about(alert: Alert, fields: Fields) -> About:
     """What the alert's subject is to the numbers: without it an event counts for nothing (timestamp, event name), opens
     no session (identity), is direct or not (page URL, referrer), or is no purchase (the purchase event, its data, its
-    id, revenue and items; whatever else a purchase tells changes no number).
+    id, revenue and items; whatever else a purchase tells changes no number), or does not say that it is a robot's.
 
     >>> from detectors.life import opened
     >>> from detectors.finding import Finding
@@ -67,6 +69,8 @@ def about(alert: Alert, fields: Fields) -> About:
         return About.EVENT
     if subject and subject in (fields.page_url, fields.referrer):
         return About.VISIT
+    if subject and subject == fields.user_agent:
+        return About.AGENT
     if subject and (subject == fields.event_data or subject in fields.needed):
         return About.PURCHASE
     return About.OTHER
@@ -144,6 +148,8 @@ ROWS: tuple[Row, ...] = (
     Row(("schema_unknown_event",), ("purchase_silence", *_ALL_ORDERS), (About.PURCHASE,)),
     Row((*_GONE, *_SHARE), ("bot_traffic", *_VISITS), (About.IDENTITY,)),
     Row((*_GONE, *_SHARE), ("direct_share_shift",), (About.VISIT,)),
+    # Without user agents robots are not known as such, and look like people who come directly.
+    Row((*_GONE, *_SHARE), ("direct_share_shift", "sessions_anomaly", "volume_spike"), (About.AGENT,), side="rises"),
     Row(("field_coverage",), ("field_coverage",), field=True),
     # Events or purchases that cannot be used are missing elsewhere.
     Row(("purchase_invalid",), ("purchase_silence", *_ALL_ORDERS), side="falls"),

@@ -17,6 +17,8 @@ from detectors.totals import STEP_MINUTES, STEPS
 from detectors.watched import EVENTS, Kind, Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from detectors.line import Seen
     from detectors.typical import Typical
 
@@ -27,7 +29,9 @@ class LateRules:
     left out). `z`: what they need, more than a whole day does, for there are many of them. `fewest`: how
     many sessions, purchases or events a window must expect (a share: of what it counts, and of the rest). `day_share`:
     by what part of a typical day a volume must be off. `spike`, `spike_day_share`: by what share of the expected, and
-    of a typical day, events or sessions must rise; half an hour of a crawler is no spike. `back_hours`, `back_z`: over which windows, and within how many scales, a
+    of a typical day, events or sessions must rise; half an hour of a crawler is no spike. `burst_steps`: without so many
+    of its ten minutes, its strongest, a window may still be a rise: then it goes on, and `day_share` is enough;
+    `rise_steps`: such windows. `back_hours`, `back_z`: over which windows, and within how many scales, a
     metric must be to be back."""
 
     hours: tuple[int, ...] = (1, 2, 4, 8)
@@ -37,6 +41,8 @@ class LateRules:
     day_share: float = 0.03
     spike: float = 1.0
     spike_day_share: float = 0.25
+    burst_steps: int = 4
+    rise_steps: tuple[int, ...] = (5, 6, 8, 12)
     back_hours: tuple[int, ...] = (2, 4, 8)
     back_z: float = 2.0
 
@@ -86,6 +92,9 @@ class Late:
 
         `since` is the step at which the metric went off, if it has; its level is taken from before that.
         """
+        rise = self._lasting_rise() if since is None else None
+        if rise is not None:
+            return rise
         starts = [self._step - hours * HOUR for hours in self._rules.hours if self._looked_at(hours)]
         windows = [w for start in starts if (w := self.window(start, self._step, since)) is not None]
         if not windows:
@@ -158,11 +167,17 @@ class Late:
 
     def judged(self, window: Window) -> Answer:
         """The answer of one window."""
-        watched, limits, z = self._typical.watched, self._needed(window), self._rules.z
-        band = Band(window.m, 0.0, window.scale, self._typical.days, "hours")
-        answer = judge(watched, self._seen.totals(window.start, window.end), band, limits, z)
+        limits = self._needed(window, self._rules.spike_day_share)
+        answer = self._judged(window, limits)
         if answer.fired and self._one_burst(window, limits):
-            answer = msgspec.structs.replace(answer, reason=Reason.WITHIN_BAND, severity=None)
+            return msgspec.structs.replace(answer, reason=Reason.WITHIN_BAND, severity=None)
+        return answer
+
+    def _judged(self, window: Window, limits: Limits) -> Answer:
+        watched = self._typical.watched
+        band = Band(window.m, 0.0, window.scale, self._typical.days, "hours")
+        totals = self._seen.totals(window.start, window.end)
+        answer = judge(watched, totals, band, limits, self._rules.z)
         return msgspec.structs.replace(
             answer,
             rule=SPIKE if watched is EVENTS and window.x > window.m else watched.rule,
@@ -171,32 +186,62 @@ class Late:
             evidence={**answer.evidence, "level": window.level.factor},
         )
 
-    def _beside(self, own: Stretch, expected: Stretch, window: Window) -> Window | None:
+    def _beside(
+        self, own: Stretch, expected: Stretch, window: Window, fewest: float | None = None
+    ) -> Window | None:
         typical, watched = self._typical, self._typical.watched
         usual, x = expected.value(watched), own.value(watched)
         if usual is None or usual <= 0 or x is None:
             return None
         m = usual * window.level.factor
         size = expected.size if watched.whole is None else own.size
-        fewest = size if watched.kind is not Kind.RATIO else size * min(m, 1 - m)
-        if fewest < self._rules.fewest:
+        counted = size if watched.kind is not Kind.RATIO else size * min(m, 1 - m)
+        if counted < (self._rules.fewest if fewest is None else fewest):
             return None
         chance = relative_variance(watched, Stretch(m * size, size), typical.cv) + typical.hourly**2
         noise = typical.noise(window.end - window.start)[x > m]
         variance = noise**2 * chance + window.level.variance
         return window._replace(x=x, m=m, scale=m * math.sqrt(variance))
 
-    def _needed(self, window: Window) -> Limits:
+    def _needed(self, window: Window, spike_day_share: float) -> Limits:
         """What a window's change must be to matter: of a volume, a part of a whole day, and more if it is a rise."""
         limits, rules, watched = self._limits, self._rules, self._typical.watched
         if watched.kind is not Kind.VOLUME:
             return limits
         day = self._typical.line.part[STEPS]
         if window.x > window.m and watched.part != "purchases":
-            return replace(
-                limits, relative=rules.spike, absolute=max(limits.absolute, rules.spike_day_share * day)
-            )
+            return replace(limits, relative=rules.spike, absolute=max(limits.absolute, spike_day_share * day))
         return replace(limits, absolute=max(limits.absolute, rules.day_share * day))
+
+    def _lasting_rise(self) -> Answer | None:
+        """The answer of the first window of events or sessions in which many more came than usual, and that not within
+        the half hour of a crawler: without its strongest ten minutes, too."""
+        watched, usual = self._typical.watched, self._typical.line
+        if watched.kind is not Kind.VOLUME or watched.part == "purchases":
+            return None
+        for steps in self._rules.rise_steps:
+            start, end = self._step - steps, self._step
+            if start < 0 or self._line.stretch(start, end).part <= self._many(usual.stretch(start, end).part):
+                continue
+            window = self.window(start, end)
+            if window is not None and window.strength >= self._rules.z and self._lasts(window):
+                answer = self._judged(window, self._needed(window, self._rules.day_share))
+                if answer.fired:
+                    return answer
+        return None
+
+    def _many(self, usual: float) -> float:
+        return (1 + self._rules.spike) * usual
+
+    def _lasts(self, window: Window) -> bool:
+        """Whether a rise is one without its strongest steps as well."""
+        steps = range(window.start, window.end)
+        own = [self._line.stretch(step, step + 1) for step in steps]
+        usual = [self._typical.line.stretch(step, step + 1) for step in steps]
+        by_excess = sorted(range(len(own)), key=lambda n: own[n].part - window.level.factor * usual[n].part)
+        left = by_excess[: -self._rules.burst_steps]
+        rest = self._beside(_sum(own[n] for n in left), _sum(usual[n] for n in left), window, fewest=0)
+        return rest is not None and rest.x >= self._many(rest.m) and rest.strength >= self._rules.z
 
     def _one_burst(self, window: Window, limits: Limits) -> bool:
         """Whether a change that a burst can make is the doing of a single hour: without its strongest hour the window
@@ -213,3 +258,8 @@ class Late:
         if rest is None or (rest.x > rest.m) != (window.x > window.m) or rest.strength < self._rules.z:
             return True
         return not rest.enough(limits if watched.whole else replace(limits, absolute=0.0))
+
+
+def _sum(stretches: Iterable[Stretch]) -> Stretch:
+    parts, sizes = zip(*stretches, strict=True)
+    return Stretch(sum(parts), sum(sizes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.core.contract import PurchaseRole, Role
+from consumer.core.decode import USER_AGENT
 from detectors.causes import Fields
 from detectors.fields import Expectations, ExpectedField, FieldMinute, Scope
 
@@ -58,6 +59,7 @@ def cause_fields(contract: Contract) -> Fields:
         _name(contract, Role.PAGE_URL),
         _name(contract, Role.REFERRER),
         _name(contract, Role.EVENT_DATA),
+        USER_AGENT if any(field.name == USER_AGENT for field in contract.fields) else None,
         contract.purchase_event,
         frozenset(aliases),
         frozenset(f"{data}.{name}" for name in contract.purchase_names.values()),

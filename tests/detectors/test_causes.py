@@ -23,6 +23,7 @@ def explains(cause, symptom, fields=DEFAULT_FIELDS):
         ("schema_field_missing", "referrer", "direct_share_shift", ""),
         ("field_coverage", "page_url", "direct_share_shift", ""),
         ("schema_field_renamed", "client_id", "identity_coverage", ""),
+        ("schema_type_changed", "user_agent", "direct_share_shift", ""),
         ("schema_type_changed", "client_id", "sessions_anomaly", ""),
         ("identity_coverage", "", "conversion_shift", ""),
         ("schema_field_missing", "event_data", "purchase_silence", ""),
@@ -46,7 +47,7 @@ def test_a_cause_explains_its_symptoms(cause, subject, symptom, about):
 @pytest.mark.parametrize(
     ("cause", "subject", "symptom", "about"),
     [
-        ("schema_field_missing", "user_agent", "direct_share_shift", ""),
+        ("schema_field_missing", "user_agent", "revenue_anomaly", ""),
         ("schema_field_missing", "referrer", "revenue_anomaly", ""),
         ("schema_field_missing", "user_agent", "field_coverage", "referrer"),
         ("schema_field_missing", "user", "field_coverage", "user_agent"),

@@ -13,6 +13,7 @@ from scipy import stats
 from detectors.alerts import Severity
 from detectors.answer import Reason
 from detectors.baseline import Baseline, PastDay
+from detectors.line import Seen
 from detectors.pace import Pace, PaceState, PastCourse
 from detectors.totals import STEPS, Course
 from detectors.watched import PACED
@@ -167,6 +168,25 @@ def test_half_an_hour_of_a_crawler_is_no_alert(site, start):
     today = site.today()
     for step in range(1, STEPS + 1):
         assert not [answer.rule for answer in today.score(crawled, step) if answer.fired]
+
+
+@pytest.mark.parametrize("start", [245, 603, 1111])
+@pytest.mark.parametrize("times", [2.5, 4])
+def test_a_flood_of_single_hits_that_goes_on_is_told_within_the_hour(site, start, times):
+    flooded = msgspec.json.decode(msgspec.json.encode(site.next.course()), type=Course)
+    a_minute = times * sum(flooded.events) / 1440
+    for minute in range(start, start + 120):
+        more = round(a_minute * (minute + 1 - start)) - round(a_minute * (minute - start))
+        flooded.count(minute, events=more, sessions=more, direct=more)
+    today, seen = site.today(), Seen(flooded)
+    told = {
+        answer.rule: step
+        for step in reversed(range(1, STEPS + 1))
+        for watched in PACED[:2]
+        if (answer := today.score_one(watched, seen, step)).fired
+    }
+    assert told["volume_spike"] * 10 - start <= 70
+    assert told["sessions_anomaly"] * 10 - start <= 70
 
 
 def test_a_quiet_night_hour_is_no_alert(site):
