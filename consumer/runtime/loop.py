@@ -43,7 +43,7 @@ ENTRIES_A_STEP = 100
 class LoopOptions:
     """`tick_seconds`: how often the broker is asked whether a partition is still at its end: an idle one holds event
     time up for two of them. `most_fenced`: fenced so often in a row without one commit in between, two
-    processes must be using one instance name. `most_equal`: what was refused, or did not fit together, so often in a row
+    processes must be using one instance name; 0 = they cannot, the name is drawn at each start. `most_equal`: what was refused, or did not fit together, so often in a row
     always will be."""
 
     facts_topic: str
@@ -158,7 +158,8 @@ class Loop:
         self._overtaken[error.about] += error.outcome == "overtaken"
         if self._overtaken[error.about] >= self._options.most_equal:
             raise Fatal(str(error)) from error
-        if error.outcome == "fenced" and self._fenced["fenced"] >= self._options.most_fenced:
+        most = self._options.most_fenced
+        if most and error.outcome == "fenced" and self._fenced["fenced"] >= most:
             raise Fatal(
                 "fenced again and again without one commit: another process uses the same instance name; "
                 "give each its own (setting `instance`) or leave it empty"
@@ -175,6 +176,7 @@ class Loop:
         stages, clock = Stages(), self._clock.monotonic
         started = clock()
         self._collect(transport)
+        self._tell_waiting()  # a commit can take long, and fail
         stages.poll, started = clock() - started, clock()
         decisions = self._decide(transport)
         stages.decide, started = clock() - started, clock()
@@ -196,8 +198,11 @@ class Loop:
         self._turned()
 
     def _turned(self) -> None:
-        self._observer.waiting({partition: self._waiting(partition) for partition in self.behind})
+        self._tell_waiting()
         self._observer.turned()
+
+    def _tell_waiting(self) -> None:
+        self._observer.waiting({partition: self._waiting(partition) for partition in self.behind})
 
     def _waiting(self, partition: Partition) -> Waiting:
         batch = self._pending.get(partition)

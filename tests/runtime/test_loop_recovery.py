@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,6 +82,24 @@ def test_being_fenced_again_and_again_names_the_setting_to_change(kafka):
         process.run(200)
     assert len(process.recovered) == 5
     assert EVENTS not in kafka.offsets
+
+
+def test_a_name_that_nobody_else_can_have_goes_on_however_often_it_is_fenced(kafka):
+    class SlowBroker(Undisturbed):
+        """The transaction's time is up before the commit is asked for, again and again."""
+
+        left = 20
+
+        def step(self, place):
+            if place == "commit" and self.left:
+                self.left -= 1
+                kafka.init_transactions("one")
+
+    process = OneProcess(kafka, SlowBroker(kafka))
+    process.loop._options = replace(process.loop._options, most_fenced=0)
+    process.run(200)
+    assert len(process.recovered) == 20
+    assert events_of_the_day(kafka) == 5
 
 
 def test_an_offset_that_somebody_moved_stops_the_process_and_is_named(kafka):

@@ -20,6 +20,10 @@ SESSION_TIMEOUT_MS = 10_000
 TRANSACTION_TIMEOUT_MS = 10_000
 """A dead owner's open transaction holds readers up no longer than this (Kafka Streams' value)."""
 
+WRITE_TIMEOUT_MS = 7_000
+"""What is not written by then fails while the transaction can still be aborted: at the time-out above the broker aborts
+it by itself and fences the producer, and all state would have to be restored."""
+
 
 REBALANCE_TIMEOUT_MS = 120_000
 """How long a rebalance waits for members that neither join nor die. The client's default is five minutes, in which
@@ -79,7 +83,7 @@ def producer_config(
         "logger": log,
         "transactional.id": transactional_id,
         "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
-        "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "message.timeout.ms": WRITE_TIMEOUT_MS,
         "message.max.bytes": most_message_bytes,
         "enable.idempotence": True,
         "acks": "all",
