@@ -102,7 +102,11 @@ class Story:
         return process
 
     def _expect(self, *alarms: str) -> None:
-        self._prometheus.wait_for(*alarms)
+        try:
+            self._prometheus.wait_for(*alarms)
+        except AssertionError as error:
+            told = "\n".join(process.told() for process in self._site.processes)
+            raise AssertionError(f"{error}\n{told}") from error
         for alarm in alarms:
             self._say(f"{alarm} fires")
 

@@ -34,8 +34,9 @@ class NoPrometheusError(Exception):
 
 
 def shorter(expr: str) -> str:
-    """The expression with its ranges shortened."""
-    return re.sub(r"\[(\w+)\]", lambda found: f"[{_shorter(found[1])}]", expr)
+    """The expression with its ranges and offsets shortened."""
+    expr = re.sub(r"\[(\w+)\]", lambda found: f"[{_shorter(found[1])}]", expr)
+    return re.sub(r"offset (\w+)", lambda found: f"offset {_shorter(found[1])}", expr)
 
 
 def _shorter(duration: str) -> str:
