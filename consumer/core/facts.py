@@ -7,18 +7,30 @@ negative: an event that joins two sessions, or moves a session's beginning, take
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zlib import crc32
 
 import msgspec
+from msgspec import Meta
 
 from consumer.core import money
+from consumer.core.instant import FIRST_MS, LAST_MS
 from consumer.core.purchases import PurchaseFact
+from consumer.core.timestamps import MINUTE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Counts = dict[str, int]
+Count = Annotated[int, Meta(ge=-(10**12), le=10**12)]
+"""A count of one record of facts: what is beyond is none of ours."""
+
+Counts = dict[str, Count]
+
+Instant = Annotated[int, Meta(ge=FIRST_MS, le=LAST_MS)]
+"""Milliseconds since the epoch, within the calendar."""
+
+Minute = Annotated[int, Meta(ge=FIRST_MS // MINUTE_MS, le=LAST_MS // MINUTE_MS)]
+"""Minutes since the epoch, within the calendar."""
 
 MOST_NOTED = 50
 """Different names that a minute keeps of each kind of note; contracts are smaller, only hostile input has more."""
@@ -51,10 +63,10 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     `claimed` is the revenue that rejected purchases name, by reason, where it is above 0: the money in question.
     """
 
-    events: int = 0
-    identity_missing: int = 0
-    sessions: int = 0
-    direct: int = 0
+    events: Count = 0
+    identity_missing: Count = 0
+    sessions: Count = 0
+    direct: Count = 0
     rejected: Counts = {}
     names: Counts = {}
     null: Counts = {}
@@ -63,12 +75,12 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     aliased: Counts = {}
     unknown: Counts = {}
     kinds: Counts = {}
-    purchases: int = 0
-    items: int = 0
-    robots: int = 0
-    repeated: int = 0
-    stale: int = 0
-    ahead: int = 0
+    purchases: Count = 0
+    items: Count = 0
+    robots: Count = 0
+    repeated: Count = 0
+    stale: Count = 0
+    ahead: Count = 0
     claimed: dict[str, Decimal] = {}
 
     def note(self, table: str, name: str, most: int = MOST_NOTED) -> None:
@@ -114,11 +126,11 @@ class Facts(msgspec.Struct, omit_defaults=True):
     (`rejected` and `claimed` of each) that count no more, since their events were put back and passed.
     """
 
-    minutes: dict[int, MinuteFacts] = {}
+    minutes: dict[Minute, MinuteFacts] = {}
     purchases: list[PurchaseFact] = []
-    voices_ahead: int = 0
+    voices_ahead: Count = 0
     clients: list[int] = []
-    taken_back: dict[int, MinuteFacts] = {}
+    taken_back: dict[Minute, MinuteFacts] = {}
 
     def minute(self, minute: int) -> MinuteFacts:
         """The facts of a minute, to add to."""
@@ -143,6 +155,12 @@ class Facts(msgspec.Struct, omit_defaults=True):
         self.purchases.extend(other.purchases)
         self.voices_ahead += other.voices_ahead
         self.clients.extend(other.clients)
+
+    def is_exact(self) -> bool:
+        """Whether all money in it is amounts, which sums can take in."""
+        minutes = (*self.minutes.values(), *self.taken_back.values())
+        claimed = all(money.is_amount(amount) for minute in minutes for amount in minute.claimed.values())
+        return claimed and all(one.amount is None or money.is_amount(one.amount) for one in self.purchases)
 
     def halves(self) -> tuple[Facts, Facts] | None:
         """The same facts in two that add up to them; None when there is nothing to divide."""
@@ -189,11 +207,11 @@ class GateReport(msgspec.Struct, tag="gate", tag_field="kind", omit_defaults=Tru
     sequence: int
     partitions: int
     contract: str
-    wall_ms: int
-    stream_ms: int | None = None
+    wall_ms: Instant
+    stream_ms: Instant | None = None
     log_ms: int | None = None
-    idle_since_ms: int | None = None
-    end_ms: int | None = None
+    idle_since_ms: Instant | None = None
+    end_ms: Instant | None = None
     facts: Facts = msgspec.field(default_factory=Facts)
     part: int = 1
     parts: int = 1

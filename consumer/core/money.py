@@ -39,6 +39,16 @@ def parse(value: object) -> Decimal | None:
     return shortest if _decimals(shortest) <= MOST_DECIMALS and shortest == value else None
 
 
+def is_amount(value: Decimal) -> bool:
+    """Whether it is an amount as `parse` gives them, which sums take in without losing a digit.
+
+    >>> is_amount(Decimal("4.20")), is_amount(Decimal("1e400")), is_amount(Decimal("NaN")), is_amount(Decimal("1e-31"))
+    (True, False, False, False)
+    """
+    amount = parse(value)
+    return amount is not None and amount == value
+
+
 def _decimals(finite: Decimal) -> int:
     exponent = finite.as_tuple().exponent
     return -exponent if isinstance(exponent, int) else 0

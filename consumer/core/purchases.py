@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from consumer.core import money
 from consumer.core.contract import PurchaseRole
 from consumer.core.decode import decode
 from consumer.core.identifier import shortened
+from consumer.core.instant import FIRST_MS, LAST_MS
 from consumer.core.rejection import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class PurchaseFact(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """
 
     id: str
-    at_ms: int
+    at_ms: Annotated[int, Meta(ge=FIRST_MS, le=LAST_MS)]
     content: str
     amount: Decimal | None
     replaces: tuple[str, ...] = ()

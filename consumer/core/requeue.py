@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
+
+from consumer.core import money
+from consumer.core.instant import LAST_MS
+from consumer.core.timestamps import MINUTE_MS
 
 if TYPE_CHECKING:
     from consumer.core.record import Headers
@@ -30,6 +35,7 @@ MARK = b"\n"
 MOST_CONTENTS = 16
 """Contents that a purchase is known under: one more each time that it fails again with another repair."""
 
+_Content = Annotated[str, Meta(max_length=128)]
 _MOST_ATTEMPTS = 1_000_000
 _PLACE = re.compile(r"([\w.\-]{1,249})/(\d{1,10})/(\d{1,19})", re.ASCII)
 
@@ -61,12 +67,14 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
     `reason` and `minute`: as what and at which event-minute the rejection was counted (None: not yet, no time was known).
     `visit`: whether it counts as an event of its session, as an invalid purchase does. `contents`: the fingerprints under
     which its purchase was told, `claimed` the revenue that it named.
+
+    Whoever may write events can write this header, too, so what is read is held within what we write.
     """
 
-    reason: str
-    minute: int | None = None
+    reason: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}\Z")]
+    minute: Annotated[int, Meta(ge=0, le=LAST_MS // MINUTE_MS)] | None = None
     visit: bool = False
-    contents: tuple[str, ...] = ()
+    contents: Annotated[tuple[_Content, ...], Meta(max_length=MOST_CONTENTS)] = ()
     claimed: Decimal | None = None
 
     def told(self, content: str) -> Counted:
@@ -116,9 +124,10 @@ def counted_header(counted: Counted) -> bytes:
 def read_counted(value: bytes | None) -> Counted | None:
     """Of a header's value; None if it is none."""
     try:
-        return _decoder.decode(value or b"")
+        counted = _decoder.decode(value or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+    return counted if counted.claimed is None or money.is_amount(counted.claimed) else None
 
 
 def number(value: bytes | None) -> int | None:

@@ -92,7 +92,7 @@ def read_entry(data: bytes | None) -> JournalEntry:
     try:
         return _entries.decode(data or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(f"a journal entry cannot be read: {error}") from error
+        raise WireError(f"a journal entry cannot be read: {_words(error)}") from error
 
 
 def read_changes(entry: JournalEntry, kind: type[C]) -> C:
@@ -100,7 +100,9 @@ def read_changes(entry: JournalEntry, kind: type[C]) -> C:
     try:
         return msgspec.msgpack.decode(entry.changes, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(f"the changes of journal entry {entry.sequence} cannot be read: {error}") from error
+        raise WireError(
+            f"the changes of journal entry {entry.sequence} cannot be read: {_words(error)}"
+        ) from error
 
 
 def gate_reports(report: GateReport) -> list[bytes]:
@@ -138,5 +140,12 @@ def read_facts(data: bytes | None) -> GateReport | Command:
     try:
         message: GateReport | Command = _facts.decode(data or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(f"a record of the facts topic cannot be read: {error}") from error
+        raise WireError(f"a record of the facts topic cannot be read: {_words(error)}") from error
+    if isinstance(message, GateReport) and not message.facts.is_exact():
+        raise WireError("a record of the facts topic cannot be read: an amount in it is no amount of money")
     return message
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, on one line: msgspec quotes what it read, which may be anything."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(error))[:500]

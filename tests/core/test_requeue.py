@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.core.dead_letters import History, Outcome, PutBack, digest, read_letter, read_put_back
+from consumer.core.instant import LAST_MS
 from consumer.core.record import StoredRecord
 from consumer.core.rejection import Origin, Reason, Rejection, cut_to_fit, dead_letter, is_ours
 from consumer.core.requeue import (
@@ -29,10 +30,10 @@ AT = "2025-02-23T12:00:00.000Z"
 COUNTED_VALUES = st.builds(
     Counted,
     st.sampled_from([reason.value for reason in Reason]),
-    st.none() | st.integers(-(2**40), 2**40),
+    st.none() | st.integers(0, LAST_MS // 60_000),
     st.booleans(),
     st.lists(st.text(max_size=24), max_size=MOST_CONTENTS).map(tuple),
-    st.none() | st.decimals(allow_nan=False, allow_infinity=False),
+    st.none() | st.decimals(0, 10**14, places=4),
 )
 PLACES = st.builds(
     Place,
@@ -47,6 +48,22 @@ def test_headers_read_back_what_was_written(place, attempts, counted):
     told = Again(place, attempts, counted)
     assert again([("trace", b"1"), *headers_of(told)]) == told
     assert all(is_ours(name) for name, _ in headers_of(told))
+
+
+@pytest.mark.parametrize(
+    "counted",
+    [
+        b'{"reason":"not_json","minute":4611686018427387904}',
+        b'{"reason":"not_json","minute":-1}',
+        b'{"reason":"not_json","claimed":"NaN"}',
+        b'{"reason":"not_json","claimed":"1e400"}',
+        b'{"reason":"not json\n"}',
+        b'{"reason":"x","contents":["%s"]}' % (b"c" * 1_000),
+        b'{"reason":"x","contents":[%s"c"]}' % (b'"c",' * 20),
+    ],
+)
+def test_a_forged_header_says_nothing_that_could_stop_the_watch(counted):
+    assert again([*headers_of(BACK)[:2], (COUNTED, counted)]) is None
 
 
 @pytest.mark.parametrize(

@@ -315,3 +315,27 @@ def test_any_bytes_raise_nothing_but_a_wire_error(data):
     for read in (read_entry, read_facts):
         with suppress(WireError):
             read(data)
+
+
+REPORT = {"kind": "gate", "partition": 0, "sequence": 1, "partitions": 1, "contract": "shop", "wall_ms": 0}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stream_ms": 2**63},
+        {"wall_ms": -(2**62)},
+        {"facts": {"minutes": {"382545546317": {"events": 1}}}},
+        {"facts": {"taken_back": {"-99999999999": {}}}},
+        {"facts": {"minutes": {"0": {"events": 2**62}}}},
+        {"facts": {"minutes": {"0": {"names": {"a": 2**62}}}}},
+        {"facts": {"minutes": {"0": {"claimed": {"purchase_items": "NaN"}}}}},
+        {"facts": {"purchases": [{"id": "a", "at_ms": 2**62, "content": "c", "amount": None}]}},
+        {"facts": {"purchases": [{"id": "a", "at_ms": 0, "content": "c", "amount": "1e400"}]}},
+        {"kind": "gate\n\u202e\u001b[31m"},
+    ],
+)
+def test_facts_beyond_the_calendar_and_beyond_counting_are_refused_on_one_line(wrong):
+    with pytest.raises(WireError, match="a record of the facts topic cannot be read") as raised:
+        read_facts(json.dumps(REPORT | wrong).encode())
+    assert str(raised.value).isprintable()
