@@ -55,7 +55,16 @@ def command(roles: str, config: Path | None) -> None:
     gc.set_threshold(*FEW_COLLECTIONS)
     stop = threading.Event()
     _stop_on_signals(stop)
-    app = App(Parts(settings, contract, _roles(roles), version("sluice"), clock, log))
+    parts = Parts(settings, contract, _roles(roles), version("sluice"), clock, log)
+    log.info(
+        "starting",
+        version=parts.version,
+        roles=parts.roles,
+        group=settings.group,
+        brokers=settings.kafka.get("bootstrap.servers"),
+        contract=contract.label,
+    )
+    app = App(parts)
     try:
         app.run(stop)
     except Fatal as error:
