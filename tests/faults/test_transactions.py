@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from consumer.core.record import Output
 from consumer.runtime.kafka import transaction
@@ -50,12 +50,17 @@ def here(kafka, topic_prefix):
     return Partition(f"{topic_prefix}input", 0)
 
 
-def member(servers, here):
-    """A member of the group that has the partition, or is about to get it, and its owner."""
+def newcomer(servers, here, owner=None):
+    """Who is about to be a member of the group."""
     names = Names(here.topic, "dlq", "", "facts", "journal", "days", "alerts")
     options = KafkaOptions({"bootstrap.servers": servers}, names, here.topic, "one", (here.topic,), SILENT)
+    return KafkaTransport(options, owner or Owner())
+
+
+def member(servers, here):
+    """A member of the group that has the partition."""
     owner = Owner()
-    transport = KafkaTransport(options, owner)
+    transport = newcomer(servers, here, owner)
     wait_until(lambda: transport.poll(1, 0.1) and here in owner.partitions, 30, "the partition")
     return transport
 
@@ -145,3 +150,21 @@ def test_a_producer_that_hangs_as_it_closes_does_not_keep_its_member_in_the_grou
     released.set()
     heir = member(kafka.bootstrap_servers, here)  # gets the partition at once
     heir.close()
+
+
+def test_offsets_that_a_hanging_transaction_holds_are_waited_for_and_said(kafka, here, monkeypatch):
+    monkeypatch.setattr(transport_module, "PATIENCE_SECONDS", 0.5)
+    servers = kafka.bootstrap_servers
+    stranger = Consumer({"bootstrap.servers": servers, "group.id": here.topic, "log_level": 0})
+    holder = Producer({"bootstrap.servers": servers, "transactional.id": here.topic, "log_level": 0})
+    holder.init_transactions(30)
+    holder.begin_transaction()
+    holder.send_offsets_to_transaction([TopicPartition(*here, 0)], stranger.consumer_group_metadata(), 30)
+    transport = newcomer(servers, here)
+    with pytest.raises(Fenced, match="a transaction hangs on them") as raised:
+        wait_until(lambda: transport.poll(1, 0.1) is None, 60, "the offsets are asked")
+    assert raised.value.outcome == "lost"
+    transport.close()
+    holder.abort_transaction(30)
+    stranger.close()
+    member(servers, here).close()

@@ -47,6 +47,9 @@ _EOF = _E._PARTITION_EOF  # noqa: SLF001
 _TIMED_OUT = _E._TIMED_OUT  # noqa: SLF001
 _NO_OFFSET = -1001
 
+_UNREADABLE = "the group's offsets cannot be read"
+_IF_IT_STAYS = "if that stays and the brokers are well, a transaction hangs on them (see `kafka-transactions.sh find-hanging`)"
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaOptions:
@@ -288,15 +291,13 @@ class KafkaTransport:
             except RAISED as raised:
                 error = error_of(raised)
                 if error.fatal() or time.monotonic() > deadline:
-                    raise Fenced(
-                        f"the group's offsets cannot be read: {error.str()}", outcome="lost"
-                    ) from raised
+                    raise Fenced(f"{_UNREADABLE}: {error.str()}; {_IF_IT_STAYS}", outcome="lost") from raised
                 continue
             errors = [where.error for where in answers if where.error is not None]
             if not errors:
                 return {(w.topic, w.partition): None if w.offset == _NO_OFFSET else w.offset for w in answers}
             if time.monotonic() > deadline:
-                raise Fenced(f"the group's offsets cannot be read: {errors[0].str()}", outcome="lost")
+                raise Fenced(f"{_UNREADABLE}: {errors[0].str()}; {_IF_IT_STAYS}", outcome="lost")
 
     def _first_offset(self, where: TopicPartition) -> int:
         here = TopicPartition(where.topic, where.partition)
