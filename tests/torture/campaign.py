@@ -39,7 +39,6 @@ KAFKA = {
 
 BROKER = {
     "group.min.session.timeout.ms": "1000",
-    "broker.session.timeout.ms": "4000",  # on a busy machine the node would take itself for dead
 }
 
 SECTIONS: dict[str, dict[str, object]] = {
