@@ -7,15 +7,17 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AclOperation, AdminClient
 
+from consumer.runtime.kafka.rights import NEEDS, given, lacking, needed
 from consumer.runtime.kafka.topics import DEFAULT_MOST_BYTES, Names, wanted
 from consumer.settings.kafka import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
+    from consumer.runtime.kafka.rights import Operations
     from consumer.settings import Settings
 
 _REFUSING = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001 - confluent_kafka's own names of librdkafka's local errors
@@ -29,8 +31,11 @@ class Findings:
     problems: list[str] = field(default_factory=list)
 
 
-def look_at_broker(settings: Settings, timeout_seconds: float) -> Findings:
-    """Asks the brokers once, changes nothing, and prints nothing. Each question takes at most `timeout_seconds`."""
+def look_at_broker(
+    settings: Settings, timeout_seconds: float, roles: Collection[str] = tuple(NEEDS)
+) -> Findings:
+    """Asks the brokers once, changes nothing, and prints nothing. Each question takes at most `timeout_seconds`. `roles`:
+    whose rights are looked at."""
     findings = Findings()
     errors: list[KafkaError] = []
     config: dict[str, Any] = {**settings.kafka, "logger": _silence(), "error_cb": errors.append}
@@ -50,8 +55,11 @@ def look_at_broker(settings: Settings, timeout_seconds: float) -> Findings:
     partitions = {
         name: len(topic.partitions) for name, topic in cluster.topics.items() if topic.error is None
     }
-    _topics(findings, names, partitions)
-    _rights(findings, names, _allowed(admin, names, partitions, timeout_seconds))
+    needs = needed(names, roles)
+    had = given(admin, needs, timeout_seconds)
+    _topics(findings, names, partitions, {topic: had.get(topic) != set() for topic in needs})
+    _rights(findings, needs, had)
+    _may_create(findings, admin, timeout_seconds)
     return findings
 
 
@@ -89,20 +97,23 @@ def _cluster(findings: Findings, cluster: Any, copies: int) -> None:
         )
 
 
-def _topics(findings: Findings, names: Names, partitions: Mapping[str, int]) -> None:
-    """Whether the input is there, which topics would be created, and which cannot serve as they are."""
+def _topics(
+    findings: Findings, names: Names, partitions: Mapping[str, int], shown: Mapping[str, bool]
+) -> None:
+    """Whether the input is there, which topics would be created, and which cannot serve as they are. `shown`: of the
+    topics that are needed, whether the user is told if they exist."""
     if names.input in partitions:
         findings.facts.append(f"input topic {names.input}: {_counted(partitions[names.input], 'partition')}")
-    else:
+    elif shown.get(names.input):
         findings.problems.append(
             f"the input topic {names.input} does not exist; create it, or correct input below [topics] "
             "(run waits for it until then)."
         )
-    needed = {
+    counts = {
         name: count
         for name, (count, _) in wanted(names, partitions.get(names.input, 1), DEFAULT_MOST_BYTES).items()
     }
-    if missing := [name for name in needed if name not in partitions]:
+    if missing := [name for name in counts if shown.get(name) and name not in partitions]:
         findings.facts.append(f"run will create {', '.join(missing)}")
     for name in (names.facts, names.days, names.alerts):
         if partitions.get(name, 1) != 1:
@@ -115,51 +126,27 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-_CLUSTER = "/"
-"""Stands for the cluster among topics; no topic can have this name."""
-
-_Rights = dict[str, "set[AclOperation] | None"]
-"""What the user may do with the cluster and each topic that exists; None = the brokers do not tell."""
-
-
-def _allowed(
-    admin: AdminClient, names: Names, partitions: Mapping[str, int], timeout_seconds: float
-) -> _Rights:
-    """Asks for rights; brokers without access control answer that everything is allowed."""
-    asked: dict[str, Any] = {
-        _CLUSTER: admin.describe_cluster(include_authorized_operations=True, request_timeout=timeout_seconds)
-    }
-    if existing := [name for name in names if name in partitions]:
-        asked |= admin.describe_topics(
-            TopicCollection(existing), include_authorized_operations=True, request_timeout=timeout_seconds
-        )
-    rights: _Rights = {}
-    for name, future in asked.items():
-        try:
-            operations = future.result(timeout=timeout_seconds + 1).authorized_operations
-        except (KafkaException, TimeoutError):
-            operations = None
-        rights[name] = set(operations) if operations else None
-    return rights
-
-
-def _rights(findings: Findings, names: Names, rights: _Rights) -> None:
+def _rights(
+    findings: Findings, needs: Mapping[str, Operations], had: Mapping[str, set[AclOperation]]
+) -> None:
     """Says what the user lacks, as far as the brokers tell."""
-    read, write = AclOperation.READ, AclOperation.WRITE
-    needs = {name: [read, write] for name in (names.facts, names.journal, names.days, names.alerts)}
-    needs |= {names.input: [read], names.dead_letters: [write], names.valid: [write]}
     for topic, operations in needs.items():
-        if lacking := _lacking(rights.get(topic), operations):
+        if topic in had and (missing := lacking(had[topic], operations)):
             findings.problems.append(
-                f"this user may not {' and '.join(lacking)} the topic {topic}; ask for that right."
+                f"this user may not {' and '.join(one.name.lower() for one in missing)} the topic {topic}; "
+                f"grant {' and '.join(one.name for one in missing)} on it."
             )
-    if _lacking(rights[_CLUSTER], [AclOperation.CREATE]):
-        findings.facts.append("this user may not create just any topic; each needs that right by its name")
-    if not any(rights.values()):
+
+
+def _may_create(findings: Findings, admin: AdminClient, timeout_seconds: float) -> None:
+    """Whether topics may be created, and whether brokers tell of rights at all; without access control they answer that
+    everything is allowed."""
+    future = admin.describe_cluster(include_authorized_operations=True, request_timeout=timeout_seconds)
+    try:
+        operations = future.result(timeout=timeout_seconds + 1).authorized_operations
+    except (KafkaException, TimeoutError):
+        operations = None
+    if operations is None:
         findings.facts.append("the broker does not tell what this user may do")
-
-
-def _lacking(given: set[AclOperation] | None, needed: Iterable[AclOperation]) -> list[str]:
-    if given is None or AclOperation.ALL in given:
-        return []
-    return [operation.name.lower() for operation in needed if operation not in given]
+    elif lacking(set(operations), [AclOperation.CREATE]):
+        findings.facts.append("this user may not create just any topic; each needs that right by its name")

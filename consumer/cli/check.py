@@ -11,6 +11,7 @@ import click
 from consumer.cli.broker_findings import Findings, look_at_broker
 from consumer.cli.config_option import config_option, contract_of, settings_of
 from consumer.cli.exits import ExitCode, NotPossibleError
+from consumer.cli.roles_option import roles_option
 from consumer.runtime.clock import SystemClock
 from consumer.runtime.notify.channels import ChannelError, channels_of
 from consumer.settings.definitions import DEFAULT_FILE
@@ -28,12 +29,13 @@ TIMEOUT_SECONDS = 5.0
 
 
 @click.command("check")
+@roles_option
 @config_option
-def command(config: Path | None) -> None:
+def command(roles: tuple[str, ...], config: Path | None) -> None:
     """Say what is wrong with settings, contract and broker, in words.
 
     Prints every setting with its value and where that came from (secrets are masked), what the contract says, and
-    what a look at the brokers finds. Nothing is changed anywhere.
+    what a look at the brokers finds, the rights of a process with these roles among it. Nothing is changed anywhere.
 
     \b
     Exit codes: 0 all is fine, 3 something is wrong, 64 wrong usage.
@@ -43,7 +45,7 @@ def command(config: Path | None) -> None:
     _say(settings_lines(settings, file))
     contract = _look_at_contract(settings)
     _say(contract.facts)
-    broker = look_at_broker(settings, TIMEOUT_SECONDS)
+    broker = look_at_broker(settings, TIMEOUT_SECONDS, roles)
     _say([f"Broker at {settings.kafka['bootstrap.servers']}", *(f"  {fact}" for fact in broker.facts)])
     problems = contract.problems + _wrong_receivers(settings) + broker.problems
     click.echo("\n".join(verdict_lines(problems)))

@@ -12,7 +12,8 @@ import click
 
 from consumer.cli.config_option import config_option, contract_of, settings_of
 from consumer.cli.exits import NotPossibleError
-from consumer.runtime.app import ROLES, App, Parts
+from consumer.cli.roles_option import roles_option
+from consumer.runtime.app import App, Parts
 from consumer.runtime.clock import SystemClock
 from consumer.runtime.logs import configure
 from consumer.runtime.transport import Fatal
@@ -28,15 +29,9 @@ they are walked again and again, which was a fifth of all CPU time."""
 
 
 @click.command("run")
-@click.option(
-    "--roles",
-    default=",".join(ROLES),
-    show_default=True,
-    metavar="LIST",
-    help="What this process does, with commas between: gate, watch, deliver. They meet in Kafka topics only.",
-)
+@roles_option
 @config_option
-def command(roles: str, config: Path | None) -> None:
+def command(roles: tuple[str, ...], config: Path | None) -> None:
     """Run the daemon: gate events, watch the days, keep the daily files true.
 
     Start as many as the input topic has partitions to share; Kafka moves partitions between them, and any of them may
@@ -55,7 +50,7 @@ def command(roles: str, config: Path | None) -> None:
     gc.set_threshold(*FEW_COLLECTIONS)
     stop = threading.Event()
     _stop_on_signals(stop)
-    parts = Parts(settings, contract, _roles(roles), version("sluice"), clock, log)
+    parts = Parts(settings, contract, roles, version("sluice"), clock, log)
     log.info(
         "starting",
         version=parts.version,
@@ -71,14 +66,6 @@ def command(roles: str, config: Path | None) -> None:
         log.critical("stopped", reason=str(error))
         raise NotPossibleError(str(error)) from None
     log.info("ended in order")
-
-
-def _roles(text: str) -> tuple[str, ...]:
-    roles = tuple(dict.fromkeys(role.strip() for role in text.split(",") if role.strip()))
-    unknown = [role for role in roles if role not in ROLES]
-    if unknown or not roles:
-        raise click.BadParameter(f"{text!r} is none of: {', '.join(ROLES)}", param_hint="--roles")
-    return roles
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

@@ -32,7 +32,8 @@ class EmbeddedKafka:
 
     `data_dir` keeps the records over stops (it is made and formatted on first use); without one they are in a
     temporary folder that goes with `stop`, or with this process. `port` is picked where None. `properties` are
-    Kafka's own settings on top of those in `server_properties.py`. `notice` is told when the jars are downloaded.
+    Kafka's own settings on top of those in `server_properties.py`, `listeners` are ports by listener on top of the node's
+    own, such as SASL_SSL. `notice` is told when the jars are downloaded.
     Every failure is a BrokerError. Not for several threads.
     """
 
@@ -42,12 +43,14 @@ class EmbeddedKafka:
         port: int | None = None,
         *,
         properties: Mapping[str, str] | None = None,
+        listeners: Mapping[str, int] | None = None,
         heap_megabytes: int = HEAP_MEGABYTES,
         notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._given_dir = data_dir
         self._port = port
         self._properties = dict(properties or {})
+        self._listeners = dict(listeners or {})
         self._heap_megabytes = heap_megabytes
         self._notice = notice
         self._server: KafkaServer | None = None
@@ -125,6 +128,7 @@ class EmbeddedKafka:
                 raise BrokerError(
                     f"Port {port} on {ports.LOOPBACK} is in use by another program; choose another port."
                 )
-            if server.comes_up(port, server_properties(port, ports.pick(), self._properties)):
+            settings = server_properties(port, ports.pick(), self._properties, self._listeners)
+            if server.comes_up(port, settings):
                 return port
         raise BrokerError(f"The embedded Kafka found no port of {ports.LOOPBACK} that stayed free.")

@@ -46,15 +46,22 @@ _SINGLE_NODE = {
 }
 
 
-def server_properties(port: int, controller_port: int, more: Mapping[str, str]) -> str:
-    """The properties file's text; `more` wins over everything but who and where the node is."""
+def server_properties(
+    port: int, controller_port: int, more: Mapping[str, str], more_listeners: Mapping[str, int] | None = None
+) -> str:
+    """The properties file's text; `more` wins over everything but who and where the node is. `more_listeners`: ports by
+    listener, such as SASL_SSL."""
+    ports = {"PLAINTEXT": port, "CONTROLLER": controller_port, **(more_listeners or {})}
+    listeners = ",".join(f"{name}://{LOOPBACK}:{number}" for name, number in ports.items())
+    protocols = ",".join(f"{name}:{'PLAINTEXT' if name == 'CONTROLLER' else name}" for name in ports)
     own = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "listeners": listeners,
+        "advertised.listeners": listeners,
+        "listener.security.protocol.map": protocols,
         "log.dirs": LOG_FOLDER,
     }
     settings = {**_SINGLE_NODE, **more, **own}

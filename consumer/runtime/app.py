@@ -17,7 +17,7 @@ from consumer.runtime.deliver_role import DeliverRole
 from consumer.runtime.endpoints import Endpoints
 from consumer.runtime.fingerprint import fingerprint
 from consumer.runtime.health import Health
-from consumer.runtime.kafka import topics
+from consumer.runtime.kafka import rights, topics
 from consumer.runtime.kafka.client import admin_config, error_of
 from consumer.runtime.kafka.marks import MarkReader
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
     from consumer.tasks.task import Task
 
-ROLES = ("gate", "watch", "deliver")
+ROLES = tuple(rights.NEEDS)
 
 HANG_SECONDS = 180.0
 """The loop counts as hanging after this: longer than every single step may take (see `PATIENCE_SECONDS`)."""
@@ -84,6 +84,7 @@ class App:
             settings.topics.days,
             settings.topics.alerts,
         )
+        self._loops = tuple(role for role in parts.roles if role != "deliver")
         self._instance = settings.instance or secrets.token_hex(4)
         self._client_log = librdkafka_logger(parts.log, parts.clock)
         self._made_with = fingerprint(settings, parts.contract)
@@ -156,12 +157,16 @@ class App:
         """Makes sure of the topics and joins the group. Raises Fenced(lost) while broker or input are missing."""
         settings = self._parts.settings
         admin = new_admin(settings.kafka, self._client_log)
+        rights.demand(admin, self._names, self._loops)
         known = topics.existing(admin)
         if self._names.input not in known:
             raise Fenced(
                 f"the input topic {self._names.input} does not exist yet: waiting for it", outcome="lost"
             )
-        for created in topics.create_missing(admin, self._names, known, settings.topics.replication_factor):
+        created_now = topics.create_missing(
+            admin, self._names, known, settings.topics.replication_factor, self._loops
+        )
+        for created in created_now:
             self._parts.log.info("topic created", topic=created.topic, partitions=created.partitions)
         self._most_dead_letter_bytes = topics.most_message_bytes(admin, self._names.dead_letters)
         try:
@@ -184,6 +189,7 @@ class App:
             from_start=settings.input.start == "earliest",
             most_message_bytes=most,
             made_with=self._made_with,
+            roles=self._loops,
         )
 
     def _start_neighbours(self, stop: threading.Event) -> threading.Thread:

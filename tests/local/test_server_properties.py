@@ -23,6 +23,11 @@ def test_given_settings_win_but_cannot_move_the_node():
     assert "0.0.0.0" not in named["listeners"]
 
 
+def test_more_listeners_are_on_the_loopback_address_too():
+    text = server_properties(1, 2, {}, {"SASL_SSL": 3})
+    assert text.count(",SASL_SSL://127.0.0.1:3\n") == 2
+
+
 def test_no_value_can_add_a_line_or_leave_ascii():
     text = server_properties(1, 2, {"a b": "x\nlog.dirs=/elsewhere", "c": "C:\\ü😀"})
     assert text.isascii()

@@ -28,7 +28,8 @@ def send(kafka: Mapping[str, Any], facts_topic: str, command: Command, log: logg
 
     def note(error: KafkaError | None, _message: object) -> None:
         if error is not None:
-            failed.append(error.str())
+            refused = error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+            failed.append(error.str() + (f"; grant WRITE on the topic {facts_topic}" if refused else ""))
 
     try:
         producer = Producer({**kafka, "logger": log, "enable.idempotence": True, "acks": "all",

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumer.runtime.kafka.client import RAISED, admin_config, error_of
 from consumer.runtime.kafka.delivered_topics import TailError, tail_config
+from consumer.runtime.kafka.rights import given
 
 if TYPE_CHECKING:
     import logging
@@ -73,9 +74,12 @@ class Scan:
             finally:
                 admin.poll(0)  # hands over the errors that tell why there is no answer
             there = [topic for topic in self._topics if topic in known and known[topic].error is None]
-            if len(there) < len(self._topics) and not self._may_be_missing:
-                missing = next(topic for topic in self._topics if topic not in there)
-                raise TailError(f"there is no topic {missing}: `sluice run` creates it, and fills it")
+            missing = [topic for topic in self._topics if topic not in there]
+            for topic, operations in given(admin, missing, seconds).items():
+                if not operations:
+                    raise TailError(f"this user may not read the topic {topic}: grant READ on it")
+            if missing and not self._may_be_missing:
+                raise TailError(f"there is no topic {missing[0]}: `sluice run` creates it, and fills it")
             asked = {
                 TopicPartition(topic, number): which for topic in there for number in known[topic].partitions
             }
@@ -128,6 +132,8 @@ class Scan:
             elif error.code() == _EOF:
                 if message.offset() >= self.ends[where]:
                     left.discard(where)
+            elif error.code() == _E.GROUP_AUTHORIZATION_FAILED:
+                continue  # the client asks for its group although it joins none
             elif error.fatal() or not error.retriable():
                 raise TailError(f"reading {where[0]} failed: {error.str()}")
 

@@ -54,6 +54,7 @@ class Tail:
         self, user: Mapping[str, Any], group: str, topics: Topics, reader: Reader, log: logging.Logger
     ) -> None:
         self._topics = topics
+        self._group = f"{group}-deliver"
         self._reader = reader
         self._assigned: set[str] = set()
         self._missing: set[str] = set()
@@ -191,7 +192,12 @@ class Tail:
         elif error.fatal():
             raise TailError(f"reading failed: {error.str()}")
         elif not error.retriable():
-            self._trouble = f"reading is refused: {error.str()}"
+            self._trouble = f"reading is refused: {error.str()}{self._remedy(code, topic)}"
+
+    def _remedy(self, code: int, topic: str) -> str:
+        if code == _E.GROUP_AUTHORIZATION_FAILED:
+            return f"; grant READ on the group {self._group}"
+        return f"; grant READ on the topic {topic}" if code == _E.TOPIC_AUTHORIZATION_FAILED else ""
 
     def _is_well(self) -> None:
         self._trouble, self._is_down = "", False

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import ConfigResource, NewPartitions, NewTopic, ResourceType
+from confluent_kafka.admin import AclOperation, ConfigResource, NewPartitions, NewTopic, ResourceType
 
 from consumer.runtime.kafka.client import error_of
+from consumer.runtime.kafka.rights import needed
 from consumer.runtime.transport import Fatal, Fenced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from confluent_kafka.admin import AdminClient
 
@@ -79,13 +80,23 @@ def existing(admin: AdminClient, seconds: float = TIMEOUT_SECONDS) -> dict[str, 
 
 
 def create_missing(
-    admin: AdminClient, names: Names, known: Mapping[str, int], replication_factor: int
+    admin: AdminClient,
+    names: Names,
+    known: Mapping[str, int],
+    replication_factor: int,
+    roles: Collection[str] = ("gate", "watch"),
 ) -> list[Created]:
-    """Creates what is missing (the input never), and adds journal partitions where the input has got more.
+    """Creates what these roles need and is missing (the input never), and adds journal partitions where the input has
+    got more.
 
     Raises Fatal with a sentence when it may not, or when a topic that must have one partition has more.
     """
-    topics = wanted(names, known[names.input], most_message_bytes(admin, names.input))
+    own = needed(names, roles)
+    topics = {
+        name: made
+        for name, made in wanted(names, known[names.input], most_message_bytes(admin, names.input)).items()
+        if name in own
+    }
     created = []
     for name, (partitions, config) in topics.items():
         if name not in known:
@@ -95,6 +106,7 @@ def create_missing(
                     [new], operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS
                 )[name],
                 f"create the topic {name}",
+                f"create it by hand or grant CREATE on the topic {name}",
             )
             created.append(Created(name, partitions))
     for name in (names.facts, names.days, names.alerts):
@@ -108,6 +120,7 @@ def create_missing(
         _done(
             admin.create_partitions([more], request_timeout=TIMEOUT_SECONDS)[names.journal],
             f"add partitions to the topic {names.journal}",
+            f"give it {partitions} partitions by hand or grant ALTER on the topic {names.journal}",
         )
         created.append(Created(names.journal, partitions))
     return created
@@ -132,14 +145,14 @@ def most_message_bytes(admin: AdminClient, topic: str) -> int:
     return DEFAULT_MOST_BYTES
 
 
-def most_batch_bytes(admin: AdminClient, names: Names) -> int:
-    """What every topic that Sluice writes takes at once: a limit for messages is one for batches, which the client does
-    not take apart when they are refused."""
-    written = [name for name in names if name and name != names.input]
+def most_batch_bytes(admin: AdminClient, names: Names, roles: Collection[str]) -> int:
+    """What every topic that these roles write takes at once: a limit for messages is one for batches, which the client
+    does not take apart when they are refused."""
+    written = [name for name, does in needed(names, roles).items() if AclOperation.WRITE in does]
     return min(most_message_bytes(admin, name) for name in written)
 
 
-def _done(future: object, what: str) -> None:
+def _done(future: object, what: str, remedy: str) -> None:
     try:
         future.result(timeout=TIMEOUT_SECONDS + 5)  # type: ignore[attr-defined]  # a concurrent.futures.Future
     except KafkaException as raised:
@@ -148,7 +161,7 @@ def _done(future: object, what: str) -> None:
             return  # another process was quicker
         if _is_lost(error):
             raise Fenced(f"could not {what}: {error.str()}", outcome="lost") from raised
-        raise Fatal(f"could not {what}: {error.str()}; create it by hand or grant the right") from raised
+        raise Fatal(f"could not {what}: {error.str()}; {remedy}") from raised
 
 
 def _is_lost(error: KafkaError) -> bool:

@@ -86,8 +86,10 @@ class TransactionalProducer:
         except RAISED as raised:
             error = error_of(raised)
             if error.code() in _PERMANENT:
+                name = config["transactional.id"]
                 raise Fatal(
-                    f"transactions are refused: {error.str()}; grant the right on the transactional id"
+                    f"transactions are refused: {error.str()}; grant WRITE on the transactional id {name} (or on all "
+                    "that begin with the group's name: a process without a set instance takes a new one at each start)"
                 ) from raised
             raise Fenced(f"transactions cannot be started: {error.str()}", outcome="lost") from raised
 

@@ -65,6 +65,7 @@ class KafkaOptions:
     from_start: bool = True
     most_message_bytes: int = topics.DEFAULT_MOST_BYTES + topics.ROOM_FOR_HEADERS
     made_with: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ("gate", "watch")
 
     @property
     def transactional_id(self) -> str:
@@ -91,7 +92,7 @@ class KafkaTransport:
                 options.transactional_id,
                 options.most_message_bytes,
                 options.log,
-                topics.most_batch_bytes(self._admin, options.names),
+                topics.most_batch_bytes(self._admin, options.names, options.roles),
             ),
             options.names.journal,
             Marker(options.instance, options.made_with),
@@ -169,8 +170,10 @@ class KafkaTransport:
                 outcome="overtaken",  # a process that stood still finds trimmed what its successor has read
                 about=partition,
             )
-        elif error.code() in (_E.TOPIC_AUTHORIZATION_FAILED, _E.GROUP_AUTHORIZATION_FAILED):
-            raise Fatal(f"reading is refused: {error.str()}; grant the right to read")
+        elif error.code() == _E.TOPIC_AUTHORIZATION_FAILED:
+            raise Fatal(f"reading is refused: {error.str()}; grant READ on the topic {partition.topic}")
+        elif error.code() == _E.GROUP_AUTHORIZATION_FAILED:
+            raise self._refused_group(error)
         elif error.code() in (_E.INCONSISTENT_GROUP_PROTOCOL, _E.INVALID_SESSION_TIMEOUT):
             raise Fatal(
                 f"the group {self._options.group} cannot be joined: {error.str()}; another program uses it (name another "
@@ -290,6 +293,8 @@ class KafkaTransport:
                 answers = self._consumer.committed(asked, timeout=5)
             except RAISED as raised:
                 error = error_of(raised)
+                if error.code() == _E.GROUP_AUTHORIZATION_FAILED:
+                    raise self._refused_group(error) from raised
                 if error.fatal() or time.monotonic() > deadline:
                     raise Fenced(f"{_UNREADABLE}: {error.str()}; {_IF_IT_STAYS}", outcome="lost") from raised
                 continue
@@ -298,6 +303,12 @@ class KafkaTransport:
                 return {(w.topic, w.partition): None if w.offset == _NO_OFFSET else w.offset for w in answers}
             if time.monotonic() > deadline:
                 raise Fenced(f"{_UNREADABLE}: {errors[0].str()}; {_IF_IT_STAYS}", outcome="lost")
+
+    def _refused_group(self, error: KafkaError) -> Fatal:
+        return Fatal(
+            f"the group {self._options.group} is refused: {error.str()}; grant READ on the group "
+            f"{self._options.group}"
+        )
 
     def _first_offset(self, where: TopicPartition) -> int:
         here = TopicPartition(where.topic, where.partition)
