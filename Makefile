@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo test check campaign torture bench scenarios monitoring docs lock clean
+.PHONY: help install demo test check campaign torture fuzz bench scenarios monitoring docs lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ campaign: $(VENV)/.dev ## Run the long fault campaigns (kills, zombies, lost ans
 torture: $(VENV)/.dev ## Harm processes, connections, broker and disks for an hour, then verify every number, record and file
 	@$(BIN)/python -m tests.torture
 
+fuzz: $(VENV)/.dev ## Try a million hostile inputs on everything that reads bytes, then poison at scale
+	@$(PIP) --require-hashes -r requirements/fuzz.txt
+	@$(BIN)/python -m tests.fuzz --inputs 1000000
+	@$(BIN)/python -m tests.fuzz --poison
+
 bench: $(VENV)/.dev ## Measure throughput beside the raw consumer's ceiling, memory and restore time
 	@$(BIN)/python -m tests.bench
 
@@ -50,6 +55,8 @@ lock: $(VENV)/.dev ## Lock the dependencies anew, with hashes
 	  --no-annotate --upgrade pyproject.toml requirements/build.in -o requirements/install.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --no-annotate --upgrade pyproject.toml requirements/build.in requirements/dev.in -o requirements/dev.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate --upgrade requirements/fuzz.in -o requirements/fuzz.txt
 
 clean: ## Remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
