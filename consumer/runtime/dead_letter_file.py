@@ -49,7 +49,8 @@ def dead_letter_file(folder: Path) -> Iterator[Callable[[Output], None]]:
     """Writes `dead_letters.ndjson`, put in place whole when the block ends well; else nothing of it stays. Raises
     OSError."""
     partial = folder / f".{NAME}.partial"
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds whole events
+    partial.unlink(missing_ok=True)  # one that somebody laid there has his mode, or leads elsewhere
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)  # whole events
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield lambda letter: _write(file, letter)
