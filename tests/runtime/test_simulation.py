@@ -56,7 +56,7 @@ class Notes(Silent):
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
 
-    def restored(self, _: Partition, entries: int, seconds: float, *_rest: object) -> None:
+    def restored(self, _: Partition, _tasks: object, entries: int, seconds: float, *_rest: object) -> None:
         self.seen["restored from a journal"] += entries > 0
         self.seen["waited for a dead owner's transaction"] += seconds >= 0.2
 
