@@ -9,12 +9,13 @@ is waited for. Days that were sent in seconds while they read would look to them
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from consumer.contract_file import load_contract
 from consumer.local.demo_check import (
     Comparison,
+    compare_alerts,
     compare_count,
     compare_dead_letters,
     compare_with_memory,
@@ -22,11 +23,14 @@ from consumer.local.demo_check import (
     in_a_sentence,
 )
 from consumer.local.demo_error import DemoError
+from consumer.local.demo_files import event_file, save_days, save_metrics
 from consumer.local.demo_folder import SENT_TOGETHER, DemoFolder
+from consumer.local.demo_leftovers import EVENTS, Leftovers, leftovers, while_it_lasts
 from consumer.local.demo_lookout import Lookout
 from consumer.local.demo_reference import Reference
-from consumer.local.demo_report import Ending, next_steps, report, while_it_lasts
+from consumer.local.demo_report import Ending, opening, report
 from consumer.local.demo_shop import DemoShop
+from consumer.local.demo_standing import Standing
 from consumer.local.demo_topics import TopicReader
 from consumer.local.jars import KAFKA_VERSION
 from consumer.local.kafka import EmbeddedKafka
@@ -35,15 +39,13 @@ from consumer.runtime.pace import Pace
 from consumer.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from consumer.local.demo_daemon import Daemon
+    from consumer.local.demo_incidents import Incident
     from consumer.local.demo_screen import Screen
     from consumer.runtime.clock import Clock
-
-    Say = Callable[[str], object]
-    """Told of the results, line by line."""
 
 PROCESSES = 2
 PARTITIONS = 4
@@ -58,38 +60,48 @@ LIVE_SPEED = 200
 """How much faster than the clock live traffic is: an hour in 18 s. A process that is killed stands still for less than
 15 s, which is less than the allowed lateness of an hour at this speed, so that no day closes without its events."""
 
-SHOW_EVERY = 5_000
+SHOW_EVERY = 1_000
 """Events that are sent between two looks at the screen."""
+
+
+MOST_TELLING = "checkout_broken"
+"""The fault whose day is worth a look, if it was found."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What is chosen. `command` starts a daemon, without its settings; `out` is where the daily files go."""
+    """What is chosen. `command` starts a daemon, without its settings; `program` is the command line as the user's shell
+    finds it. `out` is where the daily files go; `open_page` shows a page to whoever is looking, and says whether it did.
+    """
 
     out: Path
     command: Sequence[str]
+    program: str
     version: str
+    open_page: Callable[[Path], bool]
     seed: int = 7
-    days: int = 10
+    days: int = 14
     keep: bool = False
 
 
-def demo(options: DemoOptions, screen: Screen, clock: Clock, say: Say) -> None:
+def demo(options: DemoOptions, screen: Screen, clock: Clock) -> None:
     """Runs it from the start to the end.
 
     Raises DemoError (also when a number is not what it has to be), BrokerError, SendError, SettingsError and OSError.
     Whatever happens, no process and no temporary folder is left.
     """
     options.out.mkdir(parents=True, exist_ok=True)
+    shop = DemoShop(options.seed, options.days)
+    screen.say(*opening(options.seed, options.days, shop.faults, PROCESSES))
     with EmbeddedKafka(properties=BROKER, notice=screen.happened) as kafka:
         screen.happened(f"Apache Kafka {KAFKA_VERSION} answers on {kafka.bootstrap_servers}")
         out = options.out.absolute()
         with DemoFolder(kafka.bootstrap_servers, out, options.command, PROCESSES) as folder:
-            run = _Run(options, kafka, folder, screen, clock)
+            run = _Run(options, kafka, folder, shop, screen, clock)
             try:
-                run.to_the_end(say)
+                run.to_the_end()
                 if options.keep:
-                    run.live(say)
+                    run.live()
             finally:
                 run.close()
 
@@ -98,26 +110,33 @@ class _Run:
     """One run of the demo while broker and folder are there."""
 
     def __init__(
-        self, options: DemoOptions, kafka: EmbeddedKafka, folder: DemoFolder, screen: Screen, clock: Clock
+        self,
+        options: DemoOptions,
+        kafka: EmbeddedKafka,
+        folder: DemoFolder,
+        shop: DemoShop,
+        screen: Screen,
+        clock: Clock,
     ) -> None:
         self._options = options
         self._folder = folder
+        self._shop = shop
         self._screen = screen
         self._clock = clock
         settings = load_settings(folder.config, {})
         self._input = settings.topics.input
-        self._shop = DemoShop(options.seed, options.days)
         self._reference = Reference(settings, load_contract(None), options.version, clock.now_ms())
         small_batches = {**settings.kafka, "batch.num.messages": str(SENT_TOGETHER)}
         self._sender = Sender(small_batches, self._input, PARTITIONS)
         self._reader = TopicReader(settings)
-        self._lookout = Lookout(kafka, folder, self._sender, self._reader, screen, clock)
+        faults = shop.truth.injected
+        self._lookout = Lookout(kafka, folder, self._sender, self._reader, faults, screen, clock)
 
     def close(self) -> None:
         """Lets the broker go."""
         self._reader.close()
 
-    def to_the_end(self, say: Say) -> None:
+    def to_the_end(self) -> None:
         """History, kill, recovery, comparison. Raises DemoError with the numbers that are not equal."""
         with self._screen:
             self._send_history()
@@ -127,79 +146,89 @@ class _Run:
             seconds = self._clock.monotonic() - began
             self._screen.happened(f"every event is counted: {self._lookout.counted():,}")
             self._settle()
+            files = self._keepsakes()
         ending = self._ending(killed, seconds)
-        for line in report(ending):
-            say(line)
+        self._screen.say(*report(ending, self._screen.width))
+        self._screen.say(*leftovers(self._leftovers(ending.incidents, files)))
         differences = [it for comparison in ending.comparisons for it in comparison.differences]
         if differences:
             raise DemoError(f"not equal: {in_a_sentence(differences)}")
-        for line in () if self._options.keep else ("", *next_steps(self._options.out)):
-            say(line)
 
-    def live(self, say: Say) -> None:
+    def live(self) -> None:
         """The shop goes on until Ctrl-C; a process that somebody kills is started again."""
         self._lookout.restarts = True
         pace = Pace(LIVE_SPEED, self._clock, time.sleep)
+        daemons, program = self._folder.daemons, self._options.program
+        addresses = [daemon.address for daemon in daemons]
         try:
-            self._introduce(say)
+            self._screen.say(*while_it_lasts(program, addresses, daemons[-1].pid, self._folder.config))
+            self._screen.happened(f"the shop goes on, {LIVE_SPEED} times as fast as the clock")
             with self._screen:
                 for event in self._shop.live():
                     pace.wait_for(event.at_ms, self._lookout.glance)
                     self._sender.send(event.value(), event.key())
                     self._lookout.glance()
         except KeyboardInterrupt:
-            say(f"Ended: {self._lookout.standing()}.")
-
-    def _introduce(self, say: Say) -> None:
-        daemons = self._folder.daemons
-        addresses = [daemon.address for daemon in daemons]
-        for line in ("", *while_it_lasts(addresses, daemons[-1].pid, self._folder.config)):
-            say(line)
-        say(f"The shop goes on, {LIVE_SPEED} times as fast as the clock. Ctrl-C ends it.")
+            self._screen.happened(f"ended: {self._lookout.standing()}")
+            save_days(self._options.out, self._reader.deliverer.receipts)
 
     # ── the parts of the story ──────────────────────────────────────────────────────────────────────────────────
 
     def _send_history(self) -> None:
-        days, seed = self._options.days, self._options.seed
-        self._screen.happened(
-            f"the shop of seed {seed} sends {days} days of events to the topic {self._input}"
-        )
         began = self._clock.monotonic()
-        for number, event in enumerate(self._shop.history(), 1):
-            value, key = event.value(), event.key()
-            self._sender.send(value, key)
-            self._reference.take(value, key)
-            if number % SHOW_EVERY == 0:
-                self._screen.show(self._lookout.standing())
+        with event_file(self._options.out) as write:
+            for number, event in enumerate(self._shop.history(), 1):
+                value, key = event.value(), event.key()
+                self._sender.send(value, key)
+                self._reference.take(value, key)
+                write(value)
+                if number % SHOW_EVERY == 0:
+                    share = self._shop.share(event.at_ms)
+                    self._screen.show(Standing(sent=self._lookout.sent(), sending=share))
         self._sender.finish()
         self._reference.finish()
         seconds, partitions = self._clock.monotonic() - began, len(self._sender.delivered)
         self._screen.happened(
-            f"{self._lookout.sent():,} events are there after {seconds:.1f} s, in {partitions} partitions"
+            f"the shop has sent {self._lookout.sent():,} events in {seconds:.1f} s, to {partitions} partitions of the "
+            f"topic {self._input}"
         )
 
     def _start_processes(self) -> Daemon:
         """Starts them; the one that will be killed."""
         for daemon in self._folder.daemons:
             daemon.start()
-            self._screen.happened(f"{daemon.name} started: sluice run, process id {daemon.pid}")
+            self._screen.happened(f"{daemon.name} started: sluice run, pid {daemon.pid}")
         return daemon
 
     def _kill(self, victim: Daemon) -> str:
-        """Kills and starts again; who was killed and when, in words."""
+        """Kills, starts again and waits until somebody goes on with its partitions; what happened, in sentences."""
         self._lookout.wait(lambda: self._worth_killing(victim), f"{victim.name} is in the middle of its work")
-        had = ", ".join(sorted(victim.partitions))
+        had = {name for name in victim.partitions if self._is_input(name)}
+        counted, sent, at = self._lookout.counted(), self._lookout.sent(), self._clock.monotonic()
         victim.kill()
-        counted = self._lookout.counted()
+        names = ", ".join(sorted(had))
         self._screen.happened(
-            f"{victim.name} killed (kill -9) at {counted:,} of {self._lookout.sent():,} events; it had {had}"
+            f"{victim.name} killed: kill -9 at {counted:,} of {sent:,} events; it had {names}"
         )
         victim.start()
-        self._screen.happened(f"{victim.name} started again, process id {victim.pid}")
-        return f"{victim.name} was killed (kill -9) when {counted:,} were counted"
+        self._screen.happened(f"{victim.name} started again, pid {victim.pid}")
+        self._lookout.wait(lambda: had <= self._taken(), f"somebody goes on with {names}")
+        heirs = [daemon.name for daemon in self._folder.daemons if had & daemon.partitions]
+        seconds = self._clock.monotonic() - at
+        return (
+            f"{victim.name.capitalize()} was killed (kill -9) at {counted:,} events, with {names} in its hands. "
+            f"{' and '.join(heirs).capitalize()} went on with them {seconds:.1f} s later, state restored."
+        )
+
+    def _is_input(self, name: str) -> bool:
+        return name.startswith(f"{self._input}[")
+
+    def _taken(self) -> set[str]:
+        """The partitions that some process has."""
+        return {name for daemon in self._folder.daemons for name in daemon.partitions}
 
     def _worth_killing(self, victim: Daemon) -> bool:
-        inputs = any(name.startswith(f"{self._input}[") for name in victim.partitions)
+        inputs = any(map(self._is_input, victim.partitions))
         return self._all_counted() or (inputs and self._lookout.counted() >= KILL_AT * self._lookout.sent())
 
     def _settle(self) -> None:
@@ -228,30 +257,52 @@ class _Run:
         except FileNotFoundError:
             return False
 
+    # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _keepsakes(self) -> list[str]:
+        """Writes what stays beside the daily files; the names of all."""
+        out, deliverer = self._options.out, self._reader.deliverer
+        watching = [it for it in self._folder.daemons if not all(map(self._is_input, it.partitions))]
+        page = save_metrics(out, (watching or self._folder.daemons)[0].address)
+        return [*deliverer.files(), save_days(out, deliverer.receipts), page, EVENTS]
+
+    def _leftovers(self, incidents: Sequence[Incident], files: Sequence[str]) -> Leftovers:
+        options = self._options
+        found = [it for it in incidents if it.alert is not None]
+        telling = next((it for it in found if it.fault.fault == MOST_TELLING), found[-1] if found else None)
+        day = self._shop.days[-1] if telling is None else str(telling.fault.day)
+        happened = "all ended" if telling is None else telling.words
+        opened = options.open_page(options.out / "report.html")
+        return Leftovers(options.out, files, options.program, day, happened, opened)
+
     def _ending(self, killed: str, seconds: float) -> Ending:
         deliverer = self._reader.deliverer
         return Ending(
-            self._shop.days,
-            deliverer.receipts,
-            deliverer.alerts,
-            self._reader.letters,
-            self._reader.repeated,
-            self._comparisons(),
-            self._lookout.sent(),
-            self._lookout.counted(),
-            seconds,
-            killed,
-            self._options.out,
-            sorted(deliverer.files()),
+            days=self._shop.days,
+            receipts=deliverer.receipts,
+            alerts=deliverer.alerts,
+            incidents=self._incidents(),
+            letters=self._reader.letters,
+            repeated=self._reader.repeated,
+            comparisons=list(self._comparisons()),
+            sent=self._lookout.sent(),
+            counted=self._lookout.counted(),
+            counting_seconds=seconds,
+            killed=killed,
         )
 
-    def _comparisons(self) -> list[Comparison]:
-        receipts = self._reader.deliverer.receipts
+    def _incidents(self) -> list[Incident]:
+        """With the alerts as they are now: what came later may have told more of how it began."""
+        latest = {alert.id: alert for alert in self._reader.deliverer.alerts}
+        known = self._lookout.sightings.known
+        return [replace(it, alert=it.alert and latest.get(it.alert.id)) for it in known]
+
+    def _comparisons(self) -> Iterator[Comparison]:
+        deliverer = self._reader.deliverer
         days = {str(day): known for day, known in self._shop.truth.days.items()}
         reported = {day: days[day] for day in self._shop.days}
-        return [
-            compare_count(receipts, self._lookout.sent()),
-            compare_with_truth(receipts, reported),
-            compare_dead_letters(self._reader.letters, self._reader.repeated, days.values()),
-            compare_with_memory(receipts, self._reference.receipts),
-        ]
+        yield compare_count(deliverer.receipts, self._lookout.sent())
+        yield compare_with_truth(deliverer.receipts, reported)
+        yield compare_dead_letters(self._reader.letters, self._reader.repeated, days.values())
+        yield compare_with_memory(deliverer.receipts, self._reference.receipts)
+        yield compare_alerts(deliverer.alerts, self._reference.alerts)

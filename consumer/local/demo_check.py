@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
     from consumer.core.days import Receipt
     from consumer.local.shop_event import DayTruth
+    from detectors.alerts import Alert
 
-TRUTH = "the shop's truth"
-IN_MEMORY = "the same events in memory"
+TRUTH = "the shop's own books"
+IN_MEMORY = "an uninterrupted run over the same events"
 
 MOST_SAID = 3
 
+_BY_ARRIVAL = frozenset({"unparseable_events", "timestamp_errors"})
 _INVALID = frozenset(reason.value for reason in PURCHASE_INVALID)
 
 
@@ -71,6 +73,8 @@ def compare_with_truth(receipts: Iterable[Receipt], truth: Mapping[str, DayTruth
         numbers = _numbers(told[day])
         for what, number in _true_numbers(expected).items():
             comparison.compare(what, numbers[what], number, day)
+        missing = sorted(told[day].not_measurable)
+        comparison.compare("what is not measurable", missing, sorted(expected.not_measurable), day)
         right = _right_statuses(expected)
         status = told[day].status
         comparison.compare("the status", status, status if status in right else " or ".join(right), day)
@@ -91,6 +95,23 @@ def compare_with_memory(receipts: Iterable[Receipt], reference: Iterable[Receipt
     return comparison
 
 
+def compare_alerts(alerts: Iterable[Alert], reference: Iterable[Alert]) -> Comparison:
+    """Every alert with that of a run over the same events: which there are, how loud, since when, how long.
+
+    Those about records without a time of their own are left out: they are known by when they come, which depends on how
+    partitions are read.
+    """
+    told = {alert.id: alert for alert in alerts if alert.kind not in _BY_ARRIVAL}
+    expected = {alert.id: alert for alert in reference if alert.kind not in _BY_ARRIVAL}
+    comparison = Comparison(IN_MEMORY)
+    comparison.compare("the alerts", sorted(told), sorted(expected))
+    for name in sorted(told.keys() & expected.keys()):
+        facts, others = _life(told[name]), _life(expected[name])
+        for what, fact in others.items():
+            comparison.compare(f"{what} of {expected[name].kind}", facts[what], fact, expected[name].day)
+    return comparison
+
+
 def compare_dead_letters(letters: Mapping[str, int], repeated: int, truth: Iterable[DayTruth]) -> Comparison:
     """The dead letters in their topic by reason, and how many were there more than once."""
     comparison = Comparison(TRUTH)
@@ -106,7 +127,7 @@ def compare_dead_letters(letters: Mapping[str, int], repeated: int, truth: Itera
 
 def compare_count(receipts: Iterable[Receipt], sent: int) -> Comparison:
     """Whether every event that was sent is counted once."""
-    comparison = Comparison("the count of what was sent")
+    comparison = Comparison("what was sent")
     comparison.compare("all events", count(receipts), sent)
     return comparison
 
@@ -130,6 +151,16 @@ def _numbers(receipt: Receipt) -> dict[str, object]:
         "replays": counts.replays,
         "collided purchases": counts.collisions,
         "rejected": dict(receipt.rejects),
+    }
+
+
+def _life(alert: Alert) -> dict[str, object]:
+    return {
+        "the severity": alert.severity,
+        "the state": alert.state,
+        "the first sight": alert.first_seen,
+        "the opening": alert.opened_at,
+        "the end": alert.resolved_at,
     }
 
 

@@ -61,6 +61,7 @@ class Daemon:
         """kill -9."""
         self._kept.kill()
         self.partitions.clear()
+        self.address = ""
 
     def stop(self) -> None:
         """Ends it in order; it gives its partitions up."""

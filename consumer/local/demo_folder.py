@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+MAX_WAIT_SECONDS = 0.1
+"""The watch takes what has come after so long, so that an alert is told soon after it opens."""
+
 SESSION_TIMEOUT_MS = 6_000
 """How soon Kafka notices that a process is gone: the shortest that its brokers allow unless told otherwise."""
 
@@ -76,6 +79,7 @@ def settings_text(servers: str, out: Path) -> str:
 
 [batch]
 max_events = {MAX_EVENTS}
+max_wait_seconds = {MAX_WAIT_SECONDS}
 
 [deliver]
 out = {_quoted(str(out))}

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 from consumer.local.demo_check import count
 from consumer.local.demo_error import DemoError
-from consumer.local.demo_screen import Standing
+from consumer.local.demo_incidents import Sightings
+from consumer.local.demo_standing import Process, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from consumer.local.demo_daemon import Daemon
     from consumer.local.demo_folder import DemoFolder
     from consumer.local.demo_screen import Screen
     from consumer.local.demo_topics import TopicReader
     from consumer.local.kafka import EmbeddedKafka
+    from consumer.local.shop_event import Injected
     from consumer.runtime.clock import Clock
     from consumer.runtime.kafka.sender import Sender
 
@@ -28,7 +30,8 @@ RATE_SECONDS = 1.0
 
 
 class Lookout:
-    """Looks when it is told to. `restarts`: a process that somebody kills is started again, and no failure."""
+    """Looks when it is told to. `restarts`: a process that somebody kills is started again, and no failure. `faults` are
+    what went wrong in the shop; `sightings` knows which alerts found them."""
 
     def __init__(
         self,
@@ -36,10 +39,13 @@ class Lookout:
         folder: DemoFolder,
         sender: Sender,
         reader: TopicReader,
+        faults: Sequence[Injected],
         screen: Screen,
         clock: Clock,
     ) -> None:
         self.restarts = False
+        self.sightings = Sightings()
+        self._faults = faults
         self._kafka = kafka
         self._folder = folder
         self._sender = sender
@@ -86,13 +92,15 @@ class Lookout:
             self._mind(daemon)
         if not self._kafka.running():
             raise DemoError(f"Apache Kafka ended by itself: {self._kafka.last_words()}")
+        for sighting in self.sightings.news(self._faults, self._reader.opened):
+            self._screen.sighted(sighting)
         self._screen.show(self.standing())
         self._looked_at = self._clock.monotonic()
 
     def standing(self) -> Standing:
         """How it stands, as of the last look."""
         processes = tuple(
-            f"{daemon.name} (pid {daemon.pid}): {', '.join(sorted(daemon.partitions)) or 'no partition yet'}"
+            Process(daemon.name, daemon.pid, tuple(sorted(daemon.partitions)), daemon.address)
             for daemon in self._folder.daemons
             if daemon.pid
         )

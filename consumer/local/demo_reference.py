@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from consumer.core.contract import Contract
     from consumer.core.days import Receipt
     from consumer.settings import Settings
+    from detectors.alerts import Alert
 
 BATCH = 10_000
 
@@ -31,6 +32,11 @@ class Reference:
         self._deliverer = Deliverer()
         self._waiting: list[StoredRecord] = []
         self._taken = 0
+
+    @property
+    def alerts(self) -> Collection[Alert]:
+        """The latest state of every alert."""
+        return self._deliverer.alerts
 
     @property
     def receipts(self) -> Collection[Receipt]:
@@ -53,3 +59,5 @@ class Reference:
         for output in self._pipeline.feed(records, wall_ms=self._wall_ms):
             if output.topic == self._topics.days:
                 self._deliverer.see_day(output.key, output.value)
+            elif output.topic == self._topics.alerts:
+                self._deliverer.see_alert(output.key, output.value)

@@ -1,38 +1,46 @@
-"""What the demo says at its end, in lines. Pure: every number is handed in, and comes from the run."""
+"""What the demo says at its beginning and its end. Pure: every number is handed in, and comes from the run."""
 
 from __future__ import annotations
 
-import shlex
-import textwrap
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from consumer.local.demo_standing import SEVERITY, WIDE, table_of_days
 from detectors.alerts import LIVE
-from reports.render.words import STATUS, amount, many
+from reports.render import escape
+from reports.render.words import many
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from pathlib import Path
+
+    from rich.console import RenderableType
 
     from consumer.core.days import Receipt
     from consumer.local.demo_check import Comparison
+    from consumer.local.demo_incidents import Incident
     from detectors.alerts import Alert
 
-WIDTH = 80
-"""Columns of the narrowest terminal."""
+INDENT = (0, 0, 0, 2)
 
-MOST_ALERTS = 5
+MOST_TOLD = 3
 """Open alerts that are written out, the gravest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How the run ended. `killed` says who was killed and when, `days` are those that are reported."""
+    """How the run ended. `killed` says who was killed, and who went on when; `days` those that are
+    reported."""
 
     days: Sequence[str]
     receipts: Collection[Receipt]
     alerts: Collection[Alert]
+    incidents: Sequence[Incident]
     letters: Mapping[str, int]
     repeated: int
     comparisons: Sequence[Comparison]
@@ -40,102 +48,96 @@ class Ending:
     counted: int
     counting_seconds: float
     killed: str
-    out: Path
-    files: Sequence[str]
 
 
-def report(ending: Ending) -> Iterator[str]:
-    """Everything there is to say."""
-    yield ""
-    yield from _verdict(ending)
-    yield ""
-    yield from _days(ending)
-    yield ""
-    yield from _letters(ending)
-    yield from _alerts(ending.alerts)
-    yield ""
-    yield f"Files in {ending.out}: {', '.join(ending.files)}"
+def opening(seed: int, days: int, faults: int, processes: int) -> Iterator[RenderableType]:
+    """What this is, in ten seconds."""
+    yield Text.assemble(
+        ("Sluice", "bold"),
+        " counts a site's events on Kafka exactly once, gives every day a verdict, and says what broke.",
+    )
+    yield Text(
+        f"This is a made-up shop (seed {seed}): {many(days, 'day', 'days')}, {many(faults, 'thing', 'things')} that go "
+        f"wrong, {processes} processes, one kill -9. Every number is from this run.\n",
+        "dim",
+    )
 
 
-def _verdict(ending: Ending) -> Iterator[str]:
+def report(ending: Ending, width: int) -> Iterator[RenderableType]:
+    """Everything there is to say, for so many columns."""
+    yield _heading(f"{many(len(ending.days), 'day', 'days')}, counted and judged")
+    yield from _days(ending, width)
+    yield _heading("What broke, and when Sluice knew")
+    yield from _incidents(ending, width)
+    yield _heading("Killed, and nothing lost")
+    yield from map(_paragraph, _proof(ending))
+
+
+def _days(ending: Ending, width: int) -> Iterator[RenderableType]:
+    receipts = {receipt.day: receipt for receipt in ending.receipts}
+    wrong = {difference.day or "" for it in ending.comparisons for difference in it.differences}
+    there = [receipts[day] for day in ending.days if day in receipts]
+    yield Padding(table_of_days(there, width, wrong), INDENT)
+    yield from (_paragraph(f"{day} has no receipt") for day in ending.days if day not in receipts)
+    yield _paragraph("pass: use its numbers; at risk: with care; quarantined: do not use them", "dim")
+    for receipt in there:
+        for metric, reason in receipt.not_measurable.items():
+            name = metric.replace("_", " ")
+            yield _paragraph(f"{receipt.day}: {name} is not measurable, {escape.terminal(reason)}", "dim")
+
+
+def _incidents(ending: Ending, width: int) -> Iterator[RenderableType]:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("what broke")
+    if width >= WIDE:
+        table.add_column("since (UTC)", no_wrap=True)
+    table.add_column("alert", overflow="fold")
+    table.add_column("known after", justify="right", no_wrap=True)
+    for incident in ending.incidents:
+        since = datetime.fromtimestamp(incident.since_ms / 1000, UTC)
+        when = [f"{since:%m-%d %H:%M}"] if width >= WIDE else []
+        alert = incident.alert
+        if alert is None:
+            table.add_row(incident.words, *when, Text("none", "bold red"), "")
+        else:
+            name = Text(f"{alert.severity[:2]} {alert.kind}", SEVERITY[alert.severity])
+            table.add_row(incident.words, *when, name, f"{incident.minutes} min")
+    yield Padding(table, INDENT)
+    found = {incident.alert.id for incident in ending.incidents if incident.alert is not None}
+    more = [alert for alert in ending.alerts if alert.id not in found]
+    explained = sum(alert.caused_by is not None for alert in more)
+    others = f" {many(len(more), 'more alert', 'more alerts')}, {explained} held back under a known cause."
+    yield _paragraph(f"Minutes of event time.{others if more else ''}", "dim")
+    still_open = sorted(
+        (it for it in ending.alerts if it.state in LIVE), key=lambda it: (it.severity, it.opened_at)
+    )
+    for alert in still_open[:MOST_TOLD]:
+        yield _paragraph(f"Still open: {escape.terminal(alert.message)}")
+
+
+def _proof(ending: Ending) -> Iterator[str]:
     wrong = sum(len(comparison.differences) for comparison in ending.comparisons)
-    once = "Counted once" if ending.counted == ending.sent else "NOT counted once"
-    yield f"{once}: {ending.counted:,} of {ending.sent:,} events,"
-    yield f"although {ending.killed}."
-    yield f"It took {ending.counting_seconds:.1f} s from the start of the processes, the recovery included."
+    yield ending.killed
+    once = "each exactly once" if ending.counted == ending.sent else "which is WRONG"
+    yield (
+        f"{ending.sent:,} events were sent and {ending.counted:,} are counted, {once}, "
+        f"{ending.counting_seconds:.1f} s after the processes started."
+    )
+    total = sum(ending.letters.values())
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(ending.letters.items()))
+    single = f"{ending.repeated:,} MORE THAN ONCE" if ending.repeated else "each once"
+    yield f"{many(total, 'dead letter', 'dead letters')}, {single}: {reasons or 'none'}."
     compared: dict[str, int] = {}
     for comparison in ending.comparisons:
         compared[comparison.source] = compared.get(comparison.source, 0) + comparison.compared
-    yield "Numbers compared:"
-    for source, numbers in compared.items():
-        yield f"  {numbers:>5,} with {source}"
-    yield f"{wrong:,} DIFFER." if wrong else "All are equal."
+    sources = ", ".join(f"{numbers:,} with {source}" for source, numbers in compared.items())
+    verdict = f"{wrong:,} DIFFER." if wrong else "All are equal."
+    yield f"{sum(compared.values()):,} values compared: {sources}. {verdict}"
 
 
-def _days(ending: Ending) -> Iterator[str]:
-    receipts = {receipt.day: receipt for receipt in ending.receipts}
-    wrong = {difference.day for it in ending.comparisons for difference in it.differences}
-    yield (
-        f"{'day':<10} {'sessions':>8}  {'purchases':>9}  {'revenue':>11}  {'conv.':>6}  {'direct':>7}  "
-        f"{'status':<11}  check"
-    )
-    for day in ending.days:
-        checked = "WRONG" if day in wrong else "equal"
-        yield _row(receipts[day], checked) if day in receipts else f"{day}  has no receipt"
-    for day in sorted(receipts.keys() - set(ending.days)):
-        yield f"{day} has only begun ({receipts[day].counts.events:,} events), which closed the day before it."
+def _heading(text: str) -> RenderableType:
+    return Padding(Rule(Text(text, "bold"), align="left", style="dim"), (1, 0, 0, 0))
 
 
-def _row(receipt: Receipt, checked: str) -> str:
-    metrics = receipt.metrics
-    return (
-        f"{receipt.day:<10} {_whole(metrics.sessions):>8}  {_whole(metrics.purchases):>9}  "
-        f"{_amount('revenue', metrics.revenue):>11}  {_amount('conversion_rate', metrics.conversion_rate):>6}  "
-        f"{_amount('direct_share', metrics.direct_share):>7}  {STATUS[receipt.status]:<11}  {checked}"
-    )
-
-
-def _whole(number: int | None) -> str:
-    return "" if number is None else f"{number:,}"
-
-
-def _amount(metric: str, value: str | None) -> str:
-    return "" if value is None else amount(metric, Decimal(value))
-
-
-def _letters(ending: Ending) -> Iterator[str]:
-    total = sum(ending.letters.values())
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(ending.letters.items()))
-    once = f"{ending.repeated:,} of them MORE THAN ONCE" if ending.repeated else "each once"
-    yield from _wrapped(f"{many(total, 'dead letter', 'dead letters')}, {once}: {reasons or 'none'}.")
-
-
-def _alerts(alerts: Collection[Alert]) -> Iterator[str]:
-    still_open = sorted((a for a in alerts if a.state in LIVE), key=lambda a: (a.severity, a.opened_at))
-    yield f"{many(len(alerts), 'alert', 'alerts')}, {len(still_open)} open:"
-    for alert in still_open:
-        yield from _wrapped(
-            f"  {alert.severity} {alert.kind}, {alert.day or 'no day'}: {alert.message}", "    "
-        )
-
-
-def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent)
-
-
-def next_steps(out: Path) -> Iterator[str]:
-    """Three commands for whoever has seen the demo to its end."""
-    yield "Try next:"
-    yield f"  cat {shlex.quote(str(out / 'report.md'))}"
-    yield "  sluice demo --keep        the same, then live traffic and /metrics"
-    yield "  sluice backfill --help    the numbers of your own files, without Kafka"
-
-
-def while_it_lasts(addresses: Sequence[str], pid: int, config: Path) -> Iterator[str]:
-    """Three commands for another terminal while the demo stays up."""
-    yield "The processes show their numbers at"
-    yield from (f"  http://{address}/metrics" for address in addresses)
-    yield "Try in another terminal:"
-    yield f"  curl -s http://{addresses[0]}/metrics | grep ^sluice_"
-    yield f"  sluice rollup --date latest --out rolled-up --config {shlex.quote(str(config))}"
-    yield f"  kill -9 {pid}          it is started again, and no number changes"
+def _paragraph(text: str, style: str = "") -> RenderableType:
+    return Padding(Text(text, style), INDENT)

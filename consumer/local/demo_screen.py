@@ -1,56 +1,40 @@
-"""What the demo shows while it runs: a live table when a person is looking, plain lines when not."""
+"""What the demo shows while it runs: a picture that moves when a person is looking, plain lines when not."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.padding import Padding
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from consumer.local.demo_standing import SEVERITY, picture
 from reports.render.words import STATUS, amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable
     from types import TracebackType
 
+    from rich.console import RenderableType
+
     from consumer.core.days import Receipt, Status
+    from consumer.local.demo_incidents import Sighting
+    from consumer.local.demo_standing import Standing
     from consumer.runtime.clock import Clock
 
-MOST_ROWS = 12
-"""Days in the live table, so that it fits on a small terminal; the newest ones."""
+PLAIN_WIDTH = 80
+"""Columns where nobody looks at a terminal: files and logs."""
 
-BAR_WIDTH = 74
 SECONDS_BETWEEN_LINES = 2.0
-
-_STYLE = {"open": "dim", "pass": "green", "at_risk": "yellow", "quarantined": "bold red", "released": "cyan"}
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How it stands: the days so far, events sent, counted and counted per second, and each process in words."""
-
-    receipts: Sequence[Receipt] = ()
-    sent: int = 0
-    counted: int = 0
-    rate: float = 0.0
-    processes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        waiting = max(0, self.sent - self.counted)
-        return (
-            f"{self.counted:,} of {self.sent:,} events counted, {self.rate:,.0f} a second, {waiting:,} to go"
-        )
+SECONDS_BETWEEN_PICTURES = 0.12
 
 
 class Screen(Protocol):
-    """Used as a context manager, once or several times."""
+    """Used as a context manager while something moves, once or several times."""
 
     def __enter__(self) -> Self: ...
 
@@ -58,8 +42,21 @@ class Screen(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    @property
+    def width(self) -> int:
+        """Its columns."""
+        ...
+
+    def say(self, *what: RenderableType) -> None:
+        """Something to stay, such as a table; each begins on a line of its own."""
+        ...
+
     def happened(self, text: str) -> None:
-        """Something worth a line of its own."""
+        """Something worth a line, with its time."""
+        ...
+
+    def sighted(self, sighting: Sighting) -> None:
+        """An alert has opened."""
         ...
 
     def show(self, standing: Standing) -> None:
@@ -73,10 +70,11 @@ class PlainScreen:
 
     stream: TextIO
     clock: Clock
+    width: int = PLAIN_WIDTH
     _began: float = field(init=False)
     _said_at: float = field(init=False)
     _statuses: Statuses = field(init=False)
-    _counted: int = 0
+    _said: str = ""
 
     def __post_init__(self) -> None:
         self._began = self._said_at = self.clock.monotonic()
@@ -90,18 +88,27 @@ class PlainScreen:
     ) -> None:
         """There is nothing to put back."""
 
+    def say(self, *what: RenderableType) -> None:
+        """See `Screen`."""
+        _put(Console(file=self.stream, width=self.width, color_system=None, highlight=False), what)
+        self.stream.flush()
+
     def happened(self, text: str) -> None:
         """See `Screen`."""
         print(f"{self.clock.monotonic() - self._began:6.1f} s  {text}", file=self.stream, flush=True)
+
+    def sighted(self, sighting: Sighting) -> None:
+        """See `Screen`."""
+        self.happened(f"{sighting.headline}: {sighting.sentence}")
 
     def show(self, standing: Standing) -> None:
         """See `Screen`."""
         for text in (*self._statuses.closed(standing.receipts), *self._statuses.amended(standing.receipts)):
             self.happened(text)
-        now = self.clock.monotonic()
-        if standing.counted != self._counted and now - self._said_at >= SECONDS_BETWEEN_LINES:
-            self.happened(str(standing))
-            self._said_at, self._counted = now, standing.counted
+        now, said = self.clock.monotonic(), str(standing)
+        if said != self._said and now - self._said_at >= SECONDS_BETWEEN_LINES:
+            self.happened(said)
+            self._said_at, self._said = now, said
 
 
 class Statuses:
@@ -110,8 +117,8 @@ class Statuses:
     def __init__(self) -> None:
         self._known: dict[str, Status] = {}
 
-    def closed(self, receipts: Sequence[Receipt]) -> list[str]:
-        """Days that were open until now."""
+    def closed(self, receipts: Collection[Receipt]) -> list[str]:
+        """Days that have closed."""
         changed = [it for it in receipts if it.status != "open" and it.day not in self._known]
         self._known.update((it.day, it.status) for it in changed)
         return [
@@ -120,7 +127,7 @@ class Statuses:
             for it in changed
         ]
 
-    def amended(self, receipts: Sequence[Receipt]) -> list[str]:
+    def amended(self, receipts: Collection[Receipt]) -> list[str]:
         """Closed days whose status has become another."""
         changed = [it for it in receipts if self._known.get(it.day, it.status) != it.status]
         texts = [
@@ -132,17 +139,24 @@ class Statuses:
 
 
 class LiveScreen:
-    """A table that changes in place, below the lines of what happened; it is gone when the context ends."""
+    """A picture that changes in place, below the lines of what happened; it is gone when the context ends."""
 
     def __init__(self, stream: TextIO, clock: Clock) -> None:
         self._console = Console(file=stream, highlight=False)
         self._clock = clock
         self._began = clock.monotonic()
         self._live: Live | None = None
+        self._drawn_at = -math.inf
         self._statuses = Statuses()
 
+    @property
+    def width(self) -> int:
+        """See `Screen`."""
+        return self._console.width
+
     def __enter__(self) -> Self:
-        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        # Drawn by whoever shows, never by a thread of its own, which would draw over lines that are just being printed.
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.__enter__()
         return self
 
@@ -153,48 +167,42 @@ class LiveScreen:
         if live is not None:
             live.__exit__(kind, error, trace)
 
+    def say(self, *what: RenderableType) -> None:
+        """See `Screen`."""
+        _put(self._console, what)
+
     def happened(self, text: str) -> None:
         """See `Screen`."""
-        self._console.print(
-            Text(f"{self._clock.monotonic() - self._began:6.1f} s  ", "dim").append(text, "not dim")
-        )
+        self._print(Text(text))
+
+    def sighted(self, sighting: Sighting) -> None:
+        """See `Screen`."""
+        headline = Text(f"▲ {sighting.headline}", SEVERITY[sighting.alert.severity])
+        self._print(headline.append(f"\n{sighting.sentence}", "not bold default"))
 
     def show(self, standing: Standing) -> None:
         """See `Screen`."""
-        self._statuses.closed(standing.receipts)  # the table shows it
+        self._statuses.closed(standing.receipts)  # the picture shows it
         for text in self._statuses.amended(standing.receipts):
             self.happened(text)
-        if self._live is not None:
-            self._live.update(_picture(standing))
+        now = self._clock.monotonic()
+        if self._live is not None and now - self._drawn_at >= SECONDS_BETWEEN_PICTURES:
+            self._live.update(picture(standing, self._console.width, self._console.height), refresh=True)
+            self._drawn_at = now
+
+    def _print(self, text: Text) -> None:
+        """With its time, further lines below the first."""
+        line = Table.grid(padding=(0, 2, 0, 0))
+        line.add_column(style="dim", no_wrap=True)
+        line.add_column(overflow="fold")
+        line.add_row(f"{self._clock.monotonic() - self._began:6.1f} s", text)
+        self._console.print(line)
 
 
-def _picture(standing: Standing) -> Group:
-    bar = ProgressBar(total=max(1, standing.sent), completed=standing.counted, width=BAR_WIDTH)
-    done = Padding(bar, (0, 2), expand=False)  # which also ends the bar's line
-    lines = [Text(f"  {process}") for process in standing.processes]
-    days = [_table(standing.receipts)] if standing.receipts else []
-    return Group("", *days, done, Text(f"  {standing}"), *lines)
-
-
-def _table(receipts: Sequence[Receipt]) -> Table:
-    """Fits into 80 columns."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("  day", no_wrap=True)
-    for name in ("events", "sessions", "purchases", "revenue", "rejected"):
-        table.add_column(name, justify="right", min_width=8)
-    table.add_column("status", min_width=11)
-    for receipt in sorted(receipts, key=lambda receipt: receipt.day)[-MOST_ROWS:]:
-        metrics, counts = receipt.metrics, receipt.counts
-        table.add_row(
-            f"  {receipt.day}",
-            f"{counts.events:,}",
-            "" if metrics.sessions is None else f"{metrics.sessions:,}",
-            "" if metrics.purchases is None else f"{metrics.purchases:,}",
-            _revenue(receipt),
-            f"{counts.rejected:,}",
-            Text(STATUS[receipt.status], _STYLE[receipt.status]),
-        )
-    return table
+def _put(console: Console, what: Iterable[RenderableType]) -> None:
+    """Each by itself, for texts are joined otherwise; and those that are not to be wrapped whole, as they are copied."""
+    for it in what:
+        console.print(it, soft_wrap=isinstance(it, Text) and bool(it.no_wrap))
 
 
 def _revenue(receipt: Receipt) -> str:

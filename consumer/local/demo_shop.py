@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING
 from consumer.local.shop import ShopOptions, events
 from consumer.local.shop_event import HOUR_MS, Truth, midnight_ms
 from consumer.local.shop_faults import CollidingIds, Garbage, InvalidPurchases, OutOfOrder, Replays
+from consumer.local.shop_outages import (
+    CampaignsLost,
+    CheckoutBroken,
+    ReferrerRenamed,
+    TrackingDown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +28,16 @@ if TYPE_CHECKING:
 
 FIRST_DAY = date(2025, 3, 3)
 
-SESSIONS_PER_DAY = 6_000
-PURCHASES_PER_DAY = 100
-"""Nearly 20,000 events a day: ten days keep two processes busy for some seconds, long enough to kill one."""
+SESSIONS_PER_DAY = 4_000
+PURCHASES_PER_DAY = 120
+"""Some 12,000 events a day: two weeks keep two processes busy for some seconds, long enough to kill one."""
+
+OUTAGES = (CampaignsLost, CheckoutBroken, ReferrerRenamed, TrackingDown)
+LEARNING_DAYS = 3
+
+BEGINS = (8.0, 14.0)
+LASTS = (4.0, 7.0)
+"""Outages begin at one of these hours (UTC) and last for so many."""
 
 CLOSING_MS = 2 * HOUR_MS
 """The history goes on for so long after the last reported day: a day closes when the watermark has left it by the
@@ -37,19 +50,22 @@ DAYS_TO_COME = 1_000
 class DemoShop:
     """A seeded shop whose events are taken once: its history first, then what comes after it.
 
-    `truth` knows what has been taken so far; it is complete for the `days`, which are those that are reported.
+    `truth` knows what has been taken so far; it is complete for the `days`, which are those that are reported. `faults`
+    is how many things go wrong, events out of order left out.
     """
 
     def __init__(self, seed: int, days: int) -> None:
         self.days = tuple(str(FIRST_DAY + timedelta(days=number)) for number in range(days))
         self.truth = Truth()
+        chosen = faults(seed, days)
+        self.faults = sum(fault.keeps_order for fault in chosen)
         options = ShopOptions(
             seed,
             FIRST_DAY,
             days + DAYS_TO_COME,
             SESSIONS_PER_DAY,
             PURCHASES_PER_DAY,
-            faults(seed, days),
+            chosen,
         )
         self._until_ms = midnight_ms(FIRST_DAY + timedelta(days=days)) + CLOSING_MS
         self._events = events(options, self.truth)
@@ -62,34 +78,38 @@ class DemoShop:
                 return
             yield event
 
+    def share(self, at_ms: int) -> float:
+        """How much of the history is over at a time (0-1)."""
+        began_ms = midnight_ms(FIRST_DAY)
+        return (at_ms - began_ms) / (self._until_ms - began_ms)
+
     def live(self) -> Iterator[ShopEvent]:
         """What comes after the history."""
         return self._events
 
 
 def faults(seed: int, days: int) -> tuple[Fault, ...]:
-    """What goes wrong: the kinds are always the same, the days are the seed's.
+    """What goes wrong: the days and hours are the seed's, and so is the order of the outages.
 
-    One collision is always on the last day, so that an incident is open at the end; another one, where there are
-    days enough, reaches back to a day that was fine until then.
+    The first days only have what concerns single events: rules about a day's metrics must see some ordinary days before.
+    As many outages follow as there are days for, each on a day of its own. On the last day an order comes with the id of
+    one of the day before, which takes a day back that was fine until then, and leaves an incident open at the end.
     """
     rng = Random(f"{seed} demo")  # noqa: S311 - to repeat, not to hide
-    last = FIRST_DAY + timedelta(days=days - 1)
-    earlier = [FIRST_DAY + timedelta(days=number) for number in range(max(days - 1, 1))]
-    drawn = rng.sample(earlier, len(earlier))
-    zero, empty, again, lines = (drawn[number % len(drawn)] for number in range(4))
-    across = []
-    if days > 6:  # noqa: PLR2004 - a day for each fault
-        before, after = sorted(drawn[4:])[-2:]
-        across = [CollidingIds(after, days_back=(after - before).days)]
+    shop_days = [FIRST_DAY + timedelta(days=number) for number in range(days)]
+    later = shop_days[LEARNING_DAYS:-2]
+    drawn = rng.sample(later, len(later))
+    outages = [
+        outage(day, rng.uniform(*BEGINS), rng.uniform(*LASTS))
+        for day, outage in zip(drawn, rng.sample(OUTAGES, len(OUTAGES)), strict=False)
+    ]
+    *_, odd = (shop_days[0], *drawn[len(outages) :])
+    noise = rng.uniform(*BEGINS)
     return (
-        InvalidPurchases(zero, 2),
-        InvalidPurchases(empty, 1, "no_items"),
-        CollidingIds(last),
-        *across,
-        Replays(again, 3),
-        Replays(zero, 2, seconds_later=0),
-        Garbage(lines, 10),
-        Garbage(empty, 5),
+        Garbage(shop_days[min(1, days - 1)], 7, (noise, noise + 1)),
+        Replays(shop_days[min(2, days - 1)], 3),
+        InvalidPurchases(odd),
+        CollidingIds(shop_days[-1], days_back=min(1, days - 1)),
+        *outages,
         OutOfOrder(),
     )

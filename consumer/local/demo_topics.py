@@ -10,10 +10,11 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from consumer.local.demo_error import DemoError
 from consumer.runtime.kafka.client import RAISED, error_of
-from reports.deliver import Deliverer
+from reports.deliver import Deliverer, read_alert
 
 if TYPE_CHECKING:
     from consumer.settings import Settings
+    from detectors.alerts import Alert
 
 MOST_PER_TURN = 5_000
 ANSWER_SECONDS = 10.0
@@ -28,13 +29,14 @@ Place = tuple[str, int]
 class TopicReader:
     """Reads committed records only, outside of any group. Raises DemoError.
 
-    `deliverer` holds days and alerts, `letters` counts dead letters by reason, `repeated` those that stood for the
-    same place of the input before.
+    `deliverer` holds days and alerts, `opened` each alert as it was told first, by id; `letters` counts dead letters by
+    reason, `repeated` those that stood for the same place of the input before.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._topics = settings.topics
         self.deliverer = Deliverer()
+        self.opened: dict[str, Alert] = {}
         self.letters: Counter[str] = Counter()
         self.repeated = 0
         self._origins: set[tuple[bytes | None, ...]] = set()
@@ -98,9 +100,15 @@ class TopicReader:
         if message.topic() == self._topics.days:
             self.deliverer.see_day(message.key(), message.value())
         elif message.topic() == self._topics.alerts:
-            self.deliverer.see_alert(message.key(), message.value())
+            self._see_alert(message.key(), message.value())
         else:
             self._see_letter(dict(message.headers() or ()))
+
+    def _see_alert(self, key: bytes | None, value: bytes | None) -> None:
+        self.deliverer.see_alert(key, value)
+        alert = read_alert((key or b"").decode("utf-8", "replace"), value or b"")
+        if alert is not None:
+            self.opened.setdefault(alert.id, alert)
 
     def _see_letter(self, headers: dict[str, bytes | None]) -> None:
         origin = tuple(headers.get(name) for name in _ORIGIN)

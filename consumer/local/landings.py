@@ -43,6 +43,7 @@ _CAMPAIGNS = (
     "affid={}&sub1={}",
 )
 _PLAIN = ("size={}", "variant={}&feel={}", "page=2", "q=topper", "ref={}")
+_PLAIN_NAMES = frozenset({"size", "variant", "feel", "page", "q", "ref"})
 
 
 class Landing(NamedTuple):
@@ -72,3 +73,19 @@ def _with_query(rng: Random, url: str, queries: tuple[str, ...], share: float) -
         return url
     query = rng.choice(queries)
     return f"{url}?{query.format(*(f'{rng.getrandbits(32):08X}' for _ in range(query.count('{}'))))}"
+
+
+def is_external(referrer: str | None) -> bool:
+    """Whether a referrer of the shop's events is another site's."""
+    return referrer in _EXTERNAL
+
+
+def has_campaign(page_url: str) -> bool:
+    """Whether an address of the shop's events tells of a campaign."""
+    query = page_url.partition("?")[2]
+    return any(part.partition("=")[0] not in _PLAIN_NAMES for part in query.split("&") if part)
+
+
+def without_query(page_url: str) -> str:
+    """The bare address of the page."""
+    return page_url.partition("?")[0]

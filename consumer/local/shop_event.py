@@ -81,17 +81,23 @@ class ShopEvent(NamedTuple):
 
 
 class Injected(NamedTuple):
-    """What a fault did to a day: how often, and with which transaction ids. A collision of two purchases is one."""
+    """What a fault did to a day: how often, and with which transaction ids. A collision of two purchases is one.
+
+    `since_ms` is when it began: an outage with its first minute, any other fault with its first event (a collision with
+    the second purchase of an id, which is the first that anybody can know it by).
+    """
 
     fault: str
     day: date
     times: int
     transaction_ids: tuple[str, ...] = ()
+    since_ms: int | None = None
 
 
 @dataclass
 class DayTruth:
-    """What a day's numbers have to be. `collisions` and `replays` count events; `rejected` dead letters."""
+    """What a day's numbers have to be. `collisions` and `replays` count events; `rejected` dead letters. A metric that is
+    `not_measurable` must be empty, whatever its parts are counted to be."""
 
     events: int = 0
     sessions: int = 0
@@ -102,6 +108,7 @@ class DayTruth:
     replays: int = 0
     collisions: int = 0
     rejected: Counter[Reason] = field(default_factory=Counter)
+    not_measurable: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -111,9 +118,13 @@ class Truth:
     days: dict[date, DayTruth] = field(default_factory=dict)
     injected: list[Injected] = field(default_factory=list)
 
+    def of(self, day: date) -> DayTruth:
+        """One day's truth."""
+        return self.days.setdefault(day, DayTruth())
+
     def add(self, event: ShopEvent) -> None:
         """Takes note of one event."""
-        day = self.days.setdefault(event.day, DayTruth())
+        day = self.of(event.day)
         if event.rejected is not None:
             day.rejected[event.rejected] += 1
         if event.fields is None:

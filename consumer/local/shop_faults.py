@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from consumer.core.rejection import Reason
-from consumer.local.shop_event import DAY_MS, Injected, ShopEvent, Truth, midnight_ms
+from consumer.local.shop_event import DAY_MS, HOUR_MS, Injected, ShopEvent, Truth, midnight_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,7 +76,9 @@ class InvalidPurchases(OnOneDay):
             if self.flaw == "revenue_zero":
                 event, reason = day[place].with_purchase(revenue=0), Reason.PURCHASE_REVENUE
             day[place] = event._replace(earns_cents=None, fault="invalid_purchase", rejected=reason)
-        truth.injected.append(Injected("invalid_purchase", self.day, len(hit), _ids(day, hit)))
+        truth.injected.append(
+            Injected("invalid_purchase", self.day, len(hit), _ids(day, hit), _first(day, hit))
+        )
         return day
 
 
@@ -113,7 +115,8 @@ class CollidingIds:
                 event = window[place].with_purchase(transaction_id=shared)
                 window[place] = event._replace(earns_cents=None, fault="collision")
         ids = _ids(window, [first for first, _ in pairs])
-        truth.injected.append(Injected("collision", self.day, len(pairs), ids))
+        known_ms = min((max(window[one].at_ms, window[two].at_ms) for one, two in pairs), default=None)
+        truth.injected.append(Injected("collision", self.day, len(pairs), ids, known_ms))
         return window
 
 
@@ -135,7 +138,9 @@ class Replays(OnOneDay):
         midnight = midnight_ms(self.day) + DAY_MS
         early = [place for place in purchases(day, self.day) if day[place].at_ms + later_ms < midnight]
         hit = some(early, self.count, rng)
-        truth.injected.append(Injected("replay", self.day, len(hit), _ids(day, hit)))
+        first_ms = _first(day, hit)
+        since_ms = None if first_ms is None else first_ms + later_ms
+        truth.injected.append(Injected("replay", self.day, len(hit), _ids(day, hit), since_ms))
         for place in hit:
             original = day[place]
             day[place] = original._replace(fault="replayed")
@@ -145,20 +150,24 @@ class Replays(OnOneDay):
 
 @dataclass(frozen=True, slots=True)
 class Garbage(OnOneDay):
-    """Between the events of a day come lines that are none: of each `GARBAGE` in turn, well away from midnight."""
+    """Between the events of a day come lines that are none: of each `GARBAGE` in turn, from one hour (UTC) to another,
+    well away from midnight."""
 
     day: date
     count: int = 5
+    hours: tuple[float, float] = (6, 18)
 
     def change(self, day: list[ShopEvent], rng: Random, truth: Truth) -> list[ShopEvent]:
         """The day with its garbage."""
         start = midnight_ms(self.day)
+        made = []
         for number in range(self.count):
             raw, reason = GARBAGE[number % len(GARBAGE)]
-            at_ms = start + int(DAY_MS * rng.uniform(0.25, 0.75))
-            day.append(ShopEvent(at_ms, None, raw, fault="garbage", rejected=reason))
-        truth.injected.append(Injected("garbage", self.day, self.count))
-        return in_order(day)
+            at_ms = start + int(HOUR_MS * rng.uniform(*self.hours))
+            made.append(ShopEvent(at_ms, None, raw, fault="garbage", rejected=reason))
+        since_ms = min((event.at_ms for event in made), default=None)
+        truth.injected.append(Injected("garbage", self.day, self.count, since_ms=since_ms))
+        return in_order([*day, *made])
 
 
 GARBAGE = (
@@ -250,6 +259,10 @@ def in_order(events: list[ShopEvent]) -> list[ShopEvent]:
 
 def _strangers(window: Sequence[ShopEvent], one: int, other: int) -> bool:
     return bool(window[one].purchase["user_email"] != window[other].purchase["user_email"])
+
+
+def _first(window: Sequence[ShopEvent], places: Sequence[int]) -> int | None:
+    return min((window[place].at_ms for place in places), default=None)
 
 
 def _ids(window: Sequence[ShopEvent], places: Sequence[int]) -> tuple[str, ...]:

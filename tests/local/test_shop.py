@@ -18,6 +18,12 @@ from hypothesis import strategies as st
 from consumer.local.shop import ShopOptions, events
 from consumer.local.shop_event import DAY_MS, PURCHASE, Truth, midnight_ms, write_ndjson
 from consumer.local.shop_faults import CollidingIds, Garbage, InvalidPurchases, OutOfOrder, Replays
+from consumer.local.shop_outages import (
+    CampaignsLost,
+    CheckoutBroken,
+    ReferrerRenamed,
+    TrackingDown,
+)
 from tests.oracle import JudgedRecord, dead_letters, judge
 
 FIRST = date(2025, 2, 27)
@@ -53,6 +59,8 @@ def assert_truth(shop_events, truth):
     assert sum((known.rejected for known in truth.days.values()), Counter()) == rejected
 
 
+OUTAGES = (CampaignsLost, CheckoutBroken, ReferrerRenamed, TrackingDown)
+
 one_day = st.integers(0, SMALL.days - 1).map(day)
 counts = st.integers(0, 4)
 faults = st.lists(
@@ -60,7 +68,10 @@ faults = st.lists(
     | st.builds(CollidingIds, one_day, counts)
     | st.builds(CollidingIds, st.just(day(2)), counts, st.integers(1, 2))
     | st.builds(Replays, one_day, counts, st.integers(0, 600))
-    | st.builds(Garbage, one_day, counts),
+    | st.builds(Garbage, one_day, counts)
+    | st.sampled_from(OUTAGES).flatmap(
+        lambda outage: st.builds(outage, one_day, st.floats(0, 17), st.floats(0.5, 7))
+    ),
     max_size=5,
 )
 
@@ -78,9 +89,10 @@ def test_the_truth_holds_for_a_shop_of_usual_size():
         CollidingIds(day(1)),
         Replays(day(0), 2),
         Garbage(day(1), 7),
+        *(outage(day(number), 9, 5) for number, outage in enumerate(OUTAGES, 2)),
         OutOfOrder(),
     )
-    assert_truth(*made(ShopOptions(7, FIRST, days=2, faults=faults)))
+    assert_truth(*made(ShopOptions(7, FIRST, days=6, faults=faults)))
 
 
 WRITE = """
@@ -137,6 +149,29 @@ def test_a_fault_changes_nothing_but_what_it_is_there_to_change(fault):
     untouched = [event for event in faulty if event.fault is None]
     assert len(plain) - len(untouched) in {0, 2, 4}
     assert {event.value() for event in untouched} <= {event.value() for event in plain}
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_an_outage_changes_nothing_outside_of_its_hours_and_says_since_when_it_lasted(outage):
+    plain, _ = made(SMALL)
+    fault = outage(day(1), 9.5, 6)
+    faulty, truth = made(replace(SMALL, faults=(fault,)))
+    (injected,) = truth.injected
+    assert (injected.day, injected.since_ms) == (day(1), midnight_ms(day(1)) + 9.5 * 3_600_000)
+    untouched = [event for event in faulty if event.fault is None]
+    changed = [event for event in plain if event not in untouched]
+    assert injected.times == len(changed) > 0
+    assert len(faulty) - len(untouched) in {0, len(changed)}
+    # of a visit that is hit, what comes after it is lost as well
+    latest = fault.until_ms + 7_200_000 * (outage is TrackingDown)
+    assert all(fault.since_ms <= event.at_ms < latest for event in changed)
+    assert truth.days[day(1)].not_measurable == ({"direct_share"} if outage is ReferrerRenamed else set())
+
+
+@pytest.mark.parametrize(("begins", "hours"), [(-1, 5), (20, 5), (3, 0)])
+def test_an_outage_that_leaves_its_day_is_refused(begins, hours):
+    with pytest.raises(ValueError, match="on its day"):
+        TrackingDown(FIRST, begins, hours)
 
 
 def test_out_of_order_changes_the_order_only_and_only_a_little():
