@@ -16,7 +16,7 @@ from open_data_contract_standard.model import OpenDataContractStandard
 
 from consumer.contract_file import ContractError, load_contract
 from consumer.contract_file.compile import compile_contract
-from consumer.contract_file.located import parse
+from consumer.contract_file.located import Located, parse
 from consumer.core.contract import PurchaseRole, Role
 
 BAD = Path(__file__).with_name("bad_contracts")
@@ -280,3 +280,22 @@ def test_what_the_standard_calls_confidential_is_personal(lines, personal):
 
 def test_the_default_marks_who_bought(default):
     assert {field.name for field in default.purchase_fields if field.personal} == {"user_email"}
+
+
+def test_many_event_names_are_not_compared_each_with_each(monkeypatch):
+    compared = []
+
+    class Name(str):
+        __slots__ = ()
+
+        def __eq__(self, other):
+            compared.append(other)
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    values = [Located(Name(f"name {number}"), "c.yaml", number) for number in range(500)]
+    monkeypatch.setattr("consumer.contract_file.compile._enum", lambda _: values)
+    contract = compile_contract(parse(SMALL.encode(), "c.yaml"))
+    assert len(contract.event_names) > 500
+    assert len(compared) < 5_000

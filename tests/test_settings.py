@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from consumer.settings.definitions import PLACES
 from consumer.settings.kafka import OWNED
 from consumer.settings.names import variable
 from consumer.settings.table import DEFAULT
+from consumer.settings.toml_file import key_lines
 from consumer.settings.words import MASK
 
 BAD = Path(__file__).with_name("bad_settings")
@@ -279,3 +281,16 @@ def test_the_same_holds_for_any_bytes(tmp_path_factory, raw):
     file = tmp_path_factory.getbasetemp() / "any.toml"
     file.write_bytes(raw)
     assert error_of(load_settings, file, {}).isprintable()
+
+
+def test_a_long_header_is_not_read_again_with_every_line(monkeypatch):
+    read, loads = [], tomllib.loads
+
+    def counting(text):
+        read.append(len(text))
+        return loads(text)
+
+    monkeypatch.setattr("consumer.settings.toml_file.tomllib.loads", counting)
+    text = f"[{'a' * 10_000}]\n" + "".join(f"b{number} = 1\n" for number in range(500))
+    assert key_lines(text)["a" * 10_000, "b499"] == 501
+    assert sum(read) < 2 * len(text)

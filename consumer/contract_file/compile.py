@@ -112,7 +112,7 @@ def _within(
     return declared_fields(properties, roles) if properties is not None else []
 
 
-def _event_names(top: list[Declared]) -> list[str]:
+def _event_names(top: list[Declared]) -> dict[str, None]:
     """The names that the event-name field lists: as its `enum` or as the valid values of a quality check."""
     field = next(one for one in top if one.role == Role.EVENT_NAME)
     values = _enum(field.node) + _valid_values(field.node)
@@ -121,12 +121,12 @@ def _event_names(top: list[Declared]) -> list[str]:
             f"{quoted(field.field.name)} lists no event names; "
             "add a quality check with the metric invalidValues and the argument validValues"
         )
-    names: list[str] = []
+    names: dict[str, None] = {}
     for value in values:
         name = value.text("an event name")
         if name in names:
             raise value.error(f"the event name {quoted(name)} is there twice; leave it once")
-        names.append(name)
+        names[name] = None
     return names
 
 
@@ -152,7 +152,7 @@ def _valid_values(field: Located) -> list[Located]:
 
 
 def _purchase_event(
-    own: CustomProperties, event_names: list[str], top: list[Declared], inner: list[Declared]
+    own: CustomProperties, event_names: dict[str, None], top: list[Declared], inner: list[Declared]
 ) -> str:
     """The event name of purchases, empty where the contract has none; then no field needs a purchase's role."""
     value = own.get("purchaseEvent")
@@ -161,7 +161,7 @@ def _purchase_event(
     name = value.text("purchaseEvent")
     if name not in event_names:
         raise value.error(
-            f"the purchaseEvent {quoted(name)} is no event name of the contract; {nearest(name, event_names)}"
+            f"the purchaseEvent {quoted(name)} is no event name of the contract; {nearest(name, list(event_names))}"
         )
     given = {one.role for one in (*top, *inner)}
     for role in (Role.EVENT_DATA, *PurchaseRole):

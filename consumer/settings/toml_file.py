@@ -66,20 +66,25 @@ def key_lines(text: str) -> dict[tuple[str, ...], int]:
     {('group',): 1, ('kafka',): 2, ('kafka', 'bootstrap.servers'): 4}
     """
     lines: dict[tuple[str, ...], int] = {}
-    header = ""
+    table: tuple[str, ...] | None = ()
     statement: list[str] = []
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         statement.append(line)
         if len(statement) > _MOST_LINES_A_VALUE:
             break
         is_header = len(statement) == 1 and line.lstrip().startswith("[")
-        body = "\n".join(statement)
         try:
-            found = tomllib.loads(body if is_header else f"{header}\n{body}")
+            found = tomllib.loads("\n".join(statement))
         except (ValueError, RecursionError):
             continue
-        header = line if is_header else header
-        for path in _paths(found):
+        paths = list(_paths(found))
+        if is_header:
+            table = max(paths, key=len) if line.lstrip()[:2] != "[[" else None
+        elif table is None:
+            paths = []  # of one table in a list of them: no setting is
+        else:
+            paths = [(*table, *path) for path in paths]
+        for path in paths:
             lines.setdefault(path, number - len(statement) + 1)
         statement = []
     return lines
