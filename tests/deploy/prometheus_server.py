@@ -7,7 +7,6 @@ import math
 import re
 import shutil
 import subprocess
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 SHORTER = 20
 """A duration of ten minutes in a rule is half a minute here; thresholds in seconds are as they are."""
 
-RATE_INTERVAL = "15s"
+RATE_INTERVAL = "5m"
+"""As a rule would have it: a quarter of a minute here."""
 
 
 class NoPrometheusError(Exception):
@@ -45,18 +45,16 @@ def _shorter(duration: str) -> str:
 
 
 class Prometheus:
-    """Runs for as long as the block, scrapes every second, and remembers which alarms have fired when."""
+    """Runs for as long as the block, and scrapes every second."""
 
     def __init__(self, folder: Path) -> None:
         if shutil.which("prometheus") is None or shutil.which("promtool") is None:
             raise NoPrometheusError(
                 "prometheus and promtool are not to be found: install them (Debian's package prometheus has both)"
             )
-        self.fired: dict[str, float] = {}
         self.began = time.time()  # noqa: TID251 - Prometheus's own clock
         self._folder = folder
         self._port = ports.pick()
-        self._over = threading.Event()
         self._write_config()
 
     def _write_config(self) -> None:
@@ -101,15 +99,11 @@ class Prometheus:
                 stderr=log,
             )
         wait_until(self._ready, 60, "Prometheus answers")
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        self._watcher.join()
         self._process.terminate()
         self._process.wait()
 
@@ -124,35 +118,50 @@ class Prometheus:
         except requests.ConnectionError:
             return False
 
-    def _watch(self) -> None:
-        while not self._over.wait(1):
-            for alert in self._ask("alerts")["alerts"]:
-                if alert["state"] == "firing":
-                    self.fired.setdefault(alert["labels"]["alertname"], time.time() - self.began)  # noqa: TID251
-
     def _ask(self, what: str, **parameters: object) -> Any:
         answer = requests.get(f"http://{self.address}/api/v1/{what}", params=parameters, timeout=60).json()
         assert answer["status"] == "success", answer
         return answer["data"]
 
-    def wait_for(self, *alarms: str, seconds: float = 240) -> None:
-        """Waits until all of them have fired."""
-        missing = lambda: set(alarms) - set(self.fired)  # noqa: E731 - asked again and again
-        wait_until(lambda: not missing(), seconds, f"{', '.join(sorted(missing()))} fires")
-
-    def firing(self, alarm: str) -> bool:
-        """Whether it fires now."""
-        return any(
-            alert["labels"]["alertname"] == alarm and alert["state"] == "firing"
+    def firing(self) -> set[str]:
+        """The alarms that fire now."""
+        return {
+            alert["labels"]["alertname"]
             for alert in self._ask("alerts")["alerts"]
-        )
+            if alert["state"] == "firing"
+        }
+
+    def wait_for(self, *alarms: str, seconds: float = 240) -> None:
+        """Waits until each of them has fired."""
+        missing = set(alarms)
+
+        def all_fired() -> bool:
+            missing.difference_update(self.firing())
+            return not missing
+
+        wait_until(all_fired, seconds, f"{', '.join(alarms)} fire")
+
+    def fired(self) -> dict[str, float]:
+        """The alarms that have fired, and how many seconds after the start each did so first."""
+        query = 'ALERTS{alertstate="firing"}'
+        found: dict[str, float] = {}
+        for one in self._range(query):
+            name, first = one["metric"]["alertname"], float(one["values"][0][0]) - self.began
+            found[name] = min(first, found.get(name, first))
+        return found
 
     def series(self, expr: str) -> tuple[int, int]:
         """How many series a query gives over the whole run, and how many numbers are in them."""
-        now = time.time()  # noqa: TID251
-        result = self._ask("query_range", query=expr, start=self.began, end=now, step=1)["result"]
-        numbers = [sum(math.isfinite(float(value)) for _, value in one["values"]) for one in result]
+        numbers = [
+            sum(math.isfinite(float(value)) for _, value in one["values"]) for one in self._range(expr)
+        ]
         return sum(count > 0 for count in numbers), sum(numbers)
+
+    def _range(self, expr: str) -> list[dict[str, Any]]:
+        now = time.time()  # noqa: TID251
+        answer = self._ask("query_range", query=expr, start=self.began, end=now, step=1)
+        found: list[dict[str, Any]] = answer["result"]
+        return found
 
     def broken_rules(self) -> list[str]:
         """Rules that could not be evaluated."""
