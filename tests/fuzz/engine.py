@@ -143,7 +143,7 @@ class Source:
     def next(self) -> bytes:
         """The next input."""
         grammar, pool = self._grammar, self.pool
-        if len(pool) < 20 or grammar.often(0.4):
+        if len(pool) < 20 or grammar.often(0.5):
             data = self._target.draw(grammar)
             if len(pool) < MOST_POOL:
                 pool.append(data)

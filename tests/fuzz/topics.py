@@ -64,10 +64,12 @@ class Journal(Target):
 
     def draw(self, grammar: Grammar) -> bytes:
         entry: bytes = grammar.pick(made().journal)
-        if grammar.often(0.5):
+        if grammar.often(0.3):
             return entry
-        loose = msgspec.msgpack.decode(entry)
-        return msgspec.msgpack.encode(replaced(grammar, loose))
+        loose = msgspec.msgpack.decode(entry) | {"sequence": 1, "part": 1, "parts": 1}
+        if grammar.often(0.2):
+            return msgspec.msgpack.encode(replaced(grammar, loose))
+        return msgspec.msgpack.encode(loose | {"changes": replaced(grammar, loose["changes"])})
 
     def run(self, data: bytes) -> None:
         try:
@@ -91,31 +93,40 @@ def replaced(grammar: Grammar, value: object) -> object:
             return value
     if isinstance(value, dict) and value and grammar.often(0.9):
         key = grammar.pick(list(value))
-        if grammar.often(0.2):
+        if grammar.often(0.06):
             other = grammar.pick((grammar.text(), -1, 0, 2**40, -(2**62), 2**63, 2**64 - 1))
             return {(other if one == key else one): inner for one, inner in value.items()}
         return value | {key: replaced(grammar, value[key])}
     if isinstance(value, list) and value and grammar.often(0.9):
         at = grammar.rng.randrange(len(value))
         return [*value[:at], replaced(grammar, value[at]), *value[at + 1 :]]
-    odd = grammar.pick(
-        (
-            "12.5",
-            "1e400",
-            "NaN",
-            "Infinity",
-            "1E+999999",
-            "-1",
-            "",
-            "9999-12-31",
-            "0001-01-01",
-            grammar.text(),
-        )
-    )
-    number = grammar.pick(
-        (0, -1, 1, 2**31, 2**53, -(2**62), 2**63, 2**64 - 1, NOON, NOON // 60_000, 10**15, -(10**12))
-    )
-    return grammar.pick((None, True, [], {}, odd, number, number, number, 1e308, -0.5, [odd], {odd: number}))
+    return leaf(grammar, value)
+
+
+TEXTS = ("12.5", "1e400", "NaN", "Infinity", "1E+999999", "-1", "", "9999-12-31", "0001-01-01", "2025-02-27")
+NUMBERS = (0, -1, 1, 2**31, 2**53, -(2**62), 2**63, 2**64 - 1, NOON, NOON // 60_000, 10**15, -(10**12))
+
+
+def leaf(grammar: Grammar, value: object) -> object:
+    """Something else in its place, most of the time of the same type."""
+    text, number = grammar.pick((*TEXTS, grammar.text())), grammar.pick(NUMBERS)
+    if grammar.often(0.75):
+        match value:
+            case bool():
+                return not value
+            case int():
+                return number
+            case float():
+                return grammar.pick((1e308, -0.5, 0.0, 1e-320))
+            case str():
+                return text
+            case list():
+                return grammar.pick(([], value * 2, value[1:], value[::-1]))
+            case dict():
+                return {}
+            case _:
+                pass
+    return grammar.pick((None, True, [], {}, text, number, 1e308, -0.5, [text], {text: number}))
 
 
 class FactsRecord(Target):

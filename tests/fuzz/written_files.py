@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from typing import TYPE_CHECKING
 
 from consumer.contract_file.compile import compile_contract
@@ -97,6 +99,21 @@ class ContractFile(Text):
             sentence(str(error))
 
 
+RECEIVERS = ("slack", "teams", "webhook", "email", "pagerduty", "alertmanager", "apprise")
+RECEIVER_KEYS = (
+    "url",
+    "type",
+    "to",
+    "severities",
+    "metrics",
+    "kinds",
+    "server",
+    "routing_key",
+    "quiet_hours",
+    "digest",
+)
+
+
 class SettingsFile(Text):
     """Settings files: refused with a sentence, or read."""
 
@@ -105,14 +122,46 @@ class SettingsFile(Text):
 
     def __init__(self) -> None:
         self._file = Scratch("sluice.toml")
-        lines = settings_example().splitlines()
-        bare = [line.removeprefix("# ") for line in lines if "=" in line or line.startswith("[")]
-        self._sections = "\n".join(bare).split("\n[")
+        self._known = {
+            name: section
+            for name, section in tomllib.loads(settings_example()).items()
+            if isinstance(section, dict) and name != "receivers"
+        }
 
     def draw(self, grammar: Grammar) -> bytes:
-        sections = grammar.rng.sample(self._sections, min(3, len(self._sections)))
-        text = "\n".join(one if one.startswith("[") or "[" not in one else f"[{one}" for one in sections)
-        return self.altered(grammar, text or "[kafka]", "=")
+        lines = ['group = "sluice"'] if grammar.often(0.3) else []
+        for name in grammar.rng.sample(list(self._known), grammar.rng.randint(1, 3)):
+            keys = self._known[name]
+            lines.append(f"[{name}]")
+            chosen = grammar.rng.sample(list(keys), min(len(keys), grammar.rng.randint(0, 3)))
+            lines += [f"{json.dumps(key)} = {self._given(grammar, keys[key])}" for key in chosen]
+        if grammar.often(0.3):
+            lines += ["[receivers.ops]", f'type = "{grammar.pick(RECEIVERS)}"']
+            for key in grammar.rng.sample(RECEIVER_KEYS, grammar.rng.randint(0, 4)):
+                url = grammar.pick(("https://example.com/hook", "ann@example.com", grammar.text()))
+                lines.append(f"{key} = {self._given(grammar, url)}")
+        text = "\n".join(lines)
+        return (
+            self.altered(grammar, text, "=") if grammar.often(0.3) else text.encode("utf-8", "surrogatepass")
+        )
+
+    def _given(self, grammar: Grammar, known: object) -> str:
+        """A value as it is, one of its type, or one of another."""
+        if grammar.often(0.4):
+            return json.dumps(known)
+        if grammar.often(0.3):
+            return self.value(grammar)
+        match known:
+            case bool():
+                return grammar.pick(("true", "false"))
+            case int() | float():
+                return str(
+                    grammar.pick((0, 1, -1, 3, 500, 10**6, 10**18, 2**63, 0.5, 1e300, "inf", "nan", -0.0))
+                )
+            case list():
+                return json.dumps([grammar.text(), grammar.text()])
+            case _:
+                return json.dumps(grammar.text())
 
     def run(self, data: bytes) -> None:
         environ = {"SLUICE_GROUP": data[:40].decode("utf-8", "replace")} if data[:1] == b"g" else {}
