@@ -44,8 +44,8 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 FEWEST_KEYS = 1_000
-"""A turn begins only after this many changes (or as many as there are keys): small state is not re-written all the
-time."""
+"""A turn begins only after this many changes (or as many as there were keys when the last one began): small state is not
+re-written all the time. Not as many as there are now: where every change is a new key, that would never be."""
 
 SLICE = 256
 """At least this many keys are re-written in a batch while a turn is under way."""
@@ -72,11 +72,13 @@ class RollingSnapshot:
         self._pending: list[tuple[int, Any]] = []
         self._reached = 0
         self._changes_since = FEWEST_KEYS
+        self._keys_then = 0
 
     def next_slice(self, tables: list[dict[Any, Any]], changed: int) -> Slice:
         """The slice that goes with a batch that changes so many keys: empty between two turns."""
         begins = not self._pending
-        if begins and self._changes_since + changed < max(FEWEST_KEYS, sum(map(len, tables))):
+        keys = min(sum(map(len, tables)), self._keys_then)
+        if begins and self._changes_since + changed < max(FEWEST_KEYS, keys):
             return Slice(Turn(self._number), [], [], 0)
         pending = list(_all_keys(tables)) if begins else self._pending
         start = 0 if begins else self._reached
@@ -87,7 +89,10 @@ class RollingSnapshot:
     def advance(self, done: Slice, changed: int) -> None:
         """The batch with this slice is committed."""
         self._number = done.turn.number
-        self._changes_since = 0 if done.turn.begins else self._changes_since + changed + 1
+        if done.turn.begins:
+            self._changes_since, self._keys_then = 0, len(done.pending)
+        else:
+            self._changes_since += changed + 1
         self._pending, self._reached = ([], 0) if done.turn.completes else (done.pending, done.reached)
 
     def resume(self, turn: Turn) -> None:

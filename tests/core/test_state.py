@@ -127,6 +127,23 @@ def test_after_a_restore_in_the_middle_of_a_turn_the_next_turn_has_the_next_numb
     assert snapshot.next_slice(tables, 0).keys == [(0, key) for key in range(256)]
 
 
+def test_turns_go_on_where_every_change_is_a_new_key():
+    """A flood of new clients must not keep the snapshot, and with it the expiry of state, from ever coming round."""
+    table, snapshot, begun = {}, RollingSnapshot(), []
+    for batch in range(200):
+        new = {(batch, number): 1 for number in range(500)}
+        piece = snapshot.next_slice([table], len(new))
+        if piece.turn.begins:
+            begun.append(len(table))
+        table.update(new)
+        for _, key in piece.keys:
+            if key[0] < batch - 20:
+                table.pop(key, None)
+        snapshot.advance(piece, len(new))
+    assert len(begun) > 8
+    assert len(table) < 3 * 20 * 500
+
+
 KEYS = st.integers(0, 1500)
 
 
