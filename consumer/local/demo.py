@@ -140,14 +140,12 @@ class _Run:
         """History, kill, recovery, comparison. Raises DemoError with the numbers that are not equal."""
         with self._screen:
             self._send_history()
-            began = self._clock.monotonic()
             killed = self._kill(self._start_processes())
             self._lookout.wait(self._all_counted, "every event is counted")
-            seconds = self._clock.monotonic() - began
             self._screen.happened(f"every event is counted: {self._lookout.counted():,}")
             self._settle()
             files = self._keepsakes()
-        ending = self._ending(killed, seconds)
+        ending = self._ending(killed)
         self._screen.say(*report(ending, self._screen.width))
         self._screen.say(*leftovers(self._leftovers(ending.incidents, files)))
         differences = [it for comparison in ending.comparisons for it in comparison.differences]
@@ -208,7 +206,7 @@ class _Run:
         victim.kill()
         names = ", ".join(sorted(had))
         self._screen.happened(
-            f"{victim.name} killed: kill -9 at {counted:,} of {sent:,} events; it had {names}"
+            f"{victim.name} killed: kill -9 at {counted:,} of {sent:,} events; it had {names}", "bold magenta"
         )
         victim.start()
         self._screen.happened(f"{victim.name} started again, pid {victim.pid}")
@@ -273,9 +271,10 @@ class _Run:
         day = self._shop.days[-1] if telling is None else str(telling.fault.day)
         happened = "all ended" if telling is None else telling.words
         opened = options.open_page(options.out / "report.html")
-        return Leftovers(options.out, files, options.program, day, happened, opened)
+        another = options.seed + 1 if options.keep else None
+        return Leftovers(options.out, files, options.program, day, happened, opened, another)
 
-    def _ending(self, killed: str, seconds: float) -> Ending:
+    def _ending(self, killed: str) -> Ending:
         deliverer = self._reader.deliverer
         return Ending(
             days=self._shop.days,
@@ -287,7 +286,6 @@ class _Run:
             comparisons=list(self._comparisons()),
             sent=self._lookout.sent(),
             counted=self._lookout.counted(),
-            counting_seconds=seconds,
             killed=killed,
         )
 

@@ -36,7 +36,8 @@ FILES = {
 @dataclass(frozen=True, slots=True)
 class Leftovers:
     """The folder with its files, the command that started the demo as a shell finds it, a day worth a look and what
-    happened on it; `opened`: the page is open in a browser."""
+    happened on it; `opened`: the page is open in a browser. `another`: the seed of another shop, for whoever has seen this
+    one with `--keep`."""
 
     out: Path
     files: Sequence[str]
@@ -44,6 +45,7 @@ class Leftovers:
     day: str
     happened: str
     opened: bool = False
+    another: int | None = None
 
 
 def leftovers(left: Leftovers) -> Iterator[RenderableType]:
@@ -71,7 +73,13 @@ def next_steps(left: Leftovers) -> Iterator[tuple[str, str]]:
         (f"{left.program} report --folder {folder} --date {left.day}"),
     )
     yield "the same days from a file, without Kafka", f"{left.program} backfill {events} --out {again}"
-    yield "the demo again, then live: /metrics, and processes for you to kill", f"{left.program} demo --keep"
+    if left.another is None:
+        yield (
+            "the demo again, then live: /metrics, and processes for you to kill",
+            f"{left.program} demo --keep",
+        )
+    else:
+        yield "another shop, with other incidents", f"{left.program} demo --seed {left.another}"
 
 
 def while_it_lasts(

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.local.demo_standing import SEVERITY, WIDE, table_of_days
-from detectors.alerts import LIVE
+from detectors.alerts import LIVE, Severity
 from reports.render import escape
 from reports.render.words import many
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 INDENT = (0, 0, 0, 2)
 
 MOST_TOLD = 3
-"""Open alerts that are written out, the gravest first."""
+"""Open alerts that are written out, the gravest first, notes left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,6 @@ class Ending:
     comparisons: Sequence[Comparison]
     sent: int
     counted: int
-    counting_seconds: float
     killed: str
 
 
@@ -71,6 +70,10 @@ def report(ending: Ending, width: int) -> Iterator[RenderableType]:
     yield from _incidents(ending, width)
     yield _heading("Killed, and nothing lost")
     yield from map(_paragraph, _proof(ending))
+    wrong = sum(len(comparison.differences) for comparison in ending.comparisons)
+    yield (
+        _paragraph(f"{wrong:,} DIFFER.", "bold red") if wrong else _paragraph("All are equal.", "bold green")
+    )
 
 
 def _days(ending: Ending, width: int) -> Iterator[RenderableType]:
@@ -109,20 +112,17 @@ def _incidents(ending: Ending, width: int) -> Iterator[RenderableType]:
     others = f" {many(len(more), 'more alert', 'more alerts')}, {explained} held back under a known cause."
     yield _paragraph(f"Minutes of event time.{others if more else ''}", "dim")
     still_open = sorted(
-        (it for it in ending.alerts if it.state in LIVE), key=lambda it: (it.severity, it.opened_at)
+        (it for it in ending.alerts if it.state in LIVE and it.severity is not Severity.P2_NOTE),
+        key=lambda it: (it.severity, it.opened_at),
     )
     for alert in still_open[:MOST_TOLD]:
         yield _paragraph(f"Still open: {escape.terminal(alert.message)}")
 
 
 def _proof(ending: Ending) -> Iterator[str]:
-    wrong = sum(len(comparison.differences) for comparison in ending.comparisons)
     yield ending.killed
     once = "each exactly once" if ending.counted == ending.sent else "which is WRONG"
-    yield (
-        f"{ending.sent:,} events were sent and {ending.counted:,} are counted, {once}, "
-        f"{ending.counting_seconds:.1f} s after the processes started."
-    )
+    yield f"{ending.sent:,} events were sent and {ending.counted:,} are counted, {once}."
     total = sum(ending.letters.values())
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(ending.letters.items()))
     single = f"{ending.repeated:,} MORE THAN ONCE" if ending.repeated else "each once"
@@ -131,8 +131,7 @@ def _proof(ending: Ending) -> Iterator[str]:
     for comparison in ending.comparisons:
         compared[comparison.source] = compared.get(comparison.source, 0) + comparison.compared
     sources = ", ".join(f"{numbers:,} with {source}" for source, numbers in compared.items())
-    verdict = f"{wrong:,} DIFFER." if wrong else "All are equal."
-    yield f"{sum(compared.values()):,} values compared: {sources}. {verdict}"
+    yield f"{sum(compared.values()):,} values compared: {sources}."
 
 
 def _heading(text: str) -> RenderableType:

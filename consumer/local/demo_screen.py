@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -51,7 +52,7 @@ class Screen(Protocol):
         """Something to stay, such as a table; each begins on a line of its own."""
         ...
 
-    def happened(self, text: str) -> None:
+    def happened(self, text: str, style: str = "") -> None:
         """Something worth a line, with its time."""
         ...
 
@@ -90,10 +91,13 @@ class PlainScreen:
 
     def say(self, *what: RenderableType) -> None:
         """See `Screen`."""
-        _put(Console(file=self.stream, width=self.width, color_system=None, highlight=False), what)
+        paper = io.StringIO()
+        _put(Console(file=paper, width=self.width, color_system=None, highlight=False), what)
+        for line in paper.getvalue().splitlines():
+            print(line.rstrip(), file=self.stream)
         self.stream.flush()
 
-    def happened(self, text: str) -> None:
+    def happened(self, text: str, style: str = "") -> None:  # noqa: ARG002 - lines have none
         """See `Screen`."""
         print(f"{self.clock.monotonic() - self._began:6.1f} s  {text}", file=self.stream, flush=True)
 
@@ -171,9 +175,9 @@ class LiveScreen:
         """See `Screen`."""
         _put(self._console, what)
 
-    def happened(self, text: str) -> None:
+    def happened(self, text: str, style: str = "") -> None:
         """See `Screen`."""
-        self._print(Text(text))
+        self._print(Text(text, style))
 
     def sighted(self, sighting: Sighting) -> None:
         """See `Screen`."""

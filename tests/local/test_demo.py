@@ -176,9 +176,9 @@ def test_something_of_every_kind_goes_wrong_on_days_that_the_shop_has(days):
         assert all(FIRST_DAY <= day <= last for fault in chosen for day in fault.days)
         assert any(last in fault.days for fault in chosen if type(fault).__name__ == "CollidingIds")
         outages = [fault for fault in chosen if type(fault) in OUTAGES]
-        assert len(outages) == min(len(OUTAGES), max(days - 5, 0))
+        assert len(outages) == min(len(OUTAGES), max(days - 7, 0))
         assert len({fault.day for fault in outages}) == len(outages)
-        assert all(FIRST_DAY + timedelta(days=3) <= fault.day < last - timedelta(days=1) for fault in outages)
+        assert all(FIRST_DAY + timedelta(days=5) <= fault.day < last - timedelta(days=1) for fault in outages)
 
 
 # ── processes and their folder ──────────────────────────────────────────────────────────────────────────────────────
