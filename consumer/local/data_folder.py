@@ -70,6 +70,11 @@ class DataFolder:
         found = re.search(r"^cluster\.id=(\S+)$", meta, re.MULTILINE)
         return found and found[1]
 
+    def was_killed(self) -> bool:
+        """Whether a server ran here that did not end in order."""
+        log = self.path / LOG_FOLDER
+        return (log / "meta.properties").exists() and not (log / ".kafka_cleanshutdown").exists()
+
     def remove(self) -> None:
         """Take a temporary folder away, whatever is left of it."""
         if self.temporary:

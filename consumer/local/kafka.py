@@ -13,7 +13,7 @@ from consumer.local import ports
 from consumer.local.broker_error import BrokerError
 from consumer.local.jars import class_path
 from consumer.local.kafka_server import KafkaServer
-from consumer.local.server_properties import server_properties
+from consumer.local.server_properties import controller_properties, server_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,6 +129,6 @@ class EmbeddedKafka:
                     f"Port {port} on {ports.LOOPBACK} is in use by another program; choose another port."
                 )
             settings = server_properties(port, ports.pick(), self._properties, self._listeners)
-            if server.comes_up(port, settings):
+            if server.comes_up(port, settings, controller_properties(ports.pick(), self._properties)):
                 return port
         raise BrokerError(f"The embedded Kafka found no port of {ports.LOOPBACK} that stayed free.")

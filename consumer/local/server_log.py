@@ -12,6 +12,7 @@ MOST_CHARACTERS = 300
 """Longer lines are cut: they end up in one sentence on a terminal."""
 
 _PORT_LOST = "Address already in use"
+_DEAD = "Fencing broker 1 "
 _TELLING = re.compile(r"\b(ERROR|FATAL|Error|Caused by)\b|Exception")
 
 
@@ -29,6 +30,10 @@ class ServerLog:
     def port_was_lost(self) -> bool:
         """Whether the server could not listen because another process does."""
         return _PORT_LOST in self._text()
+
+    def node_is_dead(self) -> bool:
+        """Whether a controller has found that the node's broker is gone."""
+        return _DEAD in self._text()
 
     def last_words(self) -> str:
         """The line that most likely says why the server ended: the last that speaks of an error, else the last."""

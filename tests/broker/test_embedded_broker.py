@@ -7,16 +7,19 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from consumer.local.kafka import BrokerError, EmbeddedKafka
 from consumer.local.kafka_server import START_SECONDS
+from tests.topic_reader import read_committed
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
@@ -126,6 +129,65 @@ def test_records_outlive_a_kill_and_a_stop_and_the_address_stays(tmp_path):
         producer.commit_transaction(20)
     with EmbeddedKafka(folder) as kafka:
         assert committed(kafka.bootstrap_servers, "kept", 2) == ["before the kill", "after it"]
+
+
+class Writing:
+    """Transactions one after the other, each with a record in every partition, in a thread that outlives the broker."""
+
+    def __init__(self, address: str, topic: str, partitions: int) -> None:
+        self._address = address
+        self._topic = topic
+        self._partitions = partitions
+        self._over = threading.Event()
+        self.done = 0
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def _write(self) -> None:
+        while not self._over.is_set():
+            try:
+                producer = transactions(self._address, "writing")
+                while not self._over.is_set():
+                    producer.begin_transaction()
+                    for number in range(self._partitions):
+                        producer.produce(self._topic, str(self.done), partition=number)
+                    producer.commit_transaction(20)
+                    self.done += 1
+            except KafkaException as ignored:
+                # the broker is away: a new one settles what was open
+                del ignored
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(60)
+
+
+def test_a_killed_node_counts_as_dead_before_its_broker_comes_back(tmp_path):
+    with EmbeddedKafka(tmp_path / "data") as kafka:
+        kafka.kill()
+        kafka.start()
+        *before, since = (kafka.data_dir / "broker.log").read_text().split("from SHUTDOWN to STARTING")
+        assert any("Fencing broker 1 " in text for text in before)
+        assert "Fencing broker 1 " not in since
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+def test_a_kill_forgets_no_end_of_a_transaction(tmp_path):
+    with EmbeddedKafka(tmp_path / "data") as kafka:
+        client = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+        client.create_topics([NewTopic("t", 20, 1)])["t"].result(20)
+        writing = Writing(kafka.bootstrap_servers, "t", 20)
+        for _ in range(3):
+            before = writing.done
+            wait_until(lambda before=before: writing.done > before + 20, 60, "transactions")
+            kafka.kill()
+            kafka.start()
+        writing.stop()
+        values = {str(message.value()) for message in read_committed(kafka.bootstrap_servers, "t")}
+        counts = Counter(message.value() for message in read_committed(kafka.bootstrap_servers, "t"))
+        assert len(values) >= writing.done
+        assert {times % 20 for times in counts.values()} == {0}
 
 
 def test_two_live_side_by_side_but_not_in_one_folder(broker, tmp_path):

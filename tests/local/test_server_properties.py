@@ -1,4 +1,4 @@
-from consumer.local.server_properties import server_properties
+from consumer.local.server_properties import controller_properties, server_properties
 
 
 def lines(port: int = 1, controller_port: int = 2, more: dict[str, str] | None = None) -> dict[str, str]:
@@ -33,3 +33,15 @@ def test_no_value_can_add_a_line_or_leave_ascii():
     assert text.isascii()
     assert "a\\ b=x\\u000alog.dirs=/elsewhere\n" in text
     assert "c=C:\\\\\\u00fc\\ud83d\\ude00\n" in text
+
+
+def test_as_a_controller_alone_it_is_the_same_node_and_finds_out_quickly():
+    named = dict(line.split("=", 1) for line in controller_properties(9093, {"x": "1"}).splitlines())
+    whole = lines(9092, 9093)
+    assert named["process.roles"] == "controller"
+    assert named["listeners"] == "CONTROLLER://127.0.0.1:9093"
+    assert {name: named[name] for name in ("node.id", "log.dirs", "controller.quorum.voters")} == {
+        name: whole[name] for name in ("node.id", "log.dirs", "controller.quorum.voters")
+    }
+    assert int(named["broker.session.timeout.ms"]) < 1_000 < int(whole["broker.session.timeout.ms"])
+    assert named["x"] == "1"
