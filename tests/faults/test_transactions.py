@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import suppress
+from random import Random
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -168,3 +169,32 @@ def test_offsets_that_a_hanging_transaction_holds_are_waited_for_and_said(kafka,
     holder.abort_transaction(30)
     stranger.close()
     member(servers, here).close()
+
+
+def test_a_delivery_that_fails_while_others_are_handed_over_is_no_bug_of_ours(
+    kafka, here, topic_prefix, monkeypatch
+):
+    """What librdkafka says to whoever hands over a record when one before it was refused: _STATE, and nothing else."""
+    small = f"{topic_prefix}small"
+    create_topic(kafka.bootstrap_servers, small, max_message_bytes="1000")
+    transport = member(kafka.bootstrap_servers, here)
+    producer = transport._producer
+    write, refused = producer._write, []
+
+    def write_slowly(output):
+        try:
+            write(output)
+        except KafkaException as raised:
+            refused.append(raised.args[0])
+            raise
+        producer._producer.flush(30)
+
+    monkeypatch.setattr(producer, "_write", write_slowly)
+    noise = Random(1).randbytes(5_000)
+    with pytest.raises(Retry) as raised:
+        transport.commit(Transaction([Output(small, noise), Output(here.topic, b"b")], positions={here: 0}))
+    assert [(error.code(), error.txn_requires_abort()) for error in refused] == [(KafkaError._STATE, False)]
+    assert raised.value.permanent  # if it stays so, it is one
+    transport.commit(Transaction([Output(here.topic, b"next")], positions={here: 1}))
+    transport.close()
+    assert [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)] == [b"next"]

@@ -5,7 +5,7 @@ errors into the three that the loop knows.
     abort required              refused, nothing counts                    Retry (after the abort)
     time-out of commit          asked again, then outcome unknown          Fenced(unknown)
     fatal, fenced, no flag      the producer is of no use any more         Fenced
-    _STATE                      our bug                                    Fatal
+    _STATE                      a delivery failed meanwhile, or our bug    Retry (after the abort; not for ever)
 """
 
 from __future__ import annotations
@@ -187,14 +187,13 @@ class TransactionalProducer:
     def _translate(self, error: KafkaError, raised: BaseException) -> None:
         """Raises what the loop must do about the error."""
         code, sentence = error.code(), f"{error.name()}: {error.str()}"
-        if code == _STATE and not error.txn_requires_abort():  # with it, a delivery has failed meanwhile
-            raise Fatal(f"the producer was used in the wrong order ({sentence})") from raised
         if error.fatal() or code in _FENCED:
             raise Fenced(sentence) from raised
-        if error.txn_requires_abort() or code in _REBALANCE or code in _PERMANENT:
+        if error.txn_requires_abort() or code in _REBALANCE or code in _PERMANENT or code == _STATE:
             self._abort()
+            permanent = code in _PERMANENT or (code == _STATE and not error.txn_requires_abort())
             raise Retry(
-                sentence, code=error.name(), rebalance=code in _REBALANCE, permanent=code in _PERMANENT
+                sentence, code=error.name(), rebalance=code in _REBALANCE, permanent=permanent
             ) from raised
         raise Fenced(sentence, outcome="unknown") from raised
 
