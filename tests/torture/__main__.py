@@ -31,7 +31,7 @@ from tests.torture.faults import KINDS
 @click.option("--partitions", default=8, show_default=True, type=click.IntRange(1, 64), help="Of the input.")
 @click.option("--rate", default=300.0, show_default=True, help="Records a second, on average.")
 @click.option("--day-seconds", default=60.0, show_default=True, help="In which a day of events passes.")
-@click.option("--pause-seconds", default=1.5, show_default=True, help="Between two faults, on average.")
+@click.option("--pause-seconds", default=1.0, show_default=True, help="Between two faults, on average.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(KINDS)), help="Only this kind; may be repeated."
 )

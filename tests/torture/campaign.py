@@ -73,7 +73,7 @@ class Options:
     partitions: int = 8
     rate: float = 300.0
     day_seconds: float = 60.0
-    pause_seconds: float = 1.5
+    pause_seconds: float = 1.0
     kinds: tuple[str, ...] = tuple(KINDS)
 
 
