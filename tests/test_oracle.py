@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from consumer.core.rejection import Reason
@@ -550,15 +550,15 @@ def test_streams_show_every_way_to_be_counted_and_every_reason_not_to_be():
     wanted = SIGHTS.keys() | {reason.value for reason in set(Reason) - LIMITS}
     seen: set[str] = set()
 
-    @settings(max_examples=3000, phases=[Phase.generate], database=None, derandomize=True, deadline=None)
-    @given(streams())
-    def look(stream: list[Made]) -> None:
-        if seen >= wanted:
-            return
+    def shows_the_last(stream: list[Made]) -> bool:
         in_order = judged([Arrival(made, 0) for made in stream])
         seen.update(dead_letters(in_order))
         days = judge(in_order).values()
         seen.update(sight for sight, shows in SIGHTS.items() if any(map(shows, days)))
+        return seen >= wanted
 
-    look()
+    drawn = settings(
+        max_examples=3000, phases=[Phase.generate], database=None, derandomize=True, deadline=None
+    )
+    find(streams(), shows_the_last, settings=drawn)
     assert seen == wanted
