@@ -6,6 +6,7 @@ cannot be done, or came to nothing; then it does not count.
 
 from __future__ import annotations
 
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -195,6 +196,12 @@ def storm(scene: Scene) -> Iterator[float]:
     yield rng.uniform(0, 2)
     for stranger in strangers:
         stranger.kill()
+        if stranger.exit_code() not in (
+            0,
+            -signal.SIGKILL,
+            -signal.SIGTERM,
+        ):  # SIGTERM: before it could listen
+            scene.herd.note_process(stranger)
 
 
 def kill_the_broker(scene: Scene) -> Iterator[float]:

@@ -97,14 +97,15 @@ class Herd:
                 self.start(member)
 
     def note_end(self, member: Member) -> None:
-        """Puts on record what a process said before it ended by itself."""
-        process = member.runs
-        code = process.exit_code()
+        """Puts on record what a member's process said before it ended by itself."""
+        self.note_process(member.runs, member.instance)
+
+    def note_process(self, process: Process, name: str = "a stranger") -> None:
+        """Puts on record what any process said before it ended by itself."""
         said = [str(line.get("reason", line["event"])) for line in process.log[-3:]]
-        number = self.site.processes.index(process)
-        words = list(process.words)[:1]
+        words, number = list(process.words)[:1], self.site.processes.index(process)
         self.ended.append(
-            f"{member.instance} (log {number:04d}) ended with {code}: {' / '.join([*said, *words])}"
+            f"{name} (log {number:04d}) ended with {process.exit_code()}: {' / '.join([*said, *words])}"
         )
 
     def pids(self) -> Iterator[int]:

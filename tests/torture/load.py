@@ -9,7 +9,9 @@ hostile records, so that every day before closes; its last line says how many re
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -184,12 +186,14 @@ class Sending:
 @click.option("--day-seconds", default=60.0, help="Seconds in which a day of the shop passes.")
 def main(servers: str, topic: str, seed: int, rate: float, day_seconds: float) -> None:
     """Sends until SIGTERM."""
-    stop = threading.Event()
+    stop, parent = threading.Event(), os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     shop = Shop(seed, rate * day_seconds / EVENTS_PER_SESSION)
     sending = Sending(servers, topic)
     began = time.monotonic() - shop.first_ms / DAY_MS * day_seconds
     for at_ms, record in shop.until(stop.is_set):
+        if os.getppid() != parent:  # who would ask it to stop is gone
+            sys.exit(1)
         if not shop.settling:
             stop.wait(max(0.0, began + at_ms / DAY_MS * day_seconds - time.monotonic()))
         sending.send(record)
