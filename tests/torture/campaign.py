@@ -286,12 +286,13 @@ def _end_load(load: subprocess.Popen[bytes]) -> int:
 
 
 def _come_to_rest(site: Site, herd: Herd, scene: Scene) -> Process:
-    """All but one end in order; the last one reads everything, brings the files up to date, and ends as well."""
+    """All but one end in order; the last one reads everything, brings the files up to date, and ends as well. One that was
+    only just started, and has said nothing yet, dies of the signal."""
     site.wait_until_caught_up(QUIET_SECONDS)
     herd.mend()
     last = herd.members[0].runs
     for process in site.processes:
-        if process.running() and process is not last and process.stop() != 0:
+        if process.running() and process is not last and process.stop() != 0 and process.told():
             scene.wrong.append(f"ended with {process.exit_code()} on SIGTERM: {process.told()}")
     site.wait_until_caught_up(QUIET_SECONDS)
     topics = _topics(site)

@@ -15,6 +15,7 @@ from tests.torture.progress import Fault, Standstill, stood
 QUICK = tuple(kind for kind in KINDS if kind not in ("broker's disk full", "connections slow"))
 
 
+@pytest.mark.campaign
 @pytest.mark.broker
 @pytest.mark.timeout(600)
 def test_half_a_minute_of_faults_loses_nothing_and_counts_nothing_twice(tmp_path):
