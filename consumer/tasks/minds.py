@@ -25,18 +25,13 @@ class Minds:
     def __init__(self, table: Draft[str, bytes]) -> None:
         self._table = table
         self._held: dict[str, Any] = {}
-        self._new: dict[str, bytes] = {}
 
     def of(self, name: str, kind: type[T]) -> T:
         """The memory of this name, a new one if there is none."""
         held = self._held.get(name)
         if held is None:
             packed = self._table.get(name)
-            if packed is None:
-                held = kind()
-                self._new[name] = _encode(held)
-            else:
-                held = msgspec.msgpack.decode(packed, type=kind)
+            held = kind() if packed is None else msgspec.msgpack.decode(packed, type=kind)
             self._held[name] = held
         return cast("T", held)
 
@@ -48,15 +43,17 @@ class Minds:
     def drop(self, name: str) -> None:
         """Forgets a memory for good."""
         self._held.pop(name, None)
-        self._new.pop(name, None)
         del self._table[name]
 
     def store(self, *names: str) -> None:
-        """Writes what changed, of these memories or of all: one that was only looked at leaves no trace."""
+        """Writes what changed, of these memories or of all: one that was only looked at leaves no trace, nor one that is
+        as new again."""
         for name in names or tuple(self._held):
             held = self._held.get(name)
             if held is not None:
-                packed = _encode(held)
-                before = self._table.get(name)
-                if packed != (self._new.get(name) if before is None else before):
+                packed, before = _encode(held), self._table.get(name)
+                if packed == _encode(type(held)()):
+                    if before is not None:
+                        del self._table[name]
+                elif packed != before:
                     self._table[name] = _canonical(packed, type(held))
