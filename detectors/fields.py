@@ -10,6 +10,9 @@ Counts = dict[str, int]
 Scope = Literal["event", "purchase", "item"]
 """What carries a field, so what its counts are shares of: events, purchases' data, or the items in them."""
 
+Carrier = Literal["event", "purchase", "item", "record"]
+"""A scope, or everything that came."""
+
 SEPARATOR = "\x1f"
 """Between key and kind of value in `FieldMinute.kinds`."""
 
@@ -81,6 +84,14 @@ class FieldMinute(msgspec.Struct, omit_defaults=True):
                 return self.items
 
 
+class Passing(NamedTuple):
+    """How many of one kind the hour had before a minute, and with it."""
+
+    hour: int
+    before: int
+    after: int
+
+
 class Carriers(msgspec.Struct, array_like=True, frozen=True):
     """What came in the minutes of an hour so far that could have carried something, by scope, and all records."""
 
@@ -104,13 +115,14 @@ class Carriers(msgspec.Struct, array_like=True, frozen=True):
             self.record + minute.records(),
         )
 
+    def of(self, carrier: Carrier) -> int:
+        """Those of one kind."""
+        count: int = getattr(self, carrier)
+        return count
 
-class Passing(NamedTuple):
-    """How many of one kind the hour had before a minute, and with it."""
-
-    hour: int
-    before: int
-    after: int
+    def passing(self, carrier: Carrier, after: Carriers) -> Passing:
+        """One kind, with a minute that makes these `after`."""
+        return Passing(self.hour, self.of(carrier), after.of(carrier))
 
 
 class ExpectedField(NamedTuple):

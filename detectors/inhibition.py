@@ -96,9 +96,8 @@ class Inhibition:
                 self._keep(life.freed(entry, at_ms))
             return
         name = entry.alert.id
-        if (
-            cause.live and cause.loud and cause.alert.layer == "watch"
-        ):  # a gate's severity says what a day may be used for
+        # but for a gate's, whose severity says what a day may be used for
+        if cause.live and cause.loud and cause.alert.layer == "watch":
             cause = life.at_least(cause, entry.alert.severity, at_ms)
         self._keep(life.explaining(cause, [*(one for one in listed if one != name), name]))
         self._keep(life.inhibited(entry, cause.alert.id, at_ms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from river.utils import SortedWindow
@@ -20,7 +21,4 @@ def rolling_median(values: Iterable[float], size: int) -> float:
     window: SortedWindow[float] = SortedWindow(size)
     for value in values:
         window.append(value)
-    if not window:
-        raise ValueError("a median needs a value")
-    middle = len(window) // 2
-    return float(window[middle] if len(window) % 2 else (window[middle - 1] + window[middle]) / 2)
+    return float(median(window))

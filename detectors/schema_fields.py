@@ -111,8 +111,7 @@ def update_field(
     ):
         if table == "aliased" and not field.aliases:
             continue
-        catch_up(share, passing.hour, passing.before)
-        share.seen = passing.after
+        catch_up(share, passing)
         sight = _Sight(field, table, share, *counts(field, minute), minute)
         finding = _follow(sight, state) if share.open is not None else _open(sight, state, keys)
         findings += [finding] if finding is not None else []

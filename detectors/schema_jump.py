@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from detectors.fields import Passing
+
 _MEMORY_DAYS = 14
 _LAG_HOURS = 2
 _HOUR_TRIALS = 50
@@ -186,18 +188,17 @@ def is_busy(state: JumpState) -> bool:
     return state.open is not None or bool(state.climbs) or state.first < 0
 
 
-def catch_up(state: JumpState, hour: int, carriers: int) -> None:
+def catch_up(state: JumpState, passing: Passing) -> None:
     """Counts the trials of minutes without hits that were passed over: nearly all minutes of nearly all shares are like
-    that. `carriers` are those of this hour so far."""
-    if carriers > state.seen and state.open is None:
-        _keep(state, hour, 0, carriers - state.seen)
-    state.seen = carriers
+    that. Those of the minute at hand are left to `step`."""
+    if passing.before > state.seen and state.open is None:
+        _keep(state, passing.hour, 0, passing.before - state.seen)
+    state.seen = passing.after
 
 
 def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
     """Ends an hour that had so many carriers; `minute` lies in the next one with any."""
-    catch_up(state, hour, carriers)
-    state.seen = 0
+    catch_up(state, Passing(hour, carriers, 0))
     _fold(state, minute)
 
 

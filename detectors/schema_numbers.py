@@ -186,8 +186,7 @@ def update_tally(tally: Tally, state: TallyState, minute: FieldMinute, passing: 
     """What is to be said of a kind after a minute."""
     hits, trials = tally.counts(minute)
     at, share = minute.minute, state.share
-    catch_up(share, passing.hour, passing.before)
-    share.seen = passing.after
+    catch_up(share, passing)
     findings = _note(tally, state, hits if tally.noted is None else tally.noted(minute), at)
     was_open = share.open is not None
     jump = step(share, tally.options, at, hits, trials)

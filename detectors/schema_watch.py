@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from detectors import schema_fields, schema_numbers
-from detectors.fields import Carriers, Passing, has_bad_records, is_odd, letter_of
+from detectors.fields import Carriers, has_bad_records, is_odd, letter_of
 from detectors.schema_fields import FieldState, update_field
 from detectors.schema_jump import JumpState, is_busy, turn
 from detectors.schema_names import UNKNOWN, NameState, update_names
@@ -96,7 +96,7 @@ class SchemaWatch:
         for number in sorted(self._busy | self._touched(minute)) if self._busy or is_odd(minute) else ():
             field = self.expect.fields[number]
             known = state.fields.setdefault(field.path, FieldState())
-            passing = Passing(after.hour, getattr(before, field.scope), getattr(after, field.scope))
+            passing = before.passing(field.scope, after)
             findings += update_field(field, known, state.keys, minute, passing)
             (self._busy.add if known.is_busy() else self._busy.discard)(number)
         findings += update_names(self.expect, state.names, minute)
@@ -116,8 +116,7 @@ class SchemaWatch:
             if tally.kind not in self._busy_tallies and not tally.counts(minute)[0]:
                 continue
             known = self.state.tallies.setdefault(tally.kind, TallyState())
-            passing = Passing(after.hour, getattr(before, tally.carrier), getattr(after, tally.carrier))
-            findings += update_tally(tally, known, minute, passing)
+            findings += update_tally(tally, known, minute, before.passing(tally.carrier, after))
             (self._busy_tallies.add if is_busy(known.share) else self._busy_tallies.discard)(tally.kind)
         return findings
 
@@ -129,10 +128,10 @@ class SchemaWatch:
         for field in self.expect.fields:
             known = state.fields.get(field.path)
             for share in known.shares() if known is not None else ():
-                turn(share, carriers.hour, getattr(carriers, field.scope), minute)
+                turn(share, carriers.hour, carriers.of(field.scope), minute)
         for tally in TALLIES:
             if tally.kind in state.tallies:
-                turn(state.tallies[tally.kind].share, carriers.hour, getattr(carriers, tally.carrier), minute)
+                turn(state.tallies[tally.kind].share, carriers.hour, carriers.of(tally.carrier), minute)
         state.carriers = Carriers(minute // 60)
 
     def score_one(self, minute: FieldMinute) -> list[Finding]:
@@ -147,13 +146,13 @@ class SchemaWatch:
             known = self.state.fields[subject] = FieldState(accepted=True)
             number = self._index[subject]
             for share in known.shares():
-                share.seen = getattr(self.state.carriers, self.expect.fields[number].scope)
+                share.seen = self.state.carriers.of(self.expect.fields[number].scope)
             self._busy.add(number)
             return True
         tally = self.state.tallies.get(kind)
         if tally is not None and tally.share.open is not None:
             carrier = next(tally.carrier for tally in TALLIES if tally.kind == kind)
-            anew = TallyState(share=JumpState(seen=getattr(self.state.carriers, carrier)))
+            anew = TallyState(share=JumpState(seen=self.state.carriers.of(carrier)))
             self.state.tallies[kind] = anew
             self._busy_tallies.add(kind)
             return True

@@ -103,8 +103,6 @@ class MetricJudge:
         """What the day says up to this minute."""
         start = self._start(day)
         step = min(STEPS, (end_minute - start) // STEP_MINUTES)
-        if step < 1:
-            return []
         today, standing = self._today(day, start), self._standing()
         seen, found = Seen(open_day.course), []
         for watched in PACED:
