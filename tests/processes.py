@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60.0
 """For everything that is waited for: far above what it takes, since the machine may be busy."""
 
+RECOVERY_SECONDS = 180.0
+"""After a broker restart: Kafka may forget to time out members that died meanwhile, and then waits the whole rebalance
+time (120 s) for them."""
+
 PROGRAM = (sys.executable, "-W", "error", "-c", "from consumer.cli.main import main; main()")
 
 SECTIONS = {"log": {"format": "json"}, "metrics": {"port": 0}, "deliver": {"interval_seconds": 0.1}}
@@ -259,9 +263,9 @@ class Site:
         """How far the gates are, summed over the input's partitions."""
         return sum(offset for (topic, _), offset in self.committed().items() if topic == self.input)
 
-    def wait_until_done(self, events: int) -> None:
+    def wait_until_done(self, events: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until the gates have got so far."""
-        self._wait(lambda: self.events_done() >= events, PATIENCE_SECONDS, f"{events} events read")
+        self._wait(lambda: self.events_done() >= events, seconds, f"{events} events read")
 
     def wait_until_caught_up(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until the gates have read all of the input as of now, and the watch all that they said of it."""

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.feed import send, troubled_shop
 from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
 from tests.faults.verifier import verify
-from tests.processes import PATIENCE_SECONDS
+from tests.processes import PATIENCE_SECONDS, RECOVERY_SECONDS
 from tests.topic_reader import create_topic
 
 pytestmark = pytest.mark.broker
@@ -35,7 +35,7 @@ class Chaos:
             before = self._site.events_done()
             send(self._site.servers, self._site.input, records[number * size : (number + 1) * size])
             sent = min(len(records), (number + 1) * size)
-            self._site.wait_until_done(self._rng.randint(before, sent))
+            self._site.wait_until_done(self._rng.randint(before, sent), RECOVERY_SECONDS)
             fault()
 
     def kill_one(self):
@@ -62,10 +62,11 @@ def chaos(site, kafka, seed, kills, broker_restarts, sessions_per_day):
     create_topic(site.servers, site.input, 4)
     records = troubled_shop(seed, sessions_per_day=sessions_per_day)
     Chaos(site, kafka, seed).run(records, kills, broker_restarts)
-    site.wait_until_caught_up(120)
+    site.wait_until_caught_up(RECOVERY_SECONDS)
     verify(site)
 
 
+@pytest.mark.timeout(600)
 def test_five_kills_and_a_broker_restart_change_no_number(site, kafka):
     chaos(site, kafka, 5, kills=5, broker_restarts=1, sessions_per_day=100)
 
