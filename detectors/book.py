@@ -46,7 +46,7 @@ from detectors.orders import Acceptance, Order, day_of, until_of
 from detectors.purchases import COLLISION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from detectors.finding import Finding
 
@@ -62,10 +62,12 @@ class Book:
         """The ids of the alerts that changed."""
         return self._ledger.told
 
-    def take(self, minute: int, findings: Iterable[Finding] = ()) -> None:
+    def take(self, minute: int, findings: Collection[Finding] = ()) -> None:
         """The findings of a judged minute; what is due by then happens before, and what they make due after."""
         now_ms = minute * MINUTE_MS
         self._ledger.turn(now_ms)
+        if not findings:
+            return
         fresh = {name for finding in findings for name in self._hear(finding)}
         if fresh:
             self._ledger.causes.settle(fresh, now_ms)

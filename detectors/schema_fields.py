@@ -111,8 +111,11 @@ def update_field(
     ):
         if table == "aliased" and not field.aliases:
             continue
+        hits, trials = counts(field, minute)
+        if not hits and not is_busy(share) and (table != "lost" or state.held_since < 0):
+            continue
         catch_up(share, passing)
-        sight = _Sight(field, table, share, *counts(field, minute), minute)
+        sight = _Sight(field, table, share, hits, trials, minute)
         finding = _follow(sight, state) if share.open is not None else _open(sight, state, keys)
         findings += [finding] if finding is not None else []
     return findings

@@ -113,9 +113,12 @@ class SchemaWatch:
     def _update_tallies(self, minute: FieldMinute, before: Carriers, after: Carriers) -> list[Finding]:
         findings = []
         for tally in TALLIES:
-            if tally.kind not in self._busy_tallies and not tally.counts(minute)[0]:
+            hits, trials = tally.counts(minute)
+            if not hits and tally.kind not in self._busy_tallies:
                 continue
             known = self.state.tallies.setdefault(tally.kind, TallyState())
+            if not trials and known.share.open is None and known.share.first >= 0:
+                continue  # sums on their way stay as they are
             findings += update_tally(tally, known, minute, before.passing(tally.carrier, after))
             (self._busy_tallies.add if is_busy(known.share) else self._busy_tallies.discard)(tally.kind)
         return findings

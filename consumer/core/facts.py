@@ -93,6 +93,15 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
         """A rejected purchase names this revenue."""
         self.claimed[reason] = money.add(self.claimed.get(reason, Decimal(0)), amount)
 
+    def copy(self) -> MinuteFacts:
+        """The same facts, to add to."""
+        return MinuteFacts(
+            self.events, self.identity_missing, self.sessions, self.direct, self.rejected.copy(), self.names.copy(),
+            self.null.copy(), self.absent.copy(), self.retyped.copy(), self.aliased.copy(), self.unknown.copy(),
+            self.kinds.copy(), self.purchases, self.items, self.robots, self.repeated, self.stale, self.ahead,
+            self.claimed.copy(),
+        )  # fmt: skip
+
     def add(self, other: MinuteFacts) -> None:
         """Takes the other's counts in."""
         self.events += other.events
@@ -108,8 +117,9 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
         for reason, amount in other.claimed.items():
             self.claim(reason, amount)
         for mine, theirs in zip(self.tables(), other.tables(), strict=True):
-            for name, count in theirs.items():
-                mine[name] = mine.get(name, 0) + count
+            if theirs:  # most are empty
+                for name, count in theirs.items():
+                    mine[name] = mine.get(name, 0) + count
 
     def tables(self) -> tuple[Counts, ...]:
         """The counts by name, always in the same order."""

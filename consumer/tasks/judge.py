@@ -93,7 +93,10 @@ class Judge:
 
     def hold(self, minute: int, facts: MinuteFacts) -> None:
         """Takes a minute's facts in. One that is judged already only completes its day's course."""
-        self._add(minute, HeldMinute(facts))
+        if minute <= self.clock.judged or self._minutes.get(minute) is None:
+            self._add(minute, HeldMinute(facts))
+        else:
+            self._held(minute).facts.add(facts)
 
     def purchase(self, minute: int, amount: float) -> None:
         """A purchase that was counted, when it came first."""
@@ -119,11 +122,8 @@ class Judge:
     def _held(self, minute: int) -> HeldMinute:
         held = self._minutes.put.get(minute)
         if held is None:
-            held = HeldMinute()
             known = self._minutes.get(minute)
-            if known is not None:
-                held.add(known)
-            self._minutes[minute] = held
+            held = self._minutes[minute] = HeldMinute() if known is None else known.copy()
         return held
 
     # -- time goes on --------------------------------------------------------------------------------------------
@@ -210,9 +210,8 @@ class Judge:
             start = self._start(day)
             clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
             self._soon(clock.stepped)
-        for finding in self._schema.update(
-            field_minute(minute, held)
-        ):  # notes have no day: those of one kind join
+        for finding in self._schema.update(field_minute(minute, held)):
+            # notes have no day: those of one kind join
             found.append(finding if finding.word == "happened" else msgspec.structs.replace(finding, day=day))
         slot = self._minds.of("slot", Slot)
         slot.add(held.facts)
@@ -221,7 +220,7 @@ class Judge:
             self._soon(self._slot_end(minute))
         if slot.events >= options.slot_trials:
             found += self._end_slot(minute + 1).findings
-        return self._judged(minute + 1, day, found)._replace(standing=standing)
+        return self._judged(minute + 1, day, found, standing)
 
     def accept(self, accepted: Acceptance) -> None:
         """An operator takes the present level as normal: the detectors forget what was before."""
@@ -328,19 +327,21 @@ class Judge:
 
     # -- days ----------------------------------------------------------------------------------------------------
 
-    def _judged(self, minute: int, day: str, findings: list[Finding]) -> Judged:
+    def _judged(
+        self, minute: int, day: str, findings: list[Finding], standing: tuple[Standing, ...] = ()
+    ) -> Judged:
         """Notes which incidents begin and end, and that they touch the day."""
         self._forget_resolved(findings)
         for finding in findings:
-            name = f"{finding.kind}/{finding.subject}"
             if finding.word == "opened" and finding.severity is not Severity.P2_NOTE:
+                name = f"{finding.kind}/{finding.subject}"
                 metrics = touched_by(finding, self._options.cause_fields)
                 self.clock.standing[name] = Standing(
                     finding.kind, finding.subject, finding.layer, finding.severity, metrics
                 )
                 for touched in {day, self._options.zone.day_of(finding.since_minute)}:
                     self._touch(touched, metrics)
-        return Judged(minute, day, findings)
+        return Judged(minute, day, findings, standing=standing)
 
     def _forget_resolved(self, findings: list[Finding]) -> None:
         """What is over touches no later day."""

@@ -73,6 +73,10 @@ class HeldMinute(msgspec.Struct, omit_defaults=True):
     cents_squared: float = 0.0
     replays: int = 0
 
+    def copy(self) -> HeldMinute:
+        """The same counts, to add to."""
+        return HeldMinute(self.facts.copy(), self.purchases, self.cents, self.cents_squared, self.replays)
+
     def add(self, other: HeldMinute) -> None:
         """Takes the other's counts in."""
         self.facts.add(other.facts)

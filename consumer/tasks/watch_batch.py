@@ -268,8 +268,10 @@ class WatchBatch:
                     self._flag(day, finding.kind, finding.subject, finding.layer, finding.severity)
         for standing in judged.standing:
             self._flag(judged.day, standing.kind, standing.subject, standing.layer, standing.severity)
+        if not judged.checks and not judged.findings:
+            return
         sums = self._days.get(judged.day)
-        if sums is not None and (judged.checks or judged.findings):
+        if sums is not None:
             self._note_unmeasurable(judged.day, sums)
         if sums is not None and judged.checks:
             self._day(judged.day).answers = judged.checks
