@@ -34,6 +34,7 @@ The same findings and orders give the same alerts, however they are cut into bat
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from detectors import life
@@ -112,6 +113,15 @@ class Book:
             if alert.first_seen < end and (alert.resolved_at is None or alert.resolved_at >= start)
         )
 
+    def knows(self, kind: str, subject: str) -> bool:
+        """Whether there is an alert of the condition, live or over."""
+        return bool(self._ledger.of(kind, subject))
+
+    def subjects_by_day(self, kind: str) -> Counter[str]:
+        """How many alerts of a kind that have a subject each day has, live or over."""
+        alerts = (alert for alert in self._ledger.alerts() if alert.kind == kind and alert.subject)
+        return Counter(alert.day or "" for alert in alerts)
+
     def _hear(self, finding: Finding) -> list[str]:
         """One finding; the ids of the alerts that it opened."""
         if finding.word == "happened":
@@ -174,7 +184,7 @@ class Book:
                 self._ledger.keep(life.seen_again(entry, finding))
                 return []
         since = text_of(min(finding.since_minute, finding.known_minute) * MINUTE_MS)
-        name, known = self._name(finding, "" if finding.kind == COLLISION else finding.day or since)
+        name, known = self._name(finding, "" if _by_itself(finding) else finding.day or since)
         if known is None:
             self._ledger.keep(life.opened(name, finding))
         elif _known_ms(finding) + EXPIRES_MS > (known.over_ms or 0):
@@ -213,7 +223,12 @@ def _known_ms(finding: Finding) -> int:
 def _joins(finding: Finding, entry: Entry) -> bool:
     """Whether what happened is more of the same: a collision by its transaction id alone, else of the same day, if it
     has one."""
-    return finding.kind == COLLISION or finding.day is None or finding.day == entry.alert.day
+    return _by_itself(finding) or finding.day is None or finding.day == entry.alert.day
+
+
+def _by_itself(finding: Finding) -> bool:
+    """Whether it is one transaction id's collision, on whatever day."""
+    return finding.kind == COLLISION and bool(finding.subject)
 
 
 def _step(finding: Finding) -> int:

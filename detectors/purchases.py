@@ -16,6 +16,9 @@ INVALID = "purchase_invalid"
 COLLISION = "transaction_collision"
 REPLAY = "transaction_replay"
 
+MOST_COLLISIONS = 20
+"""The colliding transaction ids of a day that are told one by one; those beyond are one alert."""
+
 
 def judge_invalid(count: int) -> Check:
     """The day's check of invalid purchases (revenue not above 0, no items, no id).
@@ -106,4 +109,30 @@ def collision(
             "then release the day."
         ),
         evidence={"days": list(days)},
+    )
+
+
+def collisions(day: str, count: int, first_minute: int, known_minute: int) -> Finding:
+    """The day's colliding transaction ids beyond those that are told one by one; `count` are all purchases that share an
+    id with another.
+
+    >>> collisions("2025-02-26", 60, 5, 9).message[:72]
+    '60 purchases on 2025-02-26 share a transaction id with one of different '
+    """
+    return Finding(
+        COLLISION,
+        "happened",
+        Severity.P0_BLOCKER,
+        "gate",
+        first_minute,
+        known_minute,
+        "",
+        "purchases",
+        day,
+        count=count,
+        message=(
+            f"{count:,} purchases on {day} share a transaction id with one of different contents: too many ids to tell one "
+            "by one. None of them is counted and the day is quarantined: look whether the shop has begun to number its "
+            "orders anew, then release the day."
+        ),
     )

@@ -311,7 +311,7 @@ class WatchBatch:
     def _tell_of_purchases(self) -> None:
         """What happened to single purchases is known when it is merged, and told at once: no order of arrival changes
         what it comes to."""
-        found = [finding for findings in self._collisions.values() for finding in findings]
+        found = self._of_collisions()
         found += [
             self._invalid(self._zone.day_of(minute), minute)
             for minute in sorted(self._invalid_minutes)
@@ -321,6 +321,31 @@ class WatchBatch:
             self._book.take(self._judge.clock.judged + 1, found)
         self._collisions.clear()
         self._invalid_minutes.clear()
+
+    def _of_collisions(self) -> list[Finding]:
+        """Each colliding transaction id for itself, and those that a day has too many of together: which ones are told
+        for themselves is then a matter of what came first."""
+        if not self._collisions:
+            return []
+        told = self._book.subjects_by_day(purchases.COLLISION)
+        beyond: dict[str, Finding] = {}
+        found: list[Finding] = []
+        for transaction, findings in self._collisions.items():
+            first, last = findings[0], findings[-1]
+            day = last.day or ""
+            if self._book.knows(purchases.COLLISION, transaction):
+                found += findings
+            elif told[day] < purchases.MOST_COLLISIONS:
+                told[day] += 1
+                found += findings
+            else:
+                known = beyond.get(day, last)
+                count = self._day(day).collisions
+                since = min(first.since_minute, known.since_minute)
+                beyond[day] = purchases.collisions(
+                    day, count, since, max(last.known_minute, known.known_minute)
+                )
+        return [*found, *beyond.values()]
 
     def _invalid(self, day: str, minute: int) -> Finding:
         """The note of a day's invalid purchases, of which this minute had some."""

@@ -268,6 +268,43 @@ def test_a_third_copy_makes_no_second_alert(watch):
     assert watch.alert("transaction_collision").count == 3
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_many_collisions_of_a_day_are_twenty_alerts_and_one_for_the_rest(watch, at_once):
+    pairs = [
+        [purchase(f"t{number}", content=content, at_ms=MIDNIGHT) for content in "ab"] for number in range(100)
+    ]
+    for tell in [[one for pair in pairs for one in pair]] if at_once else pairs:
+        watch.tell(MIDNIGHT + HOUR_MS, *tell, events=len(tell))
+    alerts = [alert for alert in watch.alerts.values() if alert.kind == "transaction_collision"]
+    (rest,) = [alert for alert in alerts if not alert.subject]
+    assert len(alerts) == 21
+    assert (rest.severity, rest.day, rest.count) == ("P0_BLOCKER", THURSDAY, 200)
+    assert rest.message.startswith("200 purchases on 2025-02-27 share a transaction id")
+
+
+def test_a_collision_that_was_told_for_itself_goes_on_for_itself_when_its_day_has_too_many(watch):
+    for number in range(30):
+        pair = [purchase(f"t{number}", content=content, at_ms=MIDNIGHT) for content in "ab"]
+        watch.tell(MIDNIGHT + HOUR_MS, *pair, events=2)
+    watch.tell(MIDNIGHT + HOUR_MS, purchase("t3", content="c", at_ms=MIDNIGHT), events=1)
+    (alert,) = [alert for alert in watch.alerts.values() if alert.subject == "t3"]
+    assert alert.count == 3
+
+
+def test_each_day_of_a_storm_of_collisions_has_an_alert_for_the_rest(watch):
+    for start in (MIDNIGHT, MIDNIGHT + DAY_MS):
+        copies = [
+            purchase(f"{start}-{number}", content=content, at_ms=start)
+            for number in range(25)
+            for content in "ab"
+        ]
+        watch.tell(start + HOUR_MS, *copies, events=50)
+    rest = [
+        alert for alert in watch.alerts.values() if alert.kind.endswith("collision") and not alert.subject
+    ]
+    assert sorted((alert.day, alert.count) for alert in rest) == [(THURSDAY, 50), (FRIDAY, 50)]
+
+
 def test_an_invalid_purchase_collides_with_a_valid_one_of_its_id(watch):
     watch.tell(MIDNIGHT, purchase(amount=None, content="free"), purchase(), events=2)
     assert watch.receipts[THURSDAY].counts.collisions == 2
