@@ -217,7 +217,7 @@ class TransportContract:
         self.world.produce(self.world.facts, 0, b"0", b"1", b"2")
         member = self.settled("a")
         self.until(lambda: len(member.records[self.facts]) == 3, "the facts are read")
-        member.transport.trim({}, 2)
+        member.transport.trim({}, {self.facts: 2})
         self.until(lambda: len(self.world.committed(self.world.facts)) == 1, "they are gone")
         self.dismiss(member)
         late = self.join("b")
@@ -397,7 +397,7 @@ class TransportContract:
     def test_a_trimmed_journal_begins_at_the_mark(self):
         member = self.settled("a")
         marks = [member.transport.commit(self.batch(n, journal=(b"%d" % n,)))[1] for n in range(4)]
-        member.transport.trim({1: marks[2]}, None)
+        member.transport.trim({1: marks[2]}, {})
         deadline = self.world.now() + self.world.patience_seconds
         while len(self.journalled(member)) > 2:
             assert self.world.now() < deadline
@@ -408,7 +408,7 @@ class TransportContract:
         self.world.produce(self.world.facts, 0, b"0", b"1", b"2")
         member = self.settled("a")
         self.until(lambda: len(member.records[self.facts]) == 3, "the facts are read")
-        member.transport.trim({}, 2)
+        member.transport.trim({}, {self.facts: 2})
         self.until(lambda: len(self.world.committed(self.world.facts)) == 1, "they are gone")
 
     def test_closing_twice_is_no_error(self):

@@ -205,6 +205,11 @@ class Site:
         return self.topic("input")
 
     @property
+    def keyed(self) -> bool:
+        """Whether the input is keyed."""
+        return bool(self.sections.get("input", {}).get("keyed", True))
+
+    @property
     def group(self) -> str:
         """The consumer group."""
         return f"{self.prefix}group"
@@ -216,7 +221,7 @@ class Site:
 
     def settings(self, servers: str = "", **kafka: object) -> Path:
         """The settings as a file."""
-        names = ("input", "dead_letters", "facts", "journal", "days", "alerts")
+        names = ("input", "keyed", "dead_letters", "facts", "journal", "days", "alerts")
         sections: dict[str, dict[str, object]] = {
             "kafka": {"bootstrap.servers": servers or self.servers, **self.kafka, **kafka},
             "topics": {name: self.topic(name) for name in names} | self.sections.get("topics", {}),
@@ -257,10 +262,11 @@ class Site:
 
     def committed(self) -> dict[tuple[str, int], int]:
         """The group's offsets by topic and partition."""
-        return self._offsets.committed(self.input, self.topic("facts"))
+        between = [] if self.keyed else [self.topic("keyed")]
+        return self._offsets.committed(self.input, *between, self.topic("facts"))
 
     def events_done(self) -> int:
-        """How far the gates are, summed over the input's partitions."""
+        """How far the gates (or keyers) are, summed over the input's partitions."""
         return sum(offset for (topic, _), offset in self.committed().items() if topic == self.input)
 
     def wait_until_done(self, events: int, seconds: float = PATIENCE_SECONDS) -> None:
@@ -271,10 +277,14 @@ class Site:
         """Waits until the gates have read all of the input as of now, and the watch all that they said of it."""
         ends = {(self.input, number): end for number, end in log_ends(self.servers, self.input).items()}
         self._wait(partial(self._has_reached, ends), seconds, f"the group reaches {ends}")
-        facts = self.topic("facts")
-        told = lambda: log_ends(self.servers, facts)  # noqa: E731 - asked again and again
-        self._wait(lambda: stable_ends(self.servers, facts) == told(), seconds, "no transaction is open")
-        last = {(facts, 0): told()[0] - 1}  # behind the last record stands its transaction's marker
+        for topic in [*([] if self.keyed else [self.topic("keyed")]), self.topic("facts")]:
+            self._wait_for_all_of(topic, seconds)
+
+    def _wait_for_all_of(self, topic: str, seconds: float) -> None:
+        told = lambda: log_ends(self.servers, topic)  # noqa: E731 - asked again and again
+        self._wait(lambda: stable_ends(self.servers, topic) == told(), seconds, "no transaction is open")
+        # behind the last record stands its transaction's marker
+        last = {(topic, number): end - 1 for number, end in told().items()}
         self._wait(partial(self._has_reached, last), seconds, f"the group reaches {last}")
 
     def _has_reached(self, ends: dict[tuple[str, int], int]) -> bool:

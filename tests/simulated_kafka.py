@@ -56,6 +56,13 @@ class Entry(NamedTuple):
     writing: Writing | None
 
 
+class Standing(NamedTuple):
+    """A record, and its place among those of all logs."""
+
+    record: StoredRecord
+    place: int
+
+
 class Log:
     """One partition of a topic."""
 
@@ -113,6 +120,13 @@ class Log:
         for record, writing in self.entries[max(0, start - self.first) : max(0, stop - self.first)]:
             if record is not None and (writing is None or writing.state == "committed"):
                 yield record
+
+    def standing(self, start: int) -> Iterator[Standing]:
+        """Records from an offset on that count, or may yet, each with its place."""
+        at = max(0, start - self.first)
+        for (record, writing), place in zip(self.entries[at:], self.places[at:], strict=True):
+            if record is not None and (writing is None or writing.state != "aborted"):
+                yield Standing(record, place)
 
     def delete_below(self, offset: int) -> None:
         """Lets go of what lies below; never of what is not stable yet."""
@@ -278,11 +292,17 @@ class SimulatedKafka:
         return writing
 
     def write(
-        self, writing: Writing, to: Partition, value: bytes | None, key: bytes | None, headers: Headers | None
+        self,
+        writing: Writing,
+        to: Partition,
+        value: bytes | None,
+        key: bytes | None,
+        headers: Headers | None,
+        timestamp_ms: int | None = None,
     ) -> int:
         """Appends a record within a transaction; its offset."""
         self._check(writing)
-        return self.logs[to].append(value, key, headers, writing=writing)
+        return self.logs[to].append(value, key, headers, timestamp_ms, writing)
 
     def add_offsets(
         self, writing: Writing, member: str, generation: int, offsets: dict[Partition, int]

@@ -16,6 +16,7 @@ from consumer.core.rejection import PURCHASE_INVALID
 from consumer.core.wire import read_changes, read_entry, read_facts
 from consumer.runtime.transport import Partition, journal_partition
 from consumer.tasks.watch_state import WatchChanges
+from tests.simulated_keyed_ledger import KeyedLedger, is_mark
 
 if TYPE_CHECKING:
     from consumer.core.record import StoredRecord
@@ -54,6 +55,7 @@ class Ledger:
         self._own_ms: dict[int, int] = {}
         self._reached: list[tuple[int, int]] = []
         self._accounted: Counter[int] = Counter()
+        self._keyed = KeyedLedger(kafka, topics)
         kafka.told.append(self.check)
 
     def check(self, writing: Writing) -> None:
@@ -61,7 +63,7 @@ class Ledger:
         self.commits += 1
         journals = {p for p in writing.starts if p.topic == self._topics.journal}
         expected = {
-            Partition(self._topics.journal, journal_partition(p, self._topics.facts)): p
+            Partition(self._topics.journal, journal_partition(p, self._topics.facts, self._topics.keyed)): p
             for p in writing.offsets
         }
         assert journals == expected.keys(), "positions without journal entries, or entries without positions"
@@ -72,6 +74,9 @@ class Ledger:
                 self._check_facts(writing)
             elif partition.topic == DEAD_LETTERS:
                 self._account_dead_letters(partition, writing)
+        if self._topics.keyed:
+            self._check_keyed(writing)
+            return
         for partition, offset in writing.offsets.items():
             if partition.topic == self._topics.events:
                 assert self._accounted[partition.number] == offset, "an event was counted twice, or never"
@@ -124,11 +129,12 @@ class Ledger:
         assert since is not None, "the watermark is ahead of everybody"
         for number, read_to in self._read.items():
             if self._own_ms[number] < watermark_ms:
-                log = self._kafka.logs[Partition(self._topics.events, number)]
-                assert all(place > since for place in log.places[read_to:]), (
-                    "the watermark passed unread events"
-                )
+                log = self._kafka.logs[Partition(self._topics.keyed or self._topics.events, number)]
+                unread = [it.place for it in log.standing(read_to) if not is_mark(it.record)]
+                assert all(place > since for place in unread), "the watermark passed unread events"
                 self.excused += 1
+        if self._topics.keyed:
+            self._keyed.check_passed(watermark_ms)
 
     def _check_facts(self, writing: Writing) -> None:
         for record in self._records(Partition(self._topics.facts, 0), writing):
@@ -147,10 +153,17 @@ class Ledger:
         idle_ms = (report.end_ms or 0) - (report.idle_since_ms or 0) if report.end_ms else 0
         return Told(
             report.partition,
-            writing.offsets[Partition(self._topics.events, report.partition)],
+            writing.offsets[Partition(self._topics.keyed or self._topics.events, report.partition)],
             LONG_AGO if report.stream_ms is None else report.stream_ms + max(0, idle_ms),
             log.places[record.offset() - log.first],
         )
+
+    def _check_keyed(self, writing: Writing) -> None:
+        for partition in writing.starts:
+            if partition.topic == self._topics.keyed:
+                self._keyed.write(self._records(partition, writing))
+        self._keyed.read(writing)
+        assert self._accounted.total() == self._keyed.judged, "an event was counted twice, or never"
 
     def _account_dead_letters(self, partition: Partition, writing: Writing) -> None:
         """Those of records that are no events: an invalid purchase is an event as well."""

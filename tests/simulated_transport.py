@@ -31,9 +31,12 @@ class Topics(NamedTuple):
     events: str = "events"
     facts: str = "sluice.facts"
     journal: str = "sluice.journal"
+    keyed: str = ""
 
 
 TOPICS = Topics()
+UNKEYED = Topics(keyed="sluice.keyed")
+"""An input that is not keyed."""
 
 
 class Fate(Protocol):
@@ -94,6 +97,10 @@ class SimulatedTransport:
     def input_partitions(self) -> int:
         """How many partitions the input has now."""
         return self._kafka.partitions(self._topics.events)
+
+    def keyed_partitions(self) -> int:
+        """How many partitions the keyed topic has."""
+        return self._kafka.partitions(self._topics.keyed)
 
     # ── polling and membership ──────────────────────────────────────────────────────────────────────────────────
 
@@ -208,9 +215,9 @@ class SimulatedTransport:
 
     def _write(self, writing: Writing, transaction: Transaction) -> dict[int, int]:
         """Outputs and journal; the offset of the first journal record by journal partition."""
-        for topic, value, key, headers, partition in transaction.outputs:
+        for topic, value, key, headers, partition, timestamp_ms in transaction.outputs:
             number = self._partition_of(topic, key) if partition is None else partition
-            self._send(writing, Partition(topic, number), value, key, headers)
+            self._send(writing, Partition(topic, number), value, key, headers, timestamp_ms)
         marks: dict[int, int] = {}
         for number, entries in transaction.journal.items():
             for entry in entries:
@@ -225,10 +232,11 @@ class SimulatedTransport:
         value: bytes | None,
         key: bytes | None = None,
         headers: Headers | None = None,
+        timestamp_ms: int | None = None,
     ) -> int:
         if len(value or b"") + len(key or b"") > MOST_MESSAGE_BYTES:
             raise Refused(TOO_LARGE)
-        return self._kafka.write(writing, to, value, key, headers)
+        return self._kafka.write(writing, to, value, key, headers, timestamp_ms)
 
     def _partition_of(self, topic: str, key: bytes | None) -> int:
         self._sent[topic] += 1
@@ -282,15 +290,15 @@ class SimulatedTransport:
             yield record.offset(), record.value()
             self._fate.step("journal read")
 
-    def trim(self, journal: dict[int, int], facts: int | None) -> None:
+    def trim(self, journal: dict[int, int], consumed: dict[Partition, int]) -> None:
         """Deletes; when that fails nobody is told."""
         self._fate.step("trim")
         if self._fate.happens("trim_fails"):
             return
         for number, offset in journal.items():
             self._kafka.logs[Partition(self._topics.journal, number)].delete_below(offset)
-        if facts is not None:
-            self._kafka.logs[Partition(self._topics.facts, 0)].delete_below(facts)
+        for partition, offset in consumed.items():
+            self._kafka.logs[partition].delete_below(offset)
         self._fate.step("trimmed")
 
     def close(self) -> None:

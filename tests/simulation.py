@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from consumer.runtime.loop import Loop, LoopOptions
 from consumer.runtime.transport import Partition
 from tests.simulated_kafka import SimulatedKafka
-from tests.simulated_transport import TOPICS, SimulatedTransport
+from tests.simulated_transport import TOPICS, UNKEYED, SimulatedTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,13 +72,14 @@ class Silent:
 @dataclass(frozen=True)
 class Setting:
     """What a run is about: how many processes, records a batch at most, steps with faults, whether the wall clock goes
-    along with the log's, and whether the input gets another partition on the way."""
+    along with the log's, whether the input gets another partition on the way, and whether it is keyed."""
 
     processes: int
     most_records: int
     faulty_steps: int
     live: bool
     grows: bool = False
+    keyed: bool = True
 
 
 class Process:
@@ -107,7 +108,9 @@ class Process:
         fence each other for ever, and say so)."""
         if self._simulation.has_newer(self):
             raise Killed
-        self.transport = SimulatedTransport(self._simulation.kafka, self.name, owner, self, TOPICS)
+        self.transport = SimulatedTransport(
+            self._simulation.kafka, self.name, owner, self, self._simulation.topics
+        )
         return self.transport
 
     def _run(self) -> None:
@@ -187,11 +190,14 @@ class Simulation:
         new_task: Callable[[Partition], Task],
         observer: Callable[[Process], Observer] = lambda _: Silent(),
     ) -> None:
-        self.kafka = SimulatedKafka(seed, (TOPICS.events, TOPICS.facts))
+        self.topics = TOPICS if setting.keyed else UNKEYED
+        self.kafka = SimulatedKafka(seed, (TOPICS.events, self.topics.keyed, TOPICS.facts))
         self.random: Random = self.kafka.random
         self.new_task = new_task
         self.observer = observer
-        self.options = LoopOptions(TOPICS.facts, most_records=setting.most_records)
+        self.options = LoopOptions(
+            TOPICS.facts, most_records=setting.most_records, keyed_topic=self.topics.keyed
+        )
         self.setting = setting
         self._switching = self.random.choice([0.1, 0.5, 0.9])
         self.baton = Semaphore(0)
@@ -204,10 +210,16 @@ class Simulation:
         self._to_come = list(reversed(arrivals))
         self._wall_ms = min((a.made.log_time or a.made.at for a in arrivals), default=0)
         self._rates = {f: self.random.choice([0, 0, 0.01, 0.05, 0.2]) for f in FAULTS}
-        self.kafka.create_topic(TOPICS.events, partitions)
-        self.kafka.create_topic(TOPICS.journal, partitions + 1)
+        self._create_input(partitions)
+        if not setting.keyed:
+            self.kafka.create_topic(UNKEYED.keyed, partitions)
         for topic in OUTPUT_TOPICS:
             self.kafka.create_topic(topic, 1 if topic.startswith("sluice") else 2)
+
+    def _create_input(self, partitions: int) -> None:
+        """The input, or more partitions for it; their journals come first."""
+        self.kafka.create_topic(TOPICS.journal, partitions * (1 if self.setting.keyed else 2) + 1)
+        self.kafka.create_topic(TOPICS.events, partitions)
 
     def wall_ms(self) -> int:
         """The time that an exact clock would tell."""
@@ -266,14 +278,16 @@ class Simulation:
             and all(
                 kafka.offsets.get(p, 0) >= kafka.logs[p].end for p in kafka.logs if p.topic == TOPICS.events
             )
-            and next(self._unread_facts(), None) is None
+            and next(self._unread(), None) is None
             and all(process.place == "poll" for process in self.processes)
-            and len(self.tasks()) == kafka.partitions(TOPICS.events) + 1
+            and len(self.tasks()) == kafka.partitions(TOPICS.events) + kafka.partitions(self.topics.keyed) + 1
         )
 
-    def _unread_facts(self) -> Iterator[StoredRecord]:
-        facts = self.kafka.logs[Partition(TOPICS.facts, 0)]
-        return facts.committed(self.kafka.offsets.get(facts.partition, 0), facts.end)
+    def _unread(self) -> Iterator[StoredRecord]:
+        """Facts, and keyed records."""
+        for partition, log in self.kafka.logs.items():
+            if partition.topic in (TOPICS.facts, self.topics.keyed):
+                yield from log.committed(self.kafka.offsets.get(partition, 0), log.end)
 
     def _disturb(self) -> None:
         """Input comes; processes start, stop, wake and die; clocks jump; the group is shaken."""
@@ -297,11 +311,9 @@ class Simulation:
                 process.stopped = False
 
     def _grow(self) -> None:
-        """Somebody adds a partition to the input, where nothing is written yet; its journal comes first."""
+        """Somebody adds a partition to the input, where nothing is written yet."""
         self._to_grow = False
-        partitions = self.kafka.partitions(TOPICS.events) + 1
-        self.kafka.create_topic(TOPICS.journal, partitions + 1)
-        self.kafka.create_topic(TOPICS.events, partitions)
+        self._create_input(self.kafka.partitions(TOPICS.events) + 1)
 
     def _produce(self) -> None:
         """Some records arrive."""

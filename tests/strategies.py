@@ -53,14 +53,17 @@ class Arrival(NamedTuple):
 
 
 class Partitioning(NamedTuple):
-    """Puts every client into one of so many partitions, and records without a client anywhere."""
+    """Puts every client into one of so many partitions, and records without a client anywhere; if it is not keyed, a
+    client's moments anywhere as well."""
 
     partitions: int = 1
     salt: int = 0
+    keyed: bool = True
 
     def of(self, made: Made, place: int) -> int:
         """The partition of the record at this place of its stream."""
         key = f"place {place}" if made.client is None else f"client {made.client}"
+        key = key if self.keyed else f"{key} at {made.at}"
         return crc32(f"{self.salt} {key}".encode()) % self.partitions
 
 
@@ -352,9 +355,9 @@ def shuffled_within(
     return [arrivals[place] for place in sorted(range(len(stream)), key=due.__getitem__)]
 
 
-def partitionings(n: int) -> st.SearchStrategy[Partitioning]:
-    """Ways to share clients out among `n` partitions."""
-    return st.builds(Partitioning, st.just(n), st.integers(0, 99))
+def partitionings(n: int, *, keyed: bool = True) -> st.SearchStrategy[Partitioning]:
+    """Ways to share clients out among `n` partitions, or where the input is not keyed their moments."""
+    return st.builds(Partitioning, st.just(n), st.integers(0, 99), st.just(keyed))
 
 
 def batchings(n: int) -> st.SearchStrategy[list[int]]:

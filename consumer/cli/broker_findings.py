@@ -51,7 +51,7 @@ def look_at_broker(
         findings.problems.append(_no_answer(settings, [*errors, raised.args[0]]))
         return findings
     _cluster(findings, cluster, settings.topics.replication_factor)
-    names = Names(**{name: getattr(settings.topics, name) for name in Names._fields})
+    names = Names.of(settings)
     partitions = {
         name: len(topic.partitions) for name, topic in cluster.topics.items() if topic.error is None
     }

@@ -29,8 +29,8 @@ from consumer.runtime.kafka.dead_letters import read_to
 from consumer.runtime.kafka.delivered_topics import TailError
 from consumer.runtime.kafka.gates import Gates
 from consumer.runtime.kafka.requeue import RequeueError, Requeuer
-from consumer.runtime.options import zone_of
-from consumer.tasks.requeue import Candidate, Refused, judge, on_record, prepare, time_of
+from consumer.runtime.options import keyer_options, zone_of
+from consumer.tasks.requeue import Candidate, Keying, Refused, judge, on_record, prepare, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +173,10 @@ class Run:
             now = SystemClock().now_ms()
             topic = self._settings.topics.dead_letters
             go: list[Candidate] = []
-            for candidate, reason, _ in judge(gates.of(there), candidates, now, topic):
+            keyed = gates.keyed_partitions()
+            keying = Keying(keyer_options(self._settings, self._contract), keyed) if keyed else None
+            known = gates.of(range(keyed) if keyed else there)
+            for candidate, reason, _ in judge(known, candidates, now, topic, there, keying):
                 if reason:
                     self._report.fails[reason] += 1
                 else:

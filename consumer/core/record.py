@@ -81,10 +81,12 @@ class StoredRecord:
 
 
 class Output(NamedTuple):
-    """A record to write: `partition` None lets the topic's partitioner choose by key."""
+    """A record to write: `partition` None lets the topic's partitioner choose by key, `timestamp_ms` None is the time of
+    writing."""
 
     topic: str
     value: bytes | None
     key: bytes | None = None
     headers: Headers | None = None
     partition: int | None = None
+    timestamp_ms: int | None = None

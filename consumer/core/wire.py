@@ -20,6 +20,10 @@ MOST_RECORD_BYTES = 900_000
 """Records of ours stay below this, so that they fit Kafka's default limit (1,048,588) with room for headers."""
 
 
+TaskName = Literal["gate", "watch", "keyer", "keyed gate"]
+"""Whose a journal is. A gate that reads the keyed topic is another one than one that reads the input."""
+
+
 class WireError(ValueError):
     """Bytes that are not what they should be: a corrupt or truncated journal, or one of a newer version."""
 
@@ -27,7 +31,7 @@ class WireError(ValueError):
 class JournalEntry(msgspec.Struct, omit_defaults=True):
     """One part of a batch's changes. `changes` is msgpack of the task's own type; `parts` parts make the batch."""
 
-    task: Literal["gate", "watch"]
+    task: TaskName
     sequence: int
     from_offset: int
     to_offset: int
@@ -47,7 +51,7 @@ C = TypeVar("C", bound=msgspec.Struct)
 
 
 def journal_entries(
-    task: Literal["gate", "watch"], sequence: int, span: tuple[int, int], turn: Turn, changes: msgspec.Struct
+    task: TaskName, sequence: int, span: tuple[int, int], turn: Turn, changes: msgspec.Struct
 ) -> list[bytes]:
     """A batch's changes as journal records, in order; `span` = input offsets (from, to), `to` not included."""
     packed = list(_pieces(changes))

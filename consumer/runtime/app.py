@@ -26,12 +26,18 @@ from consumer.runtime.metrics import Metrics
 from consumer.runtime.neighbours import Neighbours
 from consumer.runtime.notify.channels import ChannelError
 from consumer.runtime.notify.notifier import Notifier
-from consumer.runtime.options import DEFAULT_MOST_BYTES, gate_options, watch_options
+from consumer.runtime.options import (
+    DEFAULT_MOST_BYTES,
+    gate_options,
+    keyer_options,
+    new_gate,
+    watch_options,
+)
 from consumer.runtime.service_manager import ServiceManager
 from consumer.runtime.telemetry import Telemetry
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
 from consumer.runtime.watchdog import Watchdog
-from consumer.tasks.gate import GateTask
+from consumer.tasks.keyer import KeyerTask
 from consumer.tasks.watch import WatchTask
 from detectors.rules import KINDS
 
@@ -75,20 +81,12 @@ class App:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         settings = parts.settings
-        self._names = topics.Names(
-            settings.topics.input,
-            settings.topics.dead_letters,
-            settings.topics.valid,
-            settings.topics.facts,
-            settings.topics.journal,
-            settings.topics.days,
-            settings.topics.alerts,
-        )
+        self._names = topics.Names.of(settings)
         self._loops = tuple(role for role in parts.roles if role != "deliver")
         self._instance = settings.instance or secrets.token_hex(4)
         self._client_log = librdkafka_logger(parts.log, parts.clock)
         self._made_with = fingerprint(settings, parts.contract)
-        self._most_dead_letter_bytes = DEFAULT_MOST_BYTES
+        self._most_dead_letter_bytes = self._most_keyed_bytes = DEFAULT_MOST_BYTES
         build = {"version": parts.version, "librdkafka": confluent_kafka.libversion()[0]}
         self._metrics = Metrics(build, KINDS, ("files",))
         self._health = Health(HANG_SECONDS, parts.clock.monotonic())
@@ -147,9 +145,15 @@ class App:
             most_records=batch.max_events,
             wait_seconds=batch.max_wait_seconds,
             most_fenced=MOST_FENCED if self._parts.settings.instance else 0,
+            keyed_topic=self._names.keyed,
         )
         telemetry = Telemetry(
-            self._names.facts, self._metrics, self._health, self._parts.clock, self._parts.log
+            self._names.facts,
+            self._metrics,
+            self._health,
+            self._parts.clock,
+            self._parts.log,
+            self._names.keyed,
         )
         return Loop(self._connect, self._new_task, options, self._parts.clock, telemetry)
 
@@ -169,6 +173,8 @@ class App:
         for created in created_now:
             self._parts.log.info("topic created", topic=created.topic, partitions=created.partitions)
         self._most_dead_letter_bytes = topics.most_message_bytes(admin, self._names.dead_letters)
+        if self._names.keyed:
+            self._most_keyed_bytes = topics.most_message_bytes(admin, self._names.keyed)
         try:
             return KafkaTransport(self._kafka_options(), owner)
         except KafkaException as raised:  # some properties are refused by consumers or producers alone
@@ -176,9 +182,13 @@ class App:
 
     def _kafka_options(self) -> KafkaOptions:
         settings, roles = self._parts.settings, self._parts.roles
-        consumes = [self._names.input] if "gate" in roles else []
-        consumes += [self._names.facts] if "watch" in roles else []
-        most = max(self._most_dead_letter_bytes, topics.DEFAULT_MOST_BYTES + topics.ROOM_FOR_HEADERS)
+        gates = [name for name in (self._names.input, self._names.keyed) if name]
+        consumes = [*(gates if "gate" in roles else []), *([self._names.facts] if "watch" in roles else [])]
+        most = max(
+            self._most_dead_letter_bytes,
+            self._most_keyed_bytes,
+            topics.DEFAULT_MOST_BYTES + topics.ROOM_FOR_HEADERS,
+        )
         return KafkaOptions(
             settings.kafka,
             self._names,
@@ -196,7 +206,8 @@ class App:
         """A daemon thread: it may wait for a broker that is away, which must hold nothing up."""
         settings, names = self._parts.settings, self._names
         try:
-            marks = MarkReader(settings.kafka, settings.group, (names.input, names.facts), silent())
+            read = tuple(name for name in (names.input, names.keyed, names.facts) if name)
+            marks = MarkReader(settings.kafka, settings.group, read, silent())
         except KafkaException as raised:
             raise _refused(raised) from raised
         neighbours = Neighbours(self._made_with, marks.read, self._metrics, self._health, self._parts.log)
@@ -208,10 +219,15 @@ class App:
         settings = self._parts.settings
         if partition.topic == self._names.facts:
             return WatchTask(watch_options(settings, self._parts.contract))
-        options = gate_options(
-            settings, self._parts.contract, self._parts.version, self._most_dead_letter_bytes
+        if self._names.keyed and partition.topic == self._names.input:
+            options = keyer_options(settings, self._parts.contract, self._most_keyed_bytes)
+            return KeyerTask(partition.number, options)
+        most = self._most_dead_letter_bytes
+        return new_gate(
+            partition.number,
+            settings,
+            gate_options(settings, self._parts.contract, self._parts.version, most),
         )
-        return GateTask(partition.number, options)
 
     # ── deliver ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -15,7 +15,7 @@ Fingerprint = dict[str, str]
 """By name of what it is of, as people know it: `contract`, `[time]`, …"""
 
 _SECTIONS = ("time", "sessions", "timestamps", "purchases", "watch", "topics")
-_CHANGES_NO_NUMBER = {"topics": {"replication_factor", "notices", "requeued"}}
+_CHANGES_NO_NUMBER = {"topics": {"replication_factor", "notices", "requeued", "keyed"}}
 _CHARACTERS = 8
 
 
@@ -26,6 +26,8 @@ def fingerprint(settings: Settings, contract: Contract) -> Fingerprint:
     for name in _SECTIONS:
         section = getattr(settings, name)
         parts[f"[{name}]"] = section.model_dump(exclude=_CHANGES_NO_NUMBER.get(name))
+    if not settings.input.keyed:
+        parts["[input]"] = settings.topics.keyed
     return {name: _hash(value) for name, value in parts.items()}
 
 

@@ -44,7 +44,7 @@ class LoopOptions:
     """`tick_seconds`: how often the broker is asked whether a partition is still at its end: an idle one holds event
     time up for two of them. `most_fenced`: fenced so often in a row without one commit in between, two
     processes must be using one instance name; 0 = they cannot, the name is drawn at each start. `most_equal`: what was refused, or did not fit together, so often in a row
-    always will be."""
+    always will be. `keyed_topic`: empty where the input itself is keyed."""
 
     facts_topic: str
     most_records: int = 10_000
@@ -52,6 +52,7 @@ class LoopOptions:
     tick_seconds: float = 5.0
     most_fenced: int = 6
     most_equal: int = 3
+    keyed_topic: str = ""
     first_backoff_seconds: float = 0.05
     most_backoff_seconds: float = 5.0
 
@@ -221,13 +222,14 @@ class Loop:
                 self._pending.setdefault(partition, Batch()).extend(polled, partition)
 
     def _decide(self, transport: Transport) -> dict[Partition, Decision]:
-        parts = transport.input_partitions()
+        parts, keyed = transport.input_partitions(), transport.keyed_partitions()
         wall = self._clock.now_ms()
         self._ask_ends(transport)
         decisions = {}
         for partition, batch in self._pending.items():
             if batch.position is not None and (batch.records or batch.asked):
-                moment = Moment(wall, batch.position, batch.at_end, parts, batch.asked)
+                read = keyed if partition.topic == self._options.keyed_topic else parts
+                moment = Moment(wall, batch.position, batch.at_end, read, batch.asked, keyed)
                 decisions[partition] = self._decide_one(partition, batch.records, moment)
         return decisions
 
@@ -275,7 +277,7 @@ class Loop:
         transaction = Transaction()
         for partition, decision in decisions.items():
             transaction.outputs += decision.outputs
-            transaction.journal[journal_partition(partition, self._options.facts_topic)] = decision.journal
+            transaction.journal[self._journal_of(partition)] = decision.journal
             transaction.positions[partition] = decision.next_offset
         return transaction
 
@@ -287,7 +289,7 @@ class Loop:
         self._fenced.clear()
         self._overtaken.pop(None, None)
         cut: dict[int, int] = {}
-        facts = None
+        consumed: dict[Partition, int] = {}
         for partition, decision in decisions.items():
             self.tasks[partition].apply(decision)
             self._overtaken.pop(partition, None)
@@ -300,16 +302,19 @@ class Loop:
                 self._ended.discard(partition)
             if batch.asked:
                 self._asked[partition] = now
-            number = journal_partition(partition, self._options.facts_topic)
+            number = self._journal_of(partition)
             turn = decision.slice.turn
             if turn.begins and number in marks:
                 self._trim_from[partition] = marks[number]
             if turn.completes and partition in self._trim_from:
                 cut[number] = self._trim_from.pop(partition)
-                if partition.topic == self._options.facts_topic:
-                    facts = decision.next_offset
+                if partition.topic in (self._options.facts_topic, self._options.keyed_topic):
+                    consumed[partition] = decision.next_offset
         if cut:
-            transport.trim(cut, facts)
+            transport.trim(cut, consumed)
+
+    def _journal_of(self, partition: Partition) -> int:
+        return journal_partition(partition, self._options.facts_topic, self._options.keyed_topic)
 
     def _count_equal(self, error: Retry) -> None:
         code, times = self._equal_aborts
@@ -334,7 +339,7 @@ class Loop:
     def _replay(self, partition: Partition, task: Task) -> int:
         if self._transport is None:
             raise Fenced("assigned while not connected", outcome="lost")
-        number = journal_partition(partition, self._options.facts_topic)
+        number = self._journal_of(partition)
         entries, size, at = 0, 0, -1
         try:
             for at, data in self._transport.read_journal(number):  # noqa: B007 - named in the error below

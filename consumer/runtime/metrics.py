@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.runtime.observer import Stages
     from consumer.tasks.task import Tally
 
-Role = Literal["gate", "watch"]
+Role = Literal["keyer", "gate", "watch"]
 TransactionOutcome = Literal["committed", "aborted", "unknown"]
 Recovery = Literal["retry", "fenced", "unknown", "lost", "overtaken"]
 Delivery = Literal["written", "unchanged", "failed"]
@@ -77,6 +77,10 @@ class Metrics:
         self._truncated.inc(tally.truncated)
         # A batch may join more sessions than it opens; a counter never goes back.
         (self._opened if tally.sessions_opened > 0 else self._joined).inc(abs(tally.sessions_opened))
+
+    def keyed(self, tally: Tally) -> None:
+        """What a committed batch of the keyer did."""
+        self._records.labels("keyer").inc(tally.records)
 
     def watched(self, tally: Tally) -> None:
         """What a committed batch of the watch did. It sees only those invalid purchases that have an id: `gated` counts
@@ -185,7 +189,7 @@ class Metrics:
         self.watermark(role, None)
         if role == "gate":
             self.open_sessions(0)
-        else:
+        elif role == "watch":
             self.days({})
             self.open_alerts({})
             self.latest_days({})

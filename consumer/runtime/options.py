@@ -11,8 +11,11 @@ from consumer.core.rejection import Origin
 from consumer.core.sessions import SessionRules
 from consumer.core.timestamps import DAY_MS, MINUTE_MS, parse
 from consumer.core.zone import DayZone
+from consumer.tasks.gate import GateTask
+from consumer.tasks.gate_keyed import KeyedGateTask
 from consumer.tasks.gate_state import GateOptions
 from consumer.tasks.judge_state import JudgeOptions
+from consumer.tasks.keyer import KeyerOptions
 from consumer.tasks.watch_state import WatchOptions
 from detectors.silence import EVENT_SILENCE, PURCHASE_SILENCE
 from detectors.watched import WatchLimits
@@ -44,12 +47,25 @@ def gate_options(
         max_ahead_ms=settings.timestamps.max_ahead_hours * 60 * MINUTE_MS,
         max_age_ms=settings.timestamps.max_age_days * DAY_MS,
         earliest_ms=_midnight_ms(settings.timestamps.earliest),
+        input_topic=settings.topics.input,
         facts_topic=settings.topics.facts,
         dead_letter_topic=settings.topics.dead_letters,
         valid_topic=settings.topics.valid,
         most_dead_letter_bytes=most_dead_letter_bytes,
         origin=Origin("sluice", version),
     )
+
+
+def keyer_options(
+    settings: Settings, contract: Contract, most_bytes: int = DEFAULT_MOST_BYTES
+) -> KeyerOptions:
+    """What a keyer is told."""
+    return KeyerOptions(contract, settings.topics.keyed, most_bytes)
+
+
+def new_gate(partition: int, settings: Settings, options: GateOptions) -> GateTask:
+    """A gate, of the input's partition or of the keyed topic's."""
+    return GateTask(partition, options) if settings.input.keyed else KeyedGateTask(partition, options)
 
 
 def _midnight_ms(date: str) -> int:

@@ -42,8 +42,17 @@ COUNT_SHARE = 100
 class Telemetry:
     """The loop's observer. See `consumer.runtime.observer.Observer`."""
 
-    def __init__(self, facts_topic: str, metrics: Metrics, health: Health, clock: Clock, log: Logger) -> None:
+    def __init__(
+        self,
+        facts_topic: str,
+        metrics: Metrics,
+        health: Health,
+        clock: Clock,
+        log: Logger,
+        keyed_topic: str = "",
+    ) -> None:
         self._facts_topic = facts_topic
+        self._keyed_topic = keyed_topic
         self._metrics = metrics
         self._health = health
         self._clock = clock
@@ -127,11 +136,14 @@ class Telemetry:
             size = sum(map(len, decision.journal))
             journal_bytes += size
             self._journal.wrote(partition, size, decision.slice.turn)
-            if partition.topic == self._facts_topic:
-                self._metrics.watched(decision.tally)
-                self._news.hear(decision)
-            else:
-                self._metrics.gated(decision.tally)
+            match self._role(partition):
+                case "watch":
+                    self._metrics.watched(decision.tally)
+                    self._news.hear(decision)
+                case "gate":
+                    self._metrics.gated(decision.tally)
+                case "keyer":
+                    self._metrics.keyed(decision.tally)
         self._metrics.committed(stages, journal_bytes, self._clock.now_ms())
         for role in ROLES:
             self._metrics.state_bytes(role, self._journal.of(self._ours_as(role)))
@@ -235,7 +247,9 @@ class Telemetry:
         return [partition for partition in self._ours if self._role(partition) == role]
 
     def _role(self, partition: Partition) -> Role:
-        return "watch" if partition.topic == self._facts_topic else "gate"
+        if partition.topic == self._facts_topic:
+            return "watch"
+        return "keyer" if self._keyed_topic and partition.topic != self._keyed_topic else "gate"
 
 
 def _name(partition: Partition) -> str:

@@ -48,7 +48,7 @@ class Fatal(Exception):  # noqa: N818 - named after what comes next
 
 
 class Partition(NamedTuple):
-    """A partition of a topic that the loop consumes: the input, or the facts."""
+    """A partition of a topic that the loop consumes: the input, the keyed topic, or the facts."""
 
     topic: str
     number: int
@@ -107,6 +107,10 @@ class Transport(Protocol):
         """How many partitions the input topic has."""
         ...
 
+    def keyed_partitions(self) -> int:
+        """How many partitions the keyed topic has; 0 where the input itself is keyed."""
+        ...
+
     def poll(self, most_records: int, wait_seconds: float) -> Polled:
         """The next records of partitions that are ours, at most so many, after at most about so long."""
         ...
@@ -126,8 +130,9 @@ class Transport(Protocol):
         """Those of the partitions of which the broker says now that nothing is left to read."""
         ...
 
-    def trim(self, journal: dict[int, int], facts: int | None) -> None:
-        """Lets go of journal records (by journal partition) and facts below these offsets. Best effort."""
+    def trim(self, journal: dict[int, int], consumed: dict[Partition, int]) -> None:
+        """Lets go of journal records (by journal partition) and of facts and keyed records below these offsets. Best
+        effort."""
         ...
 
     def close(self) -> None:
@@ -135,6 +140,15 @@ class Transport(Protocol):
         ...
 
 
-def journal_partition(partition: Partition, facts_topic: str) -> int:
-    """Where a partition's state is journalled: 0 the watch's, p + 1 the gate's of input partition p."""
-    return 0 if partition.topic == facts_topic else partition.number + 1
+def journal_partition(partition: Partition, facts_topic: str, keyed_topic: str = "") -> int:
+    """Where a partition's state is journalled: 0 the watch's, p + 1 the gate's of input partition p. With a keyed topic
+    2 p + 1 the gate's of its partition p, and 2 p + 2 the keyer's of input partition p, so that both may get more.
+
+    >>> [journal_partition(Partition(topic, 3), "facts", "keyed") for topic in ("facts", "keyed", "events")]
+    [0, 7, 8]
+    """
+    if partition.topic == facts_topic:
+        return 0
+    if not keyed_topic:
+        return partition.number + 1
+    return 2 * partition.number + (1 if partition.topic == keyed_topic else 2)

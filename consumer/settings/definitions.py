@@ -45,7 +45,14 @@ Topic = Annotated[str, AfterValidator(topic)]
 class Topics(Section):
     """The topics; all but the input are created when they are missing."""
 
-    input: Topic = Field(default="events", description="Topic with the raw events, keyed by client id.")
+    input: Topic = Field(
+        default="events",
+        description="Topic with the raw events, keyed by client id unless [input] keyed is false.",
+    )
+    keyed: Topic = Field(
+        default="sluice.keyed",
+        description="Topic that carries events to the gate by client; only where [input] keyed is false.",
+    )
     dead_letters: Topic = Field(
         default="events.dlq",
         description="Topic for events that cannot be used, bytes unchanged, with the reason.",
@@ -89,6 +96,11 @@ class Input(Section):
         default="earliest",
         description="Where an input partition begins that this group has never read: "
         "its earliest event that is kept, or only what comes after the start.",
+    )
+    keyed: bool = Field(
+        default=True,
+        description="Whether all events of a client lie in one partition. false = they are brought together in "
+        "[topics] keyed first, at a cost. Changing it needs a new start.",
     )
 
 

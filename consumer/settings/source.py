@@ -24,10 +24,10 @@ from consumer.settings.names import (
     unknown_outer,
     variable,
 )
-from consumer.settings.words import LIST, SettingsError, has_secret, is_secret, kind, shown, wanted
+from consumer.settings.words import LIST, SWITCH, SettingsError, has_secret, is_secret, kind, shown, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -132,11 +132,21 @@ def from_environ(known: Places, environ: Mapping[str, str]) -> dict[Name, Given]
     return given
 
 
+_SWITCHES = {"true": True, "false": False}
+
+
+def _switch(text: str) -> object:
+    return _SWITCHES.get(text, text)
+
+
+_CONVERT: dict[str, Callable[[str], object]] = {"whole number": int, "number": float, SWITCH: _switch}
+
+
 def typed(name: str, text: str, field: FieldInfo) -> object:
     """A variable's text as the type of its setting; text that does not fit stays text and is refused later."""
     if kind(field) == LIST:
         return [part.strip() for part in text.split(",")] if text.strip() else []
-    convert = {"whole number": int, "number": float}.get(kind(field))
+    convert = _CONVERT.get(kind(field))
     if convert is None:
         return text
     if not text.strip():

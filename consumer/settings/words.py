@@ -14,12 +14,13 @@ MASK = "********"
 """What stands in place of a secret, whatever its length."""
 
 _SECRET = re.compile(
-    r"password|passphrase|secret|credential|token|jaas|oauthbearer|assertion|key|pem|certificate"
+    r"password|passphrase|secret|credential|token|jaas|oauthbearer|assertion|key(?!ed$)|pem|certificate"
 )
 _USERINFO = re.compile(r"(\w://)[^/@\s]+@")
 _MOST_SHOWN = 80
 
 
+SWITCH = "true or false"
 LIST = "list of texts"
 """The type of a setting with several values; in a variable they stand with commas between."""
 
@@ -35,8 +36,8 @@ class SettingsError(Exception):
 def is_secret(name: str) -> bool:
     """Whether the value of a librdkafka property is never shown. Generous: a path to a key counts as well.
 
-    >>> is_secret("sasl.password"), is_secret("ssl.key.pem"), is_secret("bootstrap.servers")
-    (True, True, False)
+    >>> is_secret("sasl.password"), is_secret("ssl.key.pem"), is_secret("bootstrap.servers"), is_secret("keyed")
+    (True, True, False, False)
     """
     return _SECRET.search(name.lower()) is not None
 
@@ -106,7 +107,7 @@ def written(value: Any) -> str:
 
 
 def kind(field: FieldInfo) -> str:
-    """What type a setting has, in words: `text`, `whole number`, `number`, or its choices.
+    """What type a setting has, in words: `text`, `whole number`, `number`, `true or false`, or its choices.
 
     The choices of a `Literal` are written as `"json" or "pretty"`.
     """
@@ -116,7 +117,7 @@ def kind(field: FieldInfo) -> str:
         return f"{', '.join(most)} or {last}"
     if get_origin(annotation) is list:
         return LIST
-    return {int: "whole number", float: "number"}.get(annotation, "text")  # type: ignore[arg-type]  # any type may ask
+    return {bool: SWITCH, int: "whole number", float: "number"}.get(annotation, "text")  # type: ignore[arg-type]  # any type may ask
 
 
 def wanted(field: FieldInfo) -> str:

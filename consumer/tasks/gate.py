@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from consumer.core.facts import Facts, GateReport
 from consumer.core.record import Output
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from consumer.core.record import Record
     from consumer.core.rejection import Rejection
-    from consumer.core.wire import JournalEntry
+    from consumer.core.wire import JournalEntry, TaskName
 
 
 class GateTask:
     """Judges the records of one input partition, in order."""
+
+    _name: ClassVar[TaskName] = "gate"
+    _kind: ClassVar[type[GateChanges]] = GateChanges
 
     def __init__(self, partition: int, options: GateOptions) -> None:
         self.partition = partition
@@ -34,7 +37,7 @@ class GateTask:
         self.state = PartitionState()
         self._options = options
         self._compiled = Compiled(options)
-        self._chain = Chain("gate")
+        self._chain = Chain(self._name)
         self._snapshot = RollingSnapshot()
 
     @property
@@ -77,7 +80,7 @@ class GateTask:
         ]
         start = self._chain.next_offset
         span = (moment.next_offset if start is None else start, moment.next_offset)
-        journal = journal_entries("gate", sequence, span, snapshot.turn, changes)
+        journal = journal_entries(self._name, sequence, span, snapshot.turn, changes)
         return Decision(outputs, journal, sequence, moment.next_offset, changes, snapshot, batch.tally)
 
     def _idle_since(self, batch: Batch, moment: Moment) -> int | None:
@@ -125,7 +128,7 @@ class GateTask:
 
     def replay(self, entry: JournalEntry) -> None:
         self._chain.follow(entry)
-        self._move(read_changes(entry, GateChanges), entry.sequence, entry.to_offset)
+        self._move(read_changes(entry, self._kind), entry.sequence, entry.to_offset)
         self._snapshot.resume(entry.turn)
 
     def restored(self) -> None:

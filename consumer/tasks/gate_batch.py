@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.core.attribution import Attribution
-from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, Shapes, decode, decode_fast
+from consumer.core.decode import (
+    DECODE_ERRORS,
+    MOST_EVENT_BYTES,
+    Shape,
+    Shapes,
+    client_of,
+    decode,
+    decode_fast,
+)
 from consumer.core.facts import MOST_NOTED, REST, Facts, sample
 from consumer.core.identifier import MOST_ID, shortened, told
 from consumer.core.purchase_notes import PurchaseNotes
@@ -31,7 +39,7 @@ from consumer.tasks.gate_times import FAR_FROM_STREAM, why_not
 from consumer.tasks.task import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from consumer.core.record import Record
     from consumer.core.requeue import Counted
@@ -91,6 +99,7 @@ class Batch:
         self._stale: dict[int, int] = {}
         self._facts = Facts()
         self.rejects = Rejects(self._facts, self.clock, self.tally, state.undated)
+        self._tells_repeats = True
         self._notes = Notes(compiled.options.contract, compiled.purchase_notes, self._facts)
         compiled.shapes.forget_if_many()
 
@@ -143,8 +152,10 @@ class Batch:
             ) and not self._log_vouches(shape, at_ms, log_ms):
                 rejection = why_not(options, shape, at_ms, log_ms, now_ms)
                 self.rejects.reject(record, rejection, self._own_minute(rejection, at_ms))
+                # it has a voice in what time it is, all the same, so that a stream that began with broken clocks, or paused for
+                # years, finds its time again
                 if rejection.reason in FAR_FROM_STREAM and earliest_ms <= at_ms <= log_ms + max_ahead_ms:
-                    clock.hear(self._client_of(event, shape), at_ms, log_ms)
+                    clock.hear(client_of(event, shape), at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
                 continue
 
@@ -222,8 +233,8 @@ class Batch:
                 continue
             if valid:
                 self._pass(record, minute)
-        self.tally.records = len(records)
-        self.tally.events = events
+        self.tally.records += len(records)
+        self.tally.events += events
         if records and log_ms != NO_LOG:
             self.log_ms = log_ms
 
@@ -245,13 +256,6 @@ class Batch:
         if at_ms is None or at_ms < self._options.earliest_ms or shape.event_name is None or log_ms == NO_LOG:
             return False
         return log_ms - rules.live_ms <= at_ms <= log_ms + rules.log_tolerance_ms
-
-    def _client_of(self, event: dict[str, Any], shape: Shape) -> str | None:
-        """The client of an event that is rejected for its time: it has a voice in what time it is, all the same, so that
-        a stream that began with broken clocks, or paused for years, finds its time again."""
-        named = (event[key] for key in shape.identity)
-        client = next((text for text in named if text and not text.isspace()), None)
-        return None if client is None else shortened(client)
 
     def _own_minute(self, rejection: Rejection, at_ms: int | None) -> int | None:
         """The minute of a rejected event that has a time worth believing: only its name is missing."""
@@ -278,9 +282,9 @@ class Batch:
             return self._compiled.attribution.is_direct(page_url, referrer)
 
         minute = at_ms // MINUTE_MS
-        if not comes_again and lived_through(known, at_ms):
+        if not comes_again and self._tells_repeats and lived_through(known, at_ms):
             self._facts.minute(minute).repeated += 1
-        placed, deltas = place(known, at_ms, self.clock.now_ms, self._options.sessions, is_direct)
+        placed, deltas = place(known, at_ms, self._sessions_ms(), self._options.sessions, is_direct)
         self.changed[client] = placed
         if len(deltas) == 1:
             self._openers.append(client)
@@ -291,6 +295,10 @@ class Batch:
             facts.sessions += sessions
             facts.direct += direct
             self.tally.sessions_opened += sessions
+
+    def _sessions_ms(self) -> int:
+        """The time by which sessions leave."""
+        return self.clock.now_ms
 
     def _purchase(self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int) -> bool:
         """Tells the purchase; whether it was invalid and its record a dead letter."""
@@ -354,13 +362,18 @@ class Batch:
             facts.minute(at).robots += count
         for at, count in self._stale.items():
             facts.minute(at).stale += count
-        for at, count in self.clock.events_ahead.items():
-            facts.minute(at).ahead += count
+        for clock in self._clocks():
+            facts.voices_ahead += clock.ahead
+            for at, count in clock.events_ahead.items():
+                facts.minute(at).ahead += count
         self.tally.sessions_opened += sum(self._opened.values())
         self.rejects.date()
         facts.clients = sample(self._openers)
-        facts.voices_ahead += self.clock.ahead
         return facts
+
+    def _clocks(self) -> Iterable[StreamClock]:
+        """The clocks that went on in this batch."""
+        return [self.clock]
 
 
 def _json_word(value: object) -> str:

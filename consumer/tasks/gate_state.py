@@ -26,7 +26,8 @@ EARLIEST_MS = 946_684_800_000
 @dataclass(frozen=True, slots=True)
 class GateOptions:
     """What a gate may be told. `valid_topic` empty: passed events are not written. `earliest_ms`: what is before it is
-    no time of an event, whatever the stream's is; not before 1970-01-02, so that no minute of a day is negative."""
+    no time of an event, whatever the stream's is; not before 1970-01-02, so that no minute of a day is negative.
+    `input_topic`: where records of the keyed topic stood."""
 
     contract: Contract
     zone: DayZone
@@ -35,6 +36,7 @@ class GateOptions:
     max_ahead_ms: int = DAY_MS
     max_age_ms: int = 400 * DAY_MS
     earliest_ms: int = EARLIEST_MS
+    input_topic: str = "events"
     facts_topic: str = "sluice.facts"
     dead_letter_topic: str = "events.dlq"
     valid_topic: str = ""

@@ -19,15 +19,17 @@ from consumer.core.rejection import is_ours
 from consumer.core.repairs import repaired
 from consumer.core.requeue import MARK, Again, Place, headers_of
 from consumer.core.timestamps import parse
+from consumer.tasks.keyer import KeyerTask
 from consumer.tasks.task import Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from consumer.core.contract import Contract
     from consumer.core.dead_letters import Letter
     from consumer.core.repairs import Repair
     from consumer.tasks.gate import GateTask
+    from consumer.tasks.keyer import KeyerOptions
 
 
 class Refused(NamedTuple):
@@ -102,28 +104,51 @@ def time_of(contract: Contract, value: bytes) -> int | None:
     return None if text is None else parse(text)
 
 
+class Keying(NamedTuple):
+    """Where the input is not keyed: what a keyer is told, and how many partitions the keyed topic has."""
+
+    options: KeyerOptions
+    partitions: int
+
+
 def judge(
-    gates: Mapping[int, GateTask], candidates: Sequence[Candidate], wall_ms: int, dead_letter_topic: str
+    gates: Mapping[int, GateTask],
+    candidates: Sequence[Candidate],
+    wall_ms: int,
+    dead_letter_topic: str,
+    there: Collection[int] | None = None,
+    keying: Keying | None = None,
 ) -> list[Verdict]:
     """What the gates, as they stand, would make of the candidates if these came now. Changes nothing.
 
-    A candidate of a partition that has no gate would never be read: that is its reason.
+    `there`: the input's partitions (None: those of the gates). A candidate of another one would never be read: that is
+    its reason.
     """
     reasons: dict[int, tuple[str, str]] = {}
-    by_partition: dict[int, list[int]] = {}
+    by_partition: dict[int, list[StoredRecord]] = {}
     for number, candidate in enumerate(candidates):
-        by_partition.setdefault(candidate.letter.place.partition, []).append(number)
-    for partition, numbers in by_partition.items():
-        if partition not in gates:
-            reasons |= dict.fromkeys(numbers, ("no_partition", "its partition is gone"))
+        partition = candidate.letter.place.partition
+        if partition not in (gates if there is None else there):
+            reasons[number] = ("no_partition", "its partition is gone")
             continue
-        records = [_record(candidates[number].output, number, wall_ms) for number in numbers]
+        record = _record(candidate.output, number, wall_ms)
+        if keying is not None:
+            partition, record = _keyed(record, keying, wall_ms)
+        by_partition.setdefault(partition, []).append(record)
+    for partition, records in by_partition.items():
         decision = gates[partition].decide(records, Moment(wall_ms, len(records)))
         for output in decision.outputs:
             letter = read_letter(_record(output, 0, wall_ms)) if output.topic == dead_letter_topic else None
             if letter is not None:
                 reasons[letter.place.offset] = (letter.reason, letter.message)
     return [Verdict(candidate, *reasons.get(number, ("", ""))) for number, candidate in enumerate(candidates)]
+
+
+def _keyed(record: StoredRecord, keying: Keying, wall_ms: int) -> tuple[int, StoredRecord]:
+    """The record as a keyer would pass it on, and to which gate."""
+    keyer = KeyerTask(record.partition(), keying.options)
+    passed = keyer.decide([record], Moment(wall_ms, 1, keyed_partitions=keying.partitions)).outputs[0]
+    return passed.partition or 0, _record(passed, 0, wall_ms)
 
 
 def _record(output: Output, offset: int, wall_ms: int) -> StoredRecord:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from consumer.core.wire import JournalEntry, WireError
+from consumer.core.wire import JournalEntry, TaskName, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When and where a batch is decided: the wall clock, the input offset that the batch reaches (not included),
-    whether that is the partition's end, and how many partitions the input has. `asked`: whether the end is the broker's
-    answer to a question that was asked since the last commit; or else one met while reading, which may be older."""
+    whether that is the partition's end, and how many partitions the topic has that is read. `asked`: whether the end is
+    the broker's answer to a question that was asked since the last commit; or else one met while reading, which may be
+    older. `keyed_partitions`: how many the keyed topic has; 0 where the input itself is keyed."""
 
     wall_ms: int
     next_offset: int
     at_end: bool = False
     input_partitions: int = 1
     asked: bool = True
+    keyed_partitions: int = 0
 
 
 @dataclass(slots=True)
@@ -89,7 +91,7 @@ class Task(Protocol):
 class Chain:
     """Checks that journal entries follow each other without a hole, and remembers where the state stands."""
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: TaskName) -> None:
         self._task = task
         self._parts_left = 0
         self.sequence = 0
@@ -98,8 +100,10 @@ class Chain:
     def follow(self, entry: JournalEntry) -> None:
         """Takes the next entry of a journal. Raises WireError with a sentence if it does not follow."""
         if entry.task != self._task:
+            changed = "watch" not in (entry.task, self._task)
             raise WireError(
                 f"the journal holds an entry of the {entry.task} where the {self._task}'s should be"
+                + (", for [input] keyed was changed, which needs a new start" if changed else "")
             )
         if self._parts_left:
             if entry.sequence != self.sequence or entry.part != entry.parts - self._parts_left + 1:

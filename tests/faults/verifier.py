@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from consumer.core.wire import TaskName
     from tests.oracle import OracleDay
     from tests.processes import Site
 
@@ -174,11 +175,22 @@ def verify_journal(site: Site) -> None:
     chains: dict[int, Chain] = {}
     for message in read_committed(site.servers, site.topic("journal")):
         number = message.partition()
-        chain = chains.setdefault(number, Chain("gate" if number else "watch"))
+        chain = chains.setdefault(number, Chain(journal_of(site, number)[0]))
         chain.follow(read_entry(message.value()))
     committed = site.committed()
     for number, chain in chains.items():
         chain.finish()
-        where = (site.input, number - 1) if number else (site.topic("facts"), 0)
+        where = journal_of(site, number)[1]
         assert chain.next_offset == committed[where], f"journal {number} and the group disagree"
     assert len(chains) == len(committed)
+
+
+def journal_of(site: Site, number: int) -> tuple[TaskName, tuple[str, int]]:
+    """Whose journal partition it is, and which partition that task reads."""
+    if number == 0:
+        return "watch", (site.topic("facts"), 0)
+    if site.keyed:
+        return "gate", (site.input, number - 1)
+    if number % 2:
+        return "keyed gate", (site.topic("keyed"), number // 2)
+    return "keyer", (site.input, number // 2 - 1)

@@ -40,6 +40,14 @@ def test_a_setting_that_changes_numbers_is_seen_by_its_section(document, name):
     assert changed(document) == [name]
 
 
+def test_whether_the_input_is_keyed_is_seen_and_leaves_all_else_as_it_was():
+    keyed, not_keyed = made_with(), made_with({"input": {"keyed": False}})
+    assert not_keyed.keys() - keyed.keys() == {"[input]"}
+    assert {**not_keyed, **keyed} == {**keyed, "[input]": not_keyed["[input]"]}
+    elsewhere = made_with({"input": {"keyed": False}, "topics": {"keyed": "other"}})
+    assert elsewhere["[input]"] != not_keyed["[input]"]
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -49,6 +57,8 @@ def test_a_setting_that_changes_numbers_is_seen_by_its_section(document, name):
         {"metrics": {"port": 1}},
         {"instance": "pod-3"},
         {"topics": {"replication_factor": 3}},
+        {"topics": {"keyed": "other"}},
+        {"input": {"start": "latest"}},
         {"kafka": {"bootstrap.servers": "elsewhere:9092"}},
     ],
 )

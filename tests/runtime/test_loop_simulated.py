@@ -20,13 +20,15 @@ from consumer.core.timestamps import MINUTE_MS
 from consumer.core.wire import read_entry
 from consumer.runtime.transport import Partition, journal_partition
 from consumer.tasks.gate import GateTask
+from consumer.tasks.gate_keyed import KeyedGateTask
+from consumer.tasks.keyer import KeyerOptions, KeyerTask
 from consumer.tasks.watch import WatchTask
 from detectors.alerts import Alert
 from tests.day_numbers import expected, latest_receipts, numbers_of_day, numbers_of_receipt, rejected, told
 from tests.oracle import dead_letters, judge
 from tests.shop_contract import gate_options, watch_options, zone
 from tests.simulated_ledger import Ledger
-from tests.simulated_transport import TOPICS
+from tests.simulated_transport import TOPICS, UNKEYED
 from tests.simulation import Setting, Simulation
 from tests.strategies import OWN_DOMAINS, judged, partitionings, shuffled_within, streams
 
@@ -67,12 +69,17 @@ class Run(NamedTuple):
         """A gate for a partition of the input, the watch for the facts."""
         if partition.topic == TOPICS.facts:
             return WatchTask(watch_options(self.zone))
-        return GateTask(partition.number, gate_options(self.zone, "events.valid"))
+        options = gate_options(self.zone, "events.valid")
+        if self.setting.keyed:
+            return GateTask(partition.number, options)
+        if partition.topic == TOPICS.events:
+            return KeyerTask(partition.number, KeyerOptions(options.contract))
+        return KeyedGateTask(partition.number, options)
 
     def simulation(self) -> Simulation:
         """The run, ready to go, with its commits watched."""
         simulation = Simulation(self.seed, self.arrivals, self.partitions, self.setting, self.new_task)
-        Ledger(simulation.kafka, TOPICS)
+        Ledger(simulation.kafka, simulation.topics)
         return simulation
 
     def judged(self) -> list[JudgedRecord]:
@@ -80,11 +87,12 @@ class Run(NamedTuple):
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> Run:
+def runs(draw: st.DrawFn, *, keyed: bool = True) -> Run:
     """Streams of some records over some partitions, and a seed for everything that happens to them."""
     partitions = draw(st.sampled_from([1, 2, 2, 3]))
     stream = draw(streams(most=20))
-    arrivals = draw(shuffled_within(stream, LATENESS_MS, draw(partitionings(partitions))))
+    spread = draw(partitionings(partitions, keyed=keyed))
+    arrivals = draw(shuffled_within(stream, LATENESS_MS, spread))
     return Run(
         draw(st.integers(0, 2**32 - 1)),
         arrivals,
@@ -95,6 +103,7 @@ def runs(draw: st.DrawFn) -> Run:
             faulty_steps=draw(st.sampled_from([300, 50, 0])),
             live=draw(st.booleans()),
             grows=draw(st.sampled_from([False, False, True])),
+            keyed=keyed,
         ),
         draw(st.sampled_from(["UTC", "America/New_York"])),
     )
@@ -103,6 +112,12 @@ def runs(draw: st.DrawFn) -> Run:
 @settings(max_examples=SCHEDULES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(runs())
 def test_no_fault_of_processes_or_broker_changes_a_number(run: Run) -> None:
+    check(run)
+
+
+@settings(max_examples=SCHEDULES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(runs(keyed=False))
+def test_nor_does_one_where_the_events_of_a_client_lie_in_any_partitions(run: Run) -> None:
     check(run)
 
 
@@ -176,7 +191,8 @@ def check_restore(run: Run, tasks: dict[Partition, Task], kafka: SimulatedKafka)
         assert task.next_offset == kafka.offsets.get(partition, 0)
         if partition in kafka.offsets:
             fresh = run.new_task(partition)
-            log = kafka.logs[Partition(TOPICS.journal, journal_partition(partition, TOPICS.facts))]
+            keyed = TOPICS.keyed if run.setting.keyed else UNKEYED.keyed
+            log = kafka.logs[Partition(TOPICS.journal, journal_partition(partition, TOPICS.facts, keyed))]
             for record in log.committed(0):
                 fresh.replay(read_entry(record.value()))
             fresh.restored()
@@ -185,6 +201,10 @@ def check_restore(run: Run, tasks: dict[Partition, Task], kafka: SimulatedKafka)
 
 def remembered(task: Task) -> object:
     """All that a task goes by."""
-    assert isinstance(task, WatchTask | GateTask)
+    assert isinstance(task, WatchTask | GateTask | KeyerTask)
     chain = (task._chain.sequence, task._chain.next_offset)
+    if isinstance(task, KeyerTask):
+        return chain
+    if isinstance(task, KeyedGateTask):
+        return chain, task.sessions, task.state, task.channels
     return (chain, task.state.tables()) if isinstance(task, WatchTask) else (chain, task.sessions, task.state)

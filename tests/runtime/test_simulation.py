@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,9 +15,11 @@ from consumer.core.days import Receipt
 from consumer.core.instant import rfc3339
 from consumer.core.wire import read_entry
 from consumer.tasks.gate import GateTask
+from consumer.tasks.gate_keyed import KeyedGateTask
+from consumer.tasks.keyer import KeyerOptions, KeyerTask
 from consumer.tasks.watch import WatchTask
 from tests.day_numbers import latest_receipts, numbers_of_receipt
-from tests.shop_contract import gate_options, watch_options
+from tests.shop_contract import CONTRACT, gate_options, watch_options
 from tests.simulated_ledger import Ledger
 from tests.simulated_transport import TOPICS
 from tests.simulation import Setting, Silent, Simulation
@@ -30,7 +33,7 @@ START = 1_740_614_400_000
 """2025-02-27T00:00:00Z."""
 
 
-def three_days(*, in_order: bool = False) -> list[Arrival]:
+def three_days(*, in_order: bool = False, keyed: bool = True) -> list[Arrival]:
     """Twenty visits to each day, two hours late now and then and at last two days (unless they are in order), and
     purchases that repeat and contradict each other."""
     arrivals = []
@@ -46,7 +49,8 @@ def three_days(*, in_order: bool = False) -> list[Arrival]:
             "client_id": client,
             "event_data": bought if number % 5 == 0 else None,
         }
-        arrivals.append(Arrival(Made(json.dumps(event).encode(), late, client, at), number % 9 % 2))
+        partition = number % 9 % 2 if keyed else number % 2
+        arrivals.append(Arrival(Made(json.dumps(event).encode(), late, client, at), partition))
     return arrivals
 
 
@@ -74,6 +78,14 @@ def new_task(partition: Partition) -> Task:
     if partition.topic == TOPICS.facts:
         return WatchTask(watch_options())
     return GateTask(partition.number, gate_options())
+
+
+def new_task_of_an_unkeyed_input(partition: Partition) -> Task:
+    if partition.topic == TOPICS.facts:
+        return WatchTask(watch_options())
+    if partition.topic == TOPICS.events:
+        return KeyerTask(partition.number, KeyerOptions(CONTRACT))
+    return KeyedGateTask(partition.number, gate_options())
 
 
 def run(seed: int, notes: Notes) -> tuple[dict[str, int], list[bytes | None]]:
@@ -129,12 +141,15 @@ def test_the_runs_get_to_where_it_is_hard():
     assert notes.seen["processes"] > 200
 
 
+@pytest.mark.parametrize("keyed", [True, False])
 @pytest.mark.parametrize("seed", range(20))
-def test_no_day_closes_before_its_events_are_read_whoever_dies(seed):
+def test_no_day_closes_before_its_events_are_read_whoever_dies(seed, keyed):
     """Visits that are written in the order of time. Wall clocks that jump by an hour close days of an idle input."""
-    simulation = Simulation(seed, three_days(in_order=True), 2, SETTING, new_task)
+    arrivals, setting = three_days(in_order=True, keyed=keyed), replace(SETTING, keyed=keyed)
+    make = new_task if keyed else new_task_of_an_unkeyed_input
+    simulation = Simulation(seed, arrivals, 2, setting, make)
     simulation.never("clock_jumps")
-    Ledger(simulation.kafka, TOPICS)
+    Ledger(simulation.kafka, simulation.topics)
     with simulation.settled():
         written = simulation.kafka.committed_records("sluice.days")
         told = [msgspec.json.decode(record.value() or b"", type=Receipt) for record in written]

@@ -24,8 +24,8 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
         yield kafka
 
 
-def names_of(site: Site) -> Names:
-    keys = ("input", "dead_letters", "facts", "journal", "days", "alerts")
+def names_of(site: Site, *, keyed: bool = True) -> Names:
+    keys = ("input", "dead_letters", "facts", "journal", "days", "alerts", *(() if keyed else ("keyed",)))
     return Names(valid="", **{key: site.topic(key) for key in keys})
 
 
@@ -33,5 +33,5 @@ def names_of(site: Site) -> Names:
 def site(kafka: SecureKafka, topic_prefix: str, tmp_path: Path) -> Iterator[Site]:
     with Site(kafka.plain, topic_prefix, tmp_path) as site:
         create_topic(kafka.plain, site.input, 2)
-        create_missing(kafka.admin, names_of(site), existing(kafka.admin), 1)
+        create_missing(kafka.admin, names_of(site, keyed=False), existing(kafka.admin), 1)
         yield site

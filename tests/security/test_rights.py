@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,17 +43,17 @@ TOPIC_RIGHTS = [
 ]
 
 
-def topic_rights(site: Site, role: str) -> list[Grant]:
-    needs = rights.needed(names_of(site), [role])
+def topic_rights(site: Site, role: str, *, keyed: bool = True) -> list[Grant]:
+    needs = rights.needed(names_of(site, keyed=keyed), [role])
     return [(operation, TOPIC, topic) for topic, operations in needs.items() for operation in operations]
 
 
-def all_rights(site: Site, role: str) -> list[Grant]:
+def all_rights(site: Site, role: str, *, keyed: bool = True) -> list[Grant]:
     """Those of the table in docs/security.md."""
     if role == "deliver":
         return [*topic_rights(site, role), (READ, GROUP, f"{site.group}-deliver")]
     return [
-        *topic_rights(site, role),
+        *topic_rights(site, role, keyed=keyed),
         (READ, GROUP, site.group),
         (WRITE, TRANSACTIONS, f"{site.group}-*"),
     ]
@@ -89,13 +90,17 @@ def test_the_documented_rights_are_those_that_are_needed():
     ]
     document = (Path(__file__).parents[2] / "docs/security.md").read_text()
     table = document.partition("<!-- rights")[2].partition("<!-- end -->")[0].splitlines()[3:]
-    assert [row.replace(" (where it is named)", "") for row in table] == wanted
+    assert [re.sub(r" \(where [^)]*\)", "", row) for row in table] == wanted
 
 
-def test_each_role_with_exactly_its_rights_gives_the_oracles_numbers_and_operators_have_theirs(kafka, site):
+@pytest.mark.parametrize("keyed", [True, False])
+def test_each_role_with_exactly_its_rights_gives_the_oracles_numbers_and_operators_have_theirs(
+    kafka, site, keyed
+):
+    site.sections["input"] = {"keyed": keyed}
     send(site.servers, site.input, troubled_shop(1))
     for role in ("gate", "watch", "deliver"):
-        start(kafka, site, role, all_rights(site, role))
+        start(kafka, site, role, all_rights(site, role, keyed=keyed))
     site.wait_until_caught_up()
     reads = topic_rights(site, "deliver")
     status = run(gate.command, kafka, site, "status", grants=reads)
@@ -112,10 +117,10 @@ def test_each_role_with_exactly_its_rights_gives_the_oracles_numbers_and_operato
 @pytest.mark.parametrize(("role", "key", "operation"), TOPIC_RIGHTS)
 def test_each_right_on_a_topic_that_a_role_lacks_is_named(kafka, site, role, key, operation):
     lost = (operation, TOPIC, site.topic(key))
-    user = kafka.user(*(grant for grant in topic_rights(site, role) if grant != lost))
+    user = kafka.user(*(grant for grant in topic_rights(site, role, keyed=False) if grant != lost))
     admin = AdminClient({"bootstrap.servers": kafka.secure, "log_level": 0, **user})
     with pytest.raises(Fatal) as raised:
-        rights.demand(admin, names_of(site), [role])
+        rights.demand(admin, names_of(site, keyed=False), [role])
     assert str(raised.value) == f"this user lacks rights: grant {operation.name} on the topic {lost[2]}"
 
 

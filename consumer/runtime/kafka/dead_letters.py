@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, IsolationLevel, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumer.core.dead_letters import History, Letter, PutBack, read_letter, read_put_back
 from consumer.core.requeue import Place
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from consumer.settings import Settings
 
 ANSWER_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
+_LOOKS = 24
+"""Longer than the five seconds after which a gate without work says where it is."""
 
 
 class Lying(NamedTuple):
@@ -100,7 +103,8 @@ def _put_back(settings: Settings, clock: Clock, log: logging.Logger) -> dict[Pla
 
 
 def read_to(settings: Settings, log: logging.Logger) -> dict[tuple[str, int], int]:
-    """The group's offsets on the input, without being a member; below 0 where it has none. Raises TailError."""
+    """How far the group has judged the input: its offsets, without being a member; below 0 where it has none, or where
+    what was keyed by then is not judged yet. Raises TailError."""
     name = settings.topics.input
     try:
         admin = AdminClient(admin_config(settings.kafka, log))
@@ -114,6 +118,7 @@ def read_to(settings: Settings, log: logging.Logger) -> dict[tuple[str, int], in
         asker = Consumer({**config, "isolation.level": "read_uncommitted"})
         try:
             told = asker.committed(partitions, timeout=ANSWER_SECONDS)
+            judged = settings.input.keyed or _is_judged(settings.topics.keyed, admin, asker)
         finally:
             asker.close()
     except Fenced as lost:
@@ -122,4 +127,23 @@ def read_to(settings: Settings, log: logging.Logger) -> dict[tuple[str, int], in
         raise TailError(
             f"how far {settings.group} has read cannot be asked: {error_of(raised).str()}"
         ) from raised
-    return {(at.topic, at.partition): -1 if at.error is not None else at.offset for at in told}
+    return {(at.topic, at.partition): at.offset if judged and at.error is None else -1 for at in told}
+
+
+def _is_judged(topic: str, admin: AdminClient, asker: Consumer) -> bool:
+    """Whether the gates get, within some seconds, to where the keyed topic ends now."""
+    partitions = [
+        TopicPartition(topic, number)
+        for number in range(topics.existing(admin, ANSWER_SECONDS).get(topic, 0))
+    ]
+    asked = admin.list_offsets(
+        {where: OffsetSpec.latest() for where in partitions}, isolation_level=IsolationLevel.READ_COMMITTED
+    )
+    ends = {where.partition: answer.result(ANSWER_SECONDS).offset for where, answer in asked.items()}
+    for _ in range(_LOOKS):
+        reached = asker.committed(partitions, timeout=ANSWER_SECONDS)
+        # behind the last record stands its transaction's marker
+        if all(at.error is None and at.offset >= ends[at.partition] - 1 for at in reached):
+            return True
+        asker.poll(_LOOK_SECONDS)  # it reads nothing: a pause
+    return False

@@ -10,9 +10,8 @@ from consumer.core.wire import WireError, read_entry
 from consumer.runtime.kafka import journal, topics
 from consumer.runtime.kafka.client import RAISED, admin_config, error_of, journal_config
 from consumer.runtime.kafka.delivered_topics import TailError
-from consumer.runtime.options import gate_options
-from consumer.runtime.transport import Fatal, Fenced
-from consumer.tasks.gate import GateTask
+from consumer.runtime.options import gate_options, new_gate
+from consumer.runtime.transport import Fatal, Fenced, Partition, journal_partition
 
 if TYPE_CHECKING:
     import logging
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from consumer.core.contract import Contract
     from consumer.settings import Settings
+    from consumer.tasks.gate import GateTask
 
 _TRIES = 3
 """A journal is trimmed now and then while it is read."""
@@ -37,11 +37,20 @@ class Gates:
         self._known: dict[int, GateTask] = {}
 
     def of(self, partitions: Iterable[int]) -> dict[int, GateTask]:
-        """The gates of these input partitions."""
+        """The gates of these partitions, of the input or of the keyed topic."""
         for number in partitions:
             if number not in self._known:
                 self._known[number] = self._restored(number)
         return self._known
+
+    def keyed_partitions(self) -> int:
+        """How many partitions the keyed topic has; 0 where the input itself is keyed."""
+        if self._settings.input.keyed:
+            return 0
+        try:
+            return topics.existing(self._admin).get(self._settings.topics.keyed, 0)
+        except Fenced as lost:
+            raise TailError(str(lost)) from lost
 
     def _restored(self, number: int) -> GateTask:
         where = f"the journal of input partition {number}"
@@ -58,11 +67,14 @@ class Gates:
         raise AssertionError
 
     def _read(self, number: int) -> GateTask:
-        task = GateTask(number, gate_options(self._settings, self._contract, self._version))
+        settings = self._settings
+        task = new_gate(number, settings, gate_options(settings, self._contract, self._version))
         config = journal_config(self._settings.kafka, self._settings.group, self._log)
-        name = self._settings.topics.journal
-        if topics.existing(self._admin).get(name, 0) > number + 1:  # else it has never read a record
-            for _, data in journal.read(config, self._admin, name, number + 1):
+        names = topics.Names.of(settings)
+        here = Partition(names.keyed or names.input, number)
+        at = journal_partition(here, names.facts, names.keyed)
+        if topics.existing(self._admin).get(names.journal, 0) > at:  # else it has never read a record
+            for _, data in journal.read(config, self._admin, names.journal, at):
                 task.replay(read_entry(data))
             task.restored()
         return task

@@ -35,6 +35,7 @@ _READ, _WRITE, _DELETE, _DESCRIBE = (
 NEEDS: Mapping[str, Mapping[str, Operations]] = {
     "gate": {
         "input": (_READ,),
+        "keyed": (_READ, _WRITE, _DELETE),
         "dead_letters": (_WRITE,),
         "valid": (_WRITE,),
         "facts": (_WRITE,),
@@ -49,7 +50,8 @@ NEEDS: Mapping[str, Mapping[str, Operations]] = {
     },
     "deliver": {"days": (_READ,), "alerts": (_READ,)},
 }
-"""By role and topic (as [topics] calls it). DELETE is for `delete_records`: the journal and the facts are trimmed."""
+"""By role and topic (as [topics] calls it). DELETE is for `delete_records`: the journal, the facts
+and the keyed topic are trimmed."""
 
 _IMPLY_DESCRIBE = frozenset({_READ, _WRITE, _DELETE, AclOperation.ALTER})
 

@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
+    from consumer.settings import Settings
+
 TIMEOUT_SECONDS = 15.0
 
 DEFAULT_MOST_BYTES = 1_048_588
 """Kafka's default `max.message.bytes`."""
+
+_ANY_TIME = {"message.timestamp.after.max.ms": str(2**63 - 1)}
+"""Brokers before 3.6 do not know it, and refuse no time."""
 
 ROOM_FOR_HEADERS = 65_536
 """How much larger than the input's a dead letter or a passed event may be."""
 
 
 class Names(NamedTuple):
-    """The topics' names; `valid` empty = passed events are not written."""
+    """The topics' names; `valid` empty = passed events are not written, `keyed` empty = the input itself is keyed."""
 
     input: str
     dead_letters: str
@@ -35,6 +40,13 @@ class Names(NamedTuple):
     journal: str
     days: str
     alerts: str
+    keyed: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Names:
+        """As the settings have them."""
+        named = {name: getattr(settings.topics, name) for name in cls._fields}
+        return cls(**{**named, "keyed": ""}) if settings.input.keyed else cls(**named)
 
 
 class Created(NamedTuple):
@@ -45,26 +57,34 @@ class Created(NamedTuple):
 
 
 def wanted(
-    names: Names, input_partitions: int, most_input_bytes: int
+    names: Names, input_partitions: int, most_input_bytes: int, keyed_partitions: int = 0
 ) -> dict[str, tuple[int, dict[str, str]]]:
-    """Partitions and settings of every topic that Sluice writes.
+    """Partitions and settings of every topic that Sluice writes; `keyed_partitions` where the keyed topic is there already.
+    It never gets more with the input: clients would move, and their open sessions split.
 
     State and facts are kept for ever and trimmed by Sluice itself: the default retention of a week would delete state.
     The broker dates the records: it refuses those of a process whose clock is an hour ahead of its own, and would delete
-    those of one whose clock is a week behind.
+    those of one whose clock is a week behind. In the keyed topic records keep the time that they had in the input, however
+    old or far ahead, and stay until they are read; it takes every event that the gate reads, however well the input's was
+    packed.
     """
     dated = {"message.timestamp.type": "LogAppendTime"}
     larger = str(most_input_bytes + ROOM_FOR_HEADERS)
     kept = {**dated, "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
     latest = {**dated, "cleanup.policy": "compact"}
     passing = {**dated, "cleanup.policy": "delete", "max.message.bytes": larger}
+    tasks = 2 * max(input_partitions, keyed_partitions) if names.keyed else input_partitions
     topics = {
         names.dead_letters: (input_partitions, passing),
         names.facts: (1, {**kept, "segment.bytes": "67108864"}),
-        names.journal: (input_partitions + 1, {**kept, "segment.bytes": "67108864"}),
+        names.journal: (1 + tasks, {**kept, "segment.bytes": "67108864"}),
         names.days: (1, latest),
         names.alerts: (1, latest),
     }
+    if names.keyed:
+        largest = str(max(most_input_bytes, DEFAULT_MOST_BYTES) + ROOM_FOR_HEADERS)
+        as_they_were = {"message.timestamp.type": "CreateTime", **_ANY_TIME, "max.message.bytes": largest}
+        topics[names.keyed] = (input_partitions, {**kept, "segment.bytes": "67108864", **as_they_were})
     if names.valid:
         topics[names.valid] = (input_partitions, passing)
     return topics
@@ -92,22 +112,13 @@ def create_missing(
     Raises Fatal with a sentence when it may not, or when a topic that must have one partition has more.
     """
     own = needed(names, roles)
-    topics = {
-        name: made
-        for name, made in wanted(names, known[names.input], most_message_bytes(admin, names.input)).items()
-        if name in own
-    }
+    most = most_message_bytes(admin, names.input)
+    all_topics = wanted(names, known[names.input], most, known.get(names.keyed, 0))
+    topics = {name: made for name, made in all_topics.items() if name in own}
     created = []
     for name, (partitions, config) in topics.items():
         if name not in known:
-            new = NewTopic(name, partitions, replication_factor, config=config)
-            _done(
-                admin.create_topics(
-                    [new], operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS
-                )[name],
-                f"create the topic {name}",
-                f"create it by hand or grant CREATE on the topic {name}",
-            )
+            _create(admin, name, partitions, replication_factor, config)
             created.append(Created(name, partitions))
     for name in (names.facts, names.days, names.alerts):
         if known.get(name, 1) != 1:
@@ -124,6 +135,25 @@ def create_missing(
         )
         created.append(Created(names.journal, partitions))
     return created
+
+
+def _create(
+    admin: AdminClient, name: str, partitions: int, replication_factor: int, config: dict[str, str]
+) -> None:
+    new = NewTopic(name, partitions, replication_factor, config=config)
+    made = admin.create_topics([new], operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS)
+    try:
+        _done(
+            made[name],
+            f"create the topic {name}",
+            f"create it by hand or grant CREATE on the topic {name}",
+        )
+    except Fatal as error:
+        cause, without = error.__cause__, {key: it for key, it in config.items() if key not in _ANY_TIME}
+        unknown = isinstance(cause, KafkaException) and error_of(cause).code() == KafkaError.INVALID_CONFIG
+        if not unknown or without == config:
+            raise
+        _create(admin, name, partitions, replication_factor, without)
 
 
 def most_message_bytes(admin: AdminClient, topic: str) -> int:

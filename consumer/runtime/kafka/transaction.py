@@ -114,7 +114,10 @@ class TransactionalProducer:
 
     def _write(self, output: Output) -> None:
         partition = _ANY if output.partition is None else output.partition
-        self._produce(output.topic, output.value, output.key, partition=partition, headers=output.headers)
+        more = {} if output.timestamp_ms is None else {"timestamp": output.timestamp_ms}
+        self._produce(
+            output.topic, output.value, output.key, partition=partition, headers=output.headers, **more
+        )
 
     def _produce(self, topic: str, value: bytes | None, key: bytes | None = None, **more: Any) -> None:
         """Hands a record over; waits while the client's queue is full."""

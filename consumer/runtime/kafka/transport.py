@@ -83,7 +83,7 @@ class KafkaTransport:
         self._expected: dict[tuple[str, int], int] = {}
         self._polled = Polled()
         self._partitions_at = -PARTITIONS_EVERY_SECONDS
-        self._partitions = 0
+        self._partitions: dict[str, int] = {}
         self._closing = False
         self._admin = AdminClient(admin_config(options.user, options.log))
         self._producer = TransactionalProducer(
@@ -106,11 +106,25 @@ class KafkaTransport:
         )
 
     def input_partitions(self) -> int:
+        return self._partitions_of(self._options.names.input)
+
+    def keyed_partitions(self) -> int:
+        keyed = self._options.names.keyed
+        if keyed not in self._options.consumes:
+            return 0
+        partitions = self._partitions_of(keyed)
+        if not partitions:
+            raise Fenced(f"the topic {keyed} does not exist (any more)", outcome="lost")
+        return partitions
+
+    def _partitions_of(self, topic: str) -> int:
         now = time.monotonic()
         if now - self._partitions_at >= PARTITIONS_EVERY_SECONDS:
-            known = topics.existing(self._admin).get(self._options.names.input, 0)
-            self._partitions, self._partitions_at = max(self._partitions, known), now
-        return self._partitions
+            known = topics.existing(self._admin)
+            for name in (self._options.names.input, self._options.names.keyed):
+                self._partitions[name] = max(self._partitions.get(name, 0), known.get(name, 0))
+            self._partitions_at = now
+        return self._partitions[topic]
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -242,11 +256,10 @@ class KafkaTransport:
         config = journal_config(self._options.user, self._options.group, self._options.log)
         return journal.read(config, self._admin, self._options.names.journal, number)
 
-    def trim(self, journal: dict[int, int], facts: int | None) -> None:
-        names = self._options.names
-        cut = [TopicPartition(names.journal, number, offset) for number, offset in journal.items()]
-        if facts is not None:
-            cut.append(TopicPartition(names.facts, 0, facts))
+    def trim(self, journal: dict[int, int], consumed: dict[Partition, int]) -> None:
+        name = self._options.names.journal
+        cut = [TopicPartition(name, number, offset) for number, offset in journal.items()]
+        cut += [TopicPartition(*partition, offset) for partition, offset in consumed.items()]
         self._admin.delete_records(cut)
 
     # ── partitions come and go ──────────────────────────────────────────────────────────────────────────────────
@@ -312,7 +325,7 @@ class KafkaTransport:
 
     def _first_offset(self, where: TopicPartition) -> int:
         here = TopicPartition(where.topic, where.partition)
-        earliest = self._options.from_start or where.topic == self._options.names.facts
+        earliest = self._options.from_start or where.topic != self._options.names.input
         spec = OffsetSpec.earliest() if earliest else OffsetSpec.latest()
         futures = self._admin.list_offsets({here: spec}, isolation_level=IsolationLevel.READ_COMMITTED)
         try:
