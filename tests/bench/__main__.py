@@ -28,6 +28,7 @@ WORDS = {
     "transactions": "ceiling with one transaction per 10,000 records",
     "gate,watch": "**Sluice, exactly once: gate and watch**",
     "gate,watch,deliver": "Sluice, exactly once: gate, watch and deliver",
+    "unkeyed": "the same, the input not keyed (`[input] keyed = false`)",
     "core": "gate and watch in memory, no Kafka",
     "backfill": "`sluice backfill` of CSV, start included",
 }
@@ -74,10 +75,14 @@ class Bench:
         self._add("ceiling", self._ceiling(cluster, f"{prefix}-c", ""))
         cluster.create(f"{prefix}-out", 1)
         self._add("transactions", self._ceiling(cluster, f"{prefix}-t", f"{prefix}-out"))
-        for letter, roles in (("w", "gate,watch"), ("d", "gate,watch,deliver")):
-            names = Names(self._input, f"{prefix}-{letter}")
+        for name, roles in (
+            ("gate,watch", "gate,watch"),
+            ("gate,watch,deliver", "gate,watch,deliver"),
+            ("unkeyed", "gate,watch,deliver"),
+        ):
+            names = Names(self._input, f"{prefix}-{name[0]}{len(name)}", keyed=name != "unkeyed")
             folder = self._fresh(names.prefix)
-            self._add(roles, daemon.run(roles, cluster, names, roles, folder, right))
+            self._add(name, daemon.run(name, cluster, names, roles, folder, right))
         cluster.delete([f"{prefix}-out"])
 
     def _ceiling(self, cluster: Cluster, group: str, out: str) -> Run:

@@ -33,15 +33,17 @@ START = "import sys; from consumer.cli.main import main; sys.exit(main())"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The group and the topics of one daemon: its own, but for the input."""
+    """The group and the topics of one daemon: its own, but for the input; and whether it takes that for keyed."""
 
     input: str
     prefix: str
+    keyed: bool = True
 
     def own(self) -> dict[str, str]:
         """Its own topics by the names of their settings."""
         kinds = ("dead_letters", "facts", "journal", "days", "alerts")
-        return {kind: f"{self.prefix}-{kind}" for kind in kinds}
+        own = kinds if self.keyed else (*kinds, "keyed")
+        return {kind: f"{self.prefix}-{kind}" for kind in own}
 
     def settings(self, address: str) -> str:
         """The settings file: everything at its default but for names and addresses."""
@@ -49,6 +51,7 @@ class Names:
         return (
             f'group = "{self.prefix}"\n[kafka]\n"bootstrap.servers" = "{address}"\n'
             f'[topics]\ninput = "{self.input}"\n{topics}[metrics]\nport = 0\n'
+            f"[input]\nkeyed = {str(self.keyed).lower()}\n"
         )
 
 
@@ -120,7 +123,11 @@ def _drained(daemon: Daemon, cluster: Cluster) -> dict[tuple[str, int], int]:
     """Waits until everything is committed and merged; the offsets that this needed."""
     wanted = cluster.ends(daemon.names.input)
     wait_until(lambda: _reaches(daemon.look(), wanted), LONGEST_SECONDS, "the input is committed to its end")
-    facts = daemon.names.own()["facts"]
+    own = daemon.names.own()
+    if "keyed" in own:
+        wanted |= {where: end - 1 for where, end in cluster.ends(own["keyed"]).items()}
+        wait_until(lambda: _reaches(daemon.look(), wanted), LONGEST_SECONDS, "what was keyed is judged")
+    facts = own["facts"]
     wanted[facts, 0] = cluster.after_last_record(facts)
     wait_until(lambda: _reaches(daemon.look(), wanted), LONGEST_SECONDS, "all facts are merged")
     return wanted

@@ -92,7 +92,9 @@ def desk(broker, topic_prefix, tmp_path):
         yield desk
 
 
-def test_list_show_try_put_back_and_never_twice(desk):
+@pytest.mark.parametrize("keyed", [True, False])
+def test_list_show_try_put_back_and_never_twice(desk, keyed):
+    desk.sections["input"] = {"keyed": keyed}
     create_topic(desk.servers, desk.input, partitions=2)
     send(desk.servers, desk.input, [*WARM_UP, *BAD])
     process = desk.start()

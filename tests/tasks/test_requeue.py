@@ -16,11 +16,13 @@ from consumer.core.repairs import Cast, Drop, Rename, Repair, SetTo
 from consumer.core.requeue import MARK, Again, again
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from consumer.tasks.gate import GateTask
+from consumer.tasks.keyer import KeyerOptions
 from consumer.tasks.pipeline import Pipeline
-from consumer.tasks.requeue import Candidate, Refused, judge, on_record, prepare
+from consumer.tasks.requeue import Candidate, Keying, Refused, judge, on_record, prepare
 from consumer.tasks.task import Moment
 from tests.day_numbers import told
 from tests.shop_contract import CONTRACT, gate_options, watch_options
+from tests.unkeyed_pipeline import UnkeyedPipeline
 
 if TYPE_CHECKING:
     from detectors.alerts import Alert
@@ -44,8 +46,11 @@ def checkout(at: str = "12:01:00", client: str = "ann", **data: Any) -> bytes:
 class Shop:
     """A gate and a watch, the input of one partition, and the dead letters."""
 
+    kind: type[Pipeline] = Pipeline
+    keying: Keying | None = None
+
     def __init__(self, valid_topic: str = "") -> None:
-        self.pipeline = Pipeline(gate_options(valid_topic=valid_topic), watch_options())
+        self.pipeline = self.kind(gate_options(valid_topic=valid_topic), watch_options())
         self.offset = 0
         self.now_ms = NOON + 5 * MINUTE_MS
         self.letters: list[Letter] = []
@@ -84,7 +89,8 @@ class Shop:
         """Puts a dead letter back; the dead letters that it leads to. What was foretold comes true."""
         candidate = prepare(letter, repairs, CONTRACT, "events")
         assert isinstance(candidate, Candidate), candidate
-        (foretold,) = judge({0: self.pipeline.gates[0]}, [candidate], self.now_ms + ms_later, "events.dlq")
+        gates, now_ms = {0: self.pipeline.gates[0]}, self.now_ms + ms_later
+        (foretold,) = judge(gates, [candidate], now_ms, "events.dlq", keying=self.keying)
         again_dead = self.take([candidate.output], ms_later)
         assert [it.reason for it in again_dead] == ([foretold.reason] if foretold.reason else [])
         return again_dead
@@ -102,9 +108,16 @@ class Shop:
         ]
 
 
-@pytest.fixture
-def shop() -> Shop:
-    shop = Shop()
+class UnkeyedShop(Shop):
+    """The same with an input that is not keyed."""
+
+    kind = UnkeyedPipeline
+    keying = Keying(KeyerOptions(CONTRACT), 1)
+
+
+@pytest.fixture(params=[Shop, UnkeyedShop])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    shop: Shop = request.param()
     shop.read(*(event("11:59:00", f"client {n}") for n in range(9)))
     return shop
 
@@ -343,7 +356,7 @@ def test_judging_changes_nothing(shop):
     candidates = [prepare(letter, [], CONTRACT, "events") for letter in letters]
     gate = shop.pipeline.gates[0]
     before = (dict(gate.sessions), gate.state, gate.next_offset)
-    verdicts = judge({0: gate}, candidates, NOON, "events.dlq")
+    verdicts = judge({0: gate}, candidates, NOON, "events.dlq", keying=shop.keying)
     assert [it.reason for it in verdicts] == ["timestamp_invalid", "purchase_revenue"]
     assert (dict(gate.sessions), gate.state, gate.next_offset) == before
 
