@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.core.contract import Contract, Field, JsonType, Role
-from consumer.core.identifier import MOST_NAME, shortened, told
+from consumer.core.identifier import MOST_ID, MOST_NAME, shortened, told
 from consumer.core.rejection import Reason, Rejection
 
 if TYPE_CHECKING:
@@ -207,9 +207,11 @@ class Shapes:
 def client_of(event: dict[str, Any], shape: Shape) -> str | None:
     """The client that an event of this shape names, as state is kept by it; None if it names none. The gate's hot path
     has it once more, written out: a test holds them together."""
-    named = (event[key] for key in shape.identity)
-    client = next((text for text in named if text and not text.isspace()), None)
-    return None if client is None else shortened(client)
+    for key in shape.identity:
+        client: str = event[key]
+        if client and not client.isspace():
+            return client if len(client) <= MOST_ID else shortened(client)
+    return None
 
 
 def known_names(fields: tuple[Field, ...]) -> frozenset[str]:

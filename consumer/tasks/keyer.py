@@ -100,11 +100,13 @@ class KeyerTask:
 
     def client(self, value: bytes | None) -> str | None:
         """The client that a record's value names, as the gate will have it; None where it cannot be read or names none."""
+        if value is None or len(value) > MOST_EVENT_BYTES:
+            return None
         try:
             event = decode_fast(value)
         except DECODE_ERRORS:
             event = decode(value)
-        if type(event) is not dict or len(value or b"") > MOST_EVENT_BYTES:
+        if type(event) is not dict:
             return None
         shape = self._shapes.by_signature.get((*event, *map(type, event.values())))
         return client_of(event, self._shapes.learn(event) if shape is None else shape)

@@ -25,6 +25,10 @@ WRITE_TIMEOUT_MS = 7_000
 it by itself and fences the producer, and all state would have to be restored."""
 
 
+METADATA_MS = 5_000
+"""A member whose broker had not heard yet of a topic that was just created goes without it until it asks again: five
+minutes by the client's default. So are partitions found that a topic gets later."""
+
 REBALANCE_TIMEOUT_MS = 120_000
 """How long a rebalance waits for members that neither join nor die. The client's default is five minutes, in which
 nobody works; nothing that the loop does between two polls takes two."""
@@ -38,6 +42,7 @@ def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) ->
         "session.timeout.ms": SESSION_TIMEOUT_MS,
         "max.poll.interval.ms": longest,  # the client refuses less than the session's
         "heartbeat.interval.ms": 1_000,
+        "topic.metadata.refresh.interval.ms": METADATA_MS,
         "fetch.queue.backoff.ms": 5,  # the default of 1000 stalls a fast reader
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": 131_072,

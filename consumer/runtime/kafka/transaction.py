@@ -60,6 +60,8 @@ _PERMANENT = {
 _FENCED = {_E._FENCED, _E.INVALID_PRODUCER_EPOCH, _E.PRODUCER_FENCED, _E.INVALID_TXN_STATE}  # noqa: SLF001
 _TIMED_OUT = _E._TIMED_OUT  # noqa: SLF001
 _STATE = _E._STATE  # noqa: SLF001
+_NOW = 0
+"""Lets the client date the record."""
 _ANY = -1
 """Lets the partitioner choose by key."""
 
@@ -113,11 +115,19 @@ class TransactionalProducer:
         return marks
 
     def _write(self, output: Output) -> None:
-        partition = _ANY if output.partition is None else output.partition
-        more = {} if output.timestamp_ms is None else {"timestamp": output.timestamp_ms}
-        self._produce(
-            output.topic, output.value, output.key, partition=partition, headers=output.headers, **more
-        )
+        topic, value, key, headers, number, timestamp_ms = output
+        partition, timestamp = _ANY if number is None else number, timestamp_ms or _NOW
+        try:
+            self._producer.produce(
+                topic,
+                value,
+                key,
+                partition=partition,
+                headers=headers,  # type: ignore[arg-type]  # lists are invariant
+                timestamp=timestamp,
+            )
+        except BufferError:
+            self._produce(topic, value, key, partition=partition, headers=headers, timestamp=timestamp)
 
     def _produce(self, topic: str, value: bytes | None, key: bytes | None = None, **more: Any) -> None:
         """Hands a record over; waits while the client's queue is full."""
