@@ -30,7 +30,7 @@ REMEDIES: dict[str, str] = {
     "idempotence. Only purchases are counted once.",
     "unparseable_events": "Look at the rejected events in the dead-letter topic, and at whatever writes them.",
     "timestamp_errors": "Look at the clock and the time format of whatever sends these events.",
-    "input_not_keyed": "Let the producer use the client id as the record's key: sessions are miscounted until then.",
+    "input_not_keyed": "Let the producer use the client id as the record's key, or start anew with [input] keyed = false: sessions are miscounted until then.",
     "volume_silence": "See whether the site is up, its tag loads and the producers write to the input topic.",
     "purchase_silence": "Buy something on the site: see whether the checkout works and reports its purchase.",
     "volume_drop": "See whether a page, a country or a device type stopped sending events.",

@@ -81,15 +81,17 @@ def test_the_days_are_those_of_the_same_events_keyed(unkeyed, tmp_path):
         keyed.stop()
 
 
-def test_a_group_whose_setting_is_changed_ends_with_a_sentence_before_it_counts_anything(unkeyed):
+@pytest.mark.parametrize("before", [True, False])
+def test_a_group_whose_setting_is_changed_ends_with_a_sentence_before_it_counts_anything(unkeyed, before):
+    unkeyed.sections["input"] = {"keyed": before}
     spread(unkeyed, troubled_shop(31, sessions_per_day=20))
     unkeyed.start()
     unkeyed.wait_until_caught_up()
     unkeyed.stop()
-    before = unkeyed.committed()
-    unkeyed.sections["input"] = {"keyed": True}
+    committed = unkeyed.committed()
+    unkeyed.sections["input"] = {"keyed": not before}
     process = unkeyed.start()
     assert process.exit_code() == ExitCode.NOT_POSSIBLE, process.told()
     assert "[input] keyed was changed" in process.said("stopped")[0]["reason"]
-    unkeyed.sections["input"] = {"keyed": False}
-    assert unkeyed.committed() == before
+    unkeyed.sections["input"] = {"keyed": before}
+    assert unkeyed.committed() == committed
