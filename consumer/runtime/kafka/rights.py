@@ -43,6 +43,7 @@ NEEDS: Mapping[str, Mapping[str, Operations]] = {
     },
     "watch": {
         "input": (_DESCRIBE,),
+        "keyed": (_DESCRIBE,),
         "facts": (_READ, _DELETE),
         "journal": (_READ, _WRITE, _DELETE),
         "days": (_WRITE,),
@@ -51,7 +52,7 @@ NEEDS: Mapping[str, Mapping[str, Operations]] = {
     "deliver": {"days": (_READ,), "alerts": (_READ,)},
 }
 """By role and topic (as [topics] calls it). DELETE is for `delete_records`: the journal, the facts
-and the keyed topic are trimmed."""
+and the keyed topic are trimmed. Whoever leads the group deals out the partitions of all, so it must see them."""
 
 _IMPLY_DESCRIBE = frozenset({_READ, _WRITE, _DELETE, AclOperation.ALTER})
 

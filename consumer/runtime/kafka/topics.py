@@ -30,6 +30,9 @@ ROOM_FOR_HEADERS = 65_536
 """How much larger than the input's a dead letter or a passed event may be."""
 
 
+_TO_SEE = (AclOperation.DESCRIBE,)
+
+
 class Names(NamedTuple):
     """The topics' names; `valid` empty = passed events are not written, `keyed` empty = the input itself is keyed."""
 
@@ -114,7 +117,7 @@ def create_missing(
     own = needed(names, roles)
     most = most_message_bytes(admin, names.input)
     all_topics = wanted(names, known[names.input], most, known.get(names.keyed, 0))
-    topics = {name: made for name, made in all_topics.items() if name in own}
+    topics = {name: made for name, made in all_topics.items() if own.get(name, _TO_SEE) != _TO_SEE}
     created = []
     for name, (partitions, config) in topics.items():
         if name not in known:
