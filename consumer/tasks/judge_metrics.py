@@ -22,7 +22,7 @@ from detectors.verdict import Check, Normal
 from detectors.watched import PACED, WATCHED, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from consumer.core.daybook import Day
     from consumer.tasks.judge_state import JudgeClock, JudgeOptions, OpenDay
@@ -165,7 +165,7 @@ class MetricJudge:
     # -- the whole day -------------------------------------------------------------------------------------------
 
     def close(
-        self, day: str, sums: Day, open_day: OpenDay, closes_minute: int, unmeasurable: Collection[str]
+        self, day: str, sums: Day, open_day: OpenDay, closes_minute: int, unmeasurable: Mapping[str, str]
     ) -> tuple[list[Finding], list[Check], dict[str, Normal]]:
         """What a whole day says of the metrics, why it is quiet where it is, and what was normal; then the day is
         learned."""
@@ -182,7 +182,7 @@ class MetricJudge:
             finding = self._end_of_day(watched, answer, life, day, closes_minute, judgement.since)
             if finding is not None:
                 found.append(finding)
-            checks.append(_check(watched, answer))
+            checks.append(_check(watched, answer, unmeasurable.get(watched.metric, "")))
         self._learn(day, sums, open_day, touched)
         answers = [judgement.answer for judgement in judged]
         return found, checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
@@ -321,9 +321,11 @@ def _finding(
     )  # fmt: skip
 
 
-def _check(watched: Watched, answer: Answer) -> Check:
-    """Why a whole day was quiet about a metric, or not, with the numbers."""
-    words = str(answer.reason)
+def _check(watched: Watched, answer: Answer, gone: str) -> Check:
+    """Why a whole day was quiet about a metric, or not, with the numbers. `gone`: why it could not be measured."""
+    words = (
+        f"{answer.reason}: {gone}" if gone and answer.reason is Reason.UNMEASURABLE else str(answer.reason)
+    )
     if answer.robust_z is not None:
         words += f": {answer.value:.6g} beside {answer.baseline_median:.6g}, z {answer.robust_z:.2f}"
     return Check(watched.rule, "at_risk" if answer.fired else "pass", words)

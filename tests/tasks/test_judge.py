@@ -81,3 +81,29 @@ def test_days_after_an_incident_that_ended_with_a_day_are_not_at_risk() -> None:
     later = [status for day, status in statuses.items() if day > alert.resolved_at[:10]]
     assert later == ["pass"] * len(later)
     assert later
+
+
+def test_an_input_that_ends_in_the_middle_of_its_last_day_says_nothing_of_that_days_whole() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    sessions(watch, 8, 0, 120, 3)
+    watch.end()
+    cut = watch.receipts["2025-03-07"]
+    assert (cut.status, [alert.kind for alert in watch.alerts.values()]) == ("pass", [])
+    assert "unmeasurable: the input ends at 2025-03-07 01:56 UTC" in {
+        check.reason for check in cut.checks if check.rule == "sessions_anomaly"
+    }
+
+
+def test_a_last_day_that_lasted_nearly_to_its_end_is_judged_like_any_other() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    start = (MIDNIGHT + 8 * DAY_MS) // MINUTE_MS
+    few = {
+        start + m: MinuteFacts(events=4, sessions=2, names={"page_viewed": 4}) for m in range(0, 1200, STEP)
+    }
+    watch.tell_minutes((start + 1200 - STEP) * MINUTE_MS, few)
+    watch.end()
+    assert watch.receipts["2025-03-07"].status == "at_risk"
