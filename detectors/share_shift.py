@@ -42,6 +42,9 @@ week: it only becomes surer."""
 
 _NO_HIT_EXPECTED = 0.5
 
+_GROWING_MINUTES = 12 * 60
+"""A flood or a fault that grows is one incident; what moves the share further after that may be another."""
+
 
 class ShareState(msgspec.Struct):
     """All that `ShareShift` remembers; encodes and decodes with msgspec."""
@@ -185,6 +188,9 @@ class ShareShift:
             return of_window(reason, window)
         value, normal = turn.hits / turn.trials, turn.expected / turn.trials
         further = abs(value - normal) > abs(turn.before - normal) and options.counts(value, turn.before)
+        if further and row.minute - incident.opened < _GROWING_MINUTES:
+            now = window._replace(expected=turn.expected)
+            return of_window("open", now._replace(evidence=rules.against_normal(now)))
         return of_window("stepped_up" if further else "open", window)
 
     def _enter(self, minute: int) -> None:

@@ -54,6 +54,9 @@ class Compiled:
 STALE_MS = 10 * MINUTE_MS
 """An event further behind its stream is `stale`: far more than one is late on its way."""
 
+_DISORDER_MS = 2 * MINUTE_MS
+"""Events of one partition may come so far out of order."""
+
 
 @dataclass(slots=True)
 class Names:
@@ -174,8 +177,8 @@ class Batch:
                     clock.believe(client, at_ms, log_ms)
                     now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
             elif now_ms - at_ms > STALE_MS and back is None:
-                present = (clock.present_ms() or now_ms) // MINUTE_MS
-                stale[present] = stale.get(present, 0) + 1
+                came = (clock.arrived_ms(log_ms) or now_ms) // MINUTE_MS
+                stale[came] = stale.get(came, 0) + 1
 
             number = names.get(name)
             if number is None:
@@ -216,7 +219,7 @@ class Batch:
                     lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                     changed[client] = (known[0], at_ms, known[2], lag)
                 else:
-                    self._place(client, known, at_ms, event, shape, comes_again=back is not None)
+                    self._place(client, known, at_ms, log_ms, event, shape, comes_again=back is not None)
 
             if name == purchase_event and self._purchase(record, event, shape, at_ms):
                 continue
@@ -265,6 +268,7 @@ class Batch:
         client: str,
         known: Sessions,
         at_ms: int,
+        log_ms: int,
         event: dict[str, Any],
         shape: Shape,
         *,
@@ -279,7 +283,7 @@ class Batch:
 
         minute = at_ms // MINUTE_MS
         if not comes_again and lived_through(known, at_ms):
-            self._facts.minute(minute).repeated += 1
+            self._facts.minute(self._came_at(at_ms, log_ms)).repeated += 1
         placed, deltas = place(known, at_ms, self.clock.now_ms, self._options.sessions, is_direct)
         self.changed[client] = placed
         if len(deltas) == 1:
@@ -291,6 +295,11 @@ class Batch:
             facts.sessions += sessions
             facts.direct += direct
             self.tally.sessions_opened += sessions
+
+    def _came_at(self, at_ms: int, log_ms: int) -> int:
+        """The minute at which an event of a time that is over came, but for the little that events overtake each other."""
+        came_ms = self.clock.arrived_ms(log_ms) or at_ms
+        return (came_ms if came_ms - at_ms > _DISORDER_MS else at_ms) // MINUTE_MS
 
     def _purchase(self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int) -> bool:
         """Tells the purchase; whether it was invalid and its record a dead letter."""

@@ -129,5 +129,16 @@ def test_a_tenth_robots_is_a_note_and_a_flood_is_an_alert_with_an_end() -> None:
     assert words.index("resolved") == len(words) - 1 <= 2
 
 
+def test_a_crawler_of_half_an_hour_is_no_flood_however_fast_it_is() -> None:
+    quiet = [(0, 2)] * 3 * 1440
+    assert ("opened", "P1_HIGH") not in robots([*quiet, *[(10, 12)] * 35, *quiet])
+
+
+def test_robots_that_go_on_are_a_flood_within_the_hour_though_a_crawler_comes_faster_every_night() -> None:
+    night = [(0, 2)] * 1410 + [(10, 12)] * 30
+    found = robots([*night * 4, *[(0, 2)] * 600, *[(3, 5)] * 60])
+    assert ("opened", "P1_HIGH") in found
+
+
 def test_a_site_that_always_has_many_robots_is_not_flooded_by_them() -> None:
     assert ("opened", "P1_HIGH") not in robots([(2, 3)] * 5 * 1440)
