@@ -80,8 +80,10 @@ class ShareShift:
     def score_one(self, minute: int, hits: int, trials: int) -> ShareVerdict:
         """What is to be said of a minute; changes nothing. Minutes come in order (an earlier one counts as the last
         one again), and may be left out; hits beyond the trials are cut."""
-        state, (hits, trials) = self.state, _sane(hits, trials)
-        minute = max(minute, state.minute)
+        return self._score(max(minute, self.state.minute), *_sane(hits, trials))
+
+    def _score(self, minute: int, hits: int, trials: int) -> ShareVerdict:
+        state = self.state
         profile = state.profile
         if profile is None:
             return of_minute("insufficient_history", minute, hits, trials, None)
@@ -103,9 +105,8 @@ class ShareShift:
 
     def update(self, minute: int, hits: int, trials: int, *, trusted: bool = True) -> ShareVerdict:
         """Scores a minute, then learns it."""
-        verdict = self.score_one(minute, hits, trials)
-        hits, trials = _sane(hits, trials)
-        minute = max(minute, self.state.minute)
+        minute, (hits, trials) = max(minute, self.state.minute), _sane(hits, trials)
+        verdict = self._score(minute, hits, trials)
         self._enter(minute)
         if trials:
             self._take(minute, hits, trials, trusted=trusted)
@@ -123,6 +124,7 @@ class ShareShift:
 
     def pass_over(self, minute: int, trials: int) -> None:
         """Takes trials without a hit in that waited up to this minute."""
+        minute = max(minute, self.state.minute)
         self._enter(minute)
         self._take(minute, 0, trials, trusted=True)
 
@@ -204,12 +206,18 @@ class ShareShift:
             dispersion.end_hour(state.profile.noise)
             if state.hour // 24 != before // 24:
                 dispersion.end_day(state.profile.noise)
-        young = state.hour < state.history.oldest(state.hour) + _YOUNG_HOURS
-        every = _YOUNG_REFRESH_HOURS if young else _REFRESH_HOURS
-        if not young and not any(hits for hits, _ in state.history.cells.values()):
-            every = _WITHOUT_HITS_REFRESH_HOURS
-        if state.hour // every != before // every:
+        if self._is_due(before):
             self._refresh()
+
+    def _is_due(self, before: int) -> bool:
+        """Whether the profile is to be computed anew, which was last asked at the hour `before`."""
+        now, history = self.state.hour, self.state.history
+        if now < history.oldest(now) + _YOUNG_HOURS:
+            return now // _YOUNG_REFRESH_HOURS != before // _YOUNG_REFRESH_HOURS
+        if now // _REFRESH_HOURS == before // _REFRESH_HOURS:
+            return False
+        week, last = now // _WITHOUT_HITS_REFRESH_HOURS, before // _WITHOUT_HITS_REFRESH_HOURS
+        return week != last or any(hits for hits, _ in history.cells.values())
 
     def _refresh(self) -> None:
         """Learns anew what is normal, from hours before any window that is tested."""
@@ -241,7 +249,7 @@ class ShareShift:
             state.incident.add(Row(minute, hits, trials, trials * level.share))
             add_to(state.aside, state.hour, hits, trials)
         elif trusted and state.hour > state.unlearned_until:
-            state.history.add(state.hour, hits, trials)
+            add_to(state.history.cells, state.hour, hits, trials)
             if level is not None:
                 variance = trials * max(level.share * (1 - level.share), LEAST_VARIANCE)
                 state.history.dispersion.see(hits - trials * level.share, variance)
@@ -250,6 +258,8 @@ class ShareShift:
         """Lets follow what follows from an answer."""
         state, incident = self.state, self.state.incident
         match verdict.reason:
+            case "within_band" | "insufficient_history":
+                pass
             case "shifted":
                 self._open(verdict, minute)
             case "extra_traffic":
@@ -296,5 +306,7 @@ class ShareShift:
 
 
 def _sane(hits: int, trials: int) -> tuple[int, int]:
+    if 0 <= hits <= trials:
+        return hits, trials
     trials = max(trials, 0)
     return min(max(hits, 0), trials), trials
