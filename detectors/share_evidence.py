@@ -11,7 +11,6 @@ CUSUM (1954).
 from __future__ import annotations
 
 from math import log
-from typing import NamedTuple
 
 import msgspec
 
@@ -62,7 +61,7 @@ def against(
     return evidence(hits / dispersion, trials / dispersion, worth * share, worth)
 
 
-class Point(NamedTuple):
+class Point(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where the counts stood after a minute: `excess` is hits less those expected, `variance` what chance allows."""
 
     minute: int
@@ -112,13 +111,12 @@ def _keep(hull: list[Point], point: Point, sign: float) -> None:
     excess, variance = sign * point.excess, point.variance
     while hull and excess <= sign * hull[-1].excess:
         hull.pop()
-    while len(hull) > 1 and _bends_back(hull[-2], hull[-1], excess, variance, sign):
+    while len(hull) > 1:
+        one, two = hull[-2], hull[-1]
+        rise = (two.excess - one.excess) * sign * (variance - two.variance)
+        if (excess - sign * two.excess) * (two.variance - one.variance) > rise:
+            break
         hull.pop()
     hull.append(point)
     if len(hull) > _MOST_POINTS:
         del hull[0]
-
-
-def _bends_back(one: Point, two: Point, excess: float, variance: float, sign: float) -> bool:
-    rise = (two.excess - one.excess) * sign * (variance - two.variance)
-    return (excess - sign * two.excess) * (two.variance - one.variance) <= rise

@@ -49,7 +49,9 @@ def loudest(
     for side, sign in ((walk.low, 1.0), (walk.high, -1.0))[: 1 + falls]:
         for start in side:
             more, chance = (excess - start.excess) * sign, variance - start.variance
-            if more > 0 and more * more >= least * chance * (dispersion + unsure * chance):
+            if more <= 0:
+                break  # every corner lies further that way than the one before
+            if more * more >= least * chance * (dispersion + unsure * chance):
                 window = _between(start, end, level, dispersion)
                 if window.evidence >= (least if best is None else best.evidence):
                     best = window
