@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from operator import itemgetter
 
 import msgspec
 
@@ -22,6 +23,10 @@ class History(msgspec.Struct):
     def oldest(self, otherwise: int) -> int:
         """The first hour that is known."""
         return next(iter(self.cells), otherwise)
+
+    def has_hits(self) -> bool:
+        """Whether there was a hit in any hour."""
+        return any(map(itemgetter(0), self.cells.values()))
 
     def profile(self, hour: int, lag: int, cluster: float) -> Profile:
         """The profile at this hour, from the hours at least `lag` before it; forgets what is too old."""

@@ -138,11 +138,12 @@ def _tables(
     hours: list[list[tuple[int, int, int]]], volumes: list[list[int]], noise: Noise
 ) -> tuple[_Table, _Table]:
     """Sums over hours that are given by slot, each as age in days, hits and trials (`volumes`: those alone): with the
-    weights of a long and of a short memory. Few trials are never too strange."""
+    weights of a long and of a short memory. An hour of at most `VISIT` trials is never too strange."""
     long, recent = _Table(), _Table()
-    shares = [[hits / trials for _, hits, trials in of_slot if trials] for of_slot in hours]
+    large = [max(sizes, default=0) > VISIT for sizes in volumes]
+    shares = [[k / n for _, k, n in of_slot if n] for of_slot in hours] if any(large) else []
     for slot, of_slot in enumerate(hours):
-        middle = _middle(shares, slot) if max(volumes[slot], default=0) > VISIT else 0.0
+        middle = _middle(shares, slot) if large[slot] else 0.0
         long_hits = long_trials = recent_hits = recent_trials = 0.0
         for age, hits, trials in of_slot:
             kept = hits if abs(hits - trials * middle) <= VISIT else _cut(hits, trials, middle, noise)
@@ -192,13 +193,12 @@ def _cut(hits: int, trials: int, share: float, noise: Noise) -> float:
 def _middle(by_slot: list[list[float]], slot: int) -> float:
     """The median share of an hour of the day: of its kind of days, with the hours beside it, of all days, as it takes
     to have enough."""
-    kind = slot - slot % 24
-    near = [(slot + step) % 24 for step in (-1, 0, 1)]
     seen = by_slot[slot]
     if len(seen) < _ENOUGH:
+        kind, near = slot - slot % 24, [(slot + step) % 24 for step in (-1, 0, 1)]
         seen = [share for hod in near for share in by_slot[kind + hod]]
-    if len(seen) < _ENOUGH:
-        seen = [share for hod in near for share in by_slot[hod] + by_slot[hod + 24]]
+        if len(seen) < _ENOUGH:
+            seen = [share for hod in near for share in by_slot[hod] + by_slot[hod + 24]]
     return median(seen) if seen else 0.0
 
 

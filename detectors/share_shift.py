@@ -21,10 +21,10 @@ from math import log
 
 import msgspec
 
-from detectors.share_evidence import LEAST_VARIANCE, Walk
+from detectors.share_evidence import Walk, variance_of
 from detectors.share_history import Counts, History, add_to
 from detectors.share_incident import Incident, Row, Rules, follow
-from detectors.share_profile import Level, Profile, logit_of, slot_of
+from detectors.share_profile import Profile, logit_of, slot_of
 from detectors.share_traffic import Traffic
 from detectors.share_verdict import Reason, ShareOptions, ShareVerdict, of_minute, of_window
 from detectors.share_window import Window, loudest
@@ -110,7 +110,8 @@ class ShareShift:
         self._enter(minute)
         if trials:
             self._take(minute, hits, trials, trusted=trusted)
-        self._follow_up(verdict, minute)
+        if verdict.reason != "within_band":
+            self._follow_up(verdict, minute)
         return verdict
 
     def may_wait(self, minute: int, trials: int) -> bool:
@@ -217,7 +218,7 @@ class ShareShift:
         if now // _REFRESH_HOURS == before // _REFRESH_HOURS:
             return False
         week, last = now // _WITHOUT_HITS_REFRESH_HOURS, before // _WITHOUT_HITS_REFRESH_HOURS
-        return week != last or any(hits for hits, _ in history.cells.values())
+        return week != last or history.has_hits()
 
     def _refresh(self) -> None:
         """Learns anew what is normal, from hours before any window that is tested."""
@@ -241,25 +242,22 @@ class ShareShift:
     def _take(self, minute: int, hits: int, trials: int, *, trusted: bool) -> None:
         state = self.state
         state.traffic.add(minute, hits, trials)
-        level: Level | None = None
+        share: float | None = None
         if state.profile is not None:
-            level = state.profile.levels[slot_of(state.hour)]
-            state.walk.step(minute, hits, trials, level.share)
-        if state.incident is not None and level is not None:
-            state.incident.add(Row(minute, hits, trials, trials * level.share))
+            share = state.profile.levels[slot_of(state.hour)].share
+            state.walk.step(minute, hits, trials, share)
+        if state.incident is not None and share is not None:
+            state.incident.add(Row(minute, hits, trials, trials * share))
             add_to(state.aside, state.hour, hits, trials)
         elif trusted and state.hour > state.unlearned_until:
             add_to(state.history.cells, state.hour, hits, trials)
-            if level is not None:
-                variance = trials * max(level.share * (1 - level.share), LEAST_VARIANCE)
-                state.history.dispersion.see(hits - trials * level.share, variance)
+            if share is not None:
+                state.history.dispersion.see(hits - trials * share, trials * variance_of(share))
 
     def _follow_up(self, verdict: ShareVerdict, minute: int) -> None:
         """Lets follow what follows from an answer."""
         state, incident = self.state, self.state.incident
         match verdict.reason:
-            case "within_band" | "insufficient_history":
-                pass
             case "shifted":
                 self._open(verdict, minute)
             case "extra_traffic":

@@ -118,7 +118,9 @@ class ShareJudge:
             if trials > 0:
                 shift = self._shifts.get(key) or self._shift(share)
                 verdict = _update(shift, key, waits, end_minute - 1, slot.hits.get(key, 0), trials)
-                finding = None if verdict is None else _finding(share, verdict, first_minute, end_minute, day)
+                if verdict is None or verdict.reason == "within_band":
+                    continue
+                finding = _finding(share, verdict, first_minute, end_minute, day)
                 if finding is not None:
                     found.append(finding)
         return found
