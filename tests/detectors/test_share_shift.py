@@ -175,6 +175,7 @@ def test_no_input_raises_or_leads_to_a_number_that_is_none(
         numbers = (verdict.value or 0.0, verdict.baseline or 0.0, verdict.z, verdict.expected)
         assert all(isfinite(number) for number in numbers)
         assert 0 <= verdict.hits <= verdict.trials
+        assert list(share.state.history.cells) == sorted(share.state.history.cells)
 
 
 def copied(share: ShareShift) -> ShareShift:
