@@ -14,7 +14,7 @@ import msgspec
 
 from consumer.core.timestamps import MINUTE_MS
 from consumer.tasks.judge_contract import field_minute
-from consumer.tasks.judge_metrics import ALL, BY_SHARE, MetricJudge, touched_by
+from consumer.tasks.judge_metrics import ALL, BY_SHARE, NEVER, MetricJudge, touched_by
 from consumer.tasks.judge_shares import ShareJudge, Slot
 from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
 from detectors.alerts import Severity
@@ -162,14 +162,14 @@ class Judge:
         that is no later."""
         clock, options = self.clock, self._options
         dues = (
-            None if clock.slot < 0 else self._slot_end(clock.slot),
-            None if clock.stepped < 0 else clock.stepped,
+            NEVER if clock.slot < 0 else self._slot_end(clock.slot),
+            NEVER if clock.stepped < 0 else clock.stepped,
             self._metrics.silence_due(options.event_silence, clock.event, until),
             self._metrics.silence_due(options.purchase_silence, clock.purchase, until),
-            self._closes(clock.days[0]) if clock.days else None,
+            self._closes(clock.days[0]) if clock.days else NEVER,
         )
-        minute = min((due for due in dues if due is not None), default=None)
-        if minute is None:
+        minute = min(dues)
+        if minute == NEVER:
             return None
         acts = (
             self._end_slot,

@@ -39,6 +39,11 @@ _OF_SESSIONS = ("sessions", "conversion_rate", "direct_share")
 BY_SHARE = frozenset({"direct_share"})
 """Metrics whose day so far is judged as a share, slot by slot, with everything that two days hold."""
 
+SO_FAR = tuple(watched for watched in PACED if watched.metric not in BY_SHARE)
+
+NEVER = 1 << 62
+"""A minute that does not come."""
+
 TOUCHES: dict[str, tuple[str, ...]] = {
     "volume_silence": ALL,
     "volume_drop": ALL,
@@ -83,7 +88,7 @@ class _Tick(NamedTuple):
 
     key: tuple[bytes | None, int]
     last: int
-    due: int | None
+    due: int
     bound: int
 
 
@@ -96,6 +101,7 @@ class MetricJudge:
         self._clock = clock
         self._memo = memo
         self._memories: dict[str, bytes | None] = {}
+        self._silences: dict[str, Silence] = {}
 
     # -- the day so far ------------------------------------------------------------------------------------------
 
@@ -105,16 +111,16 @@ class MetricJudge:
         step = min(STEPS, (end_minute - start) // STEP_MINUTES)
         today, standing = self._today(day, start), self._standing()
         seen, found = Seen(open_day.course), []
-        for watched in PACED:
-            if watched.metric in standing or watched.metric in BY_SHARE:
+        for watched in SO_FAR:
+            if watched.metric in standing:
                 continue
             off = self._clock.off.get(watched.metric)
             if off is None and watched.metric in open_day.touched:
                 continue  # a known incident distorts the day: what it does to the metric is no second one
             if off is None:
-                answer = today.score_one(watched, seen, step)
-                if answer.fired and answer.severity is not None:
-                    found.append(self._goes_off(watched, answer, day, end_minute))
+                alert = today.alert(watched, seen, step)
+                if alert is not None and alert.severity is not None:
+                    found.append(self._goes_off(watched, alert, day, end_minute))
             else:
                 since = max(0, (off[2] - start) // STEP_MINUTES)
                 answer = today.recovery(watched, open_day.course, step, since)
@@ -147,11 +153,11 @@ class MetricJudge:
         return metric not in self._standing()
 
     def _today(self, day: str, start: int) -> Today:
-        key = (day, self._minds.packed("pace"), self._minds.packed("deviation"))
+        key = (day, self._memory_of("pace"), self._memory_of("deviation"))
         known = self._memo.get("today")
         if known is None or known[0] != key:
             pace = Pace(self._options.pace, self._options.limits, self._minds.of("pace", PaceState))
-            known = key, pace.begin(day_number(day), start, self._deviation().baseline)
+            known = key, pace.begin(day_number(day), start, self._deviation().baseline, SO_FAR)
             self._memo["today"] = known
         today: Today = known[1]
         return today
@@ -225,24 +231,28 @@ class MetricJudge:
             silence = self._silence(options.purchase_silence)
             silence.learn_one(number, open_day.course.hours("purchases"), None, open_day.purchase_gaps)
         self._memo.pop("ticks", None)
-        self._memories.clear()
+        self._forget_memories()
 
     def accept(self, metric: str, day: str) -> None:
         """A person takes the level since a day as normal."""
         self._clock.off.pop(metric, None)
         if metric in {watched.metric for watched in WATCHED}:
             self._deviation().accept(metric, day_number(day))
-            self._memo.pop("today", None)
+            self._forget_memories()
 
     # -- silence -------------------------------------------------------------------------------------------------
 
-    def silence_due(self, rules: SilenceRules, last: int, until: int) -> int | None:
-        """The minute at which the silence since `last` is told if nothing comes; None if it never is. If that is after
-        `until`, any minute between the two will do: a silence that began later is told later."""
+    def silence_due(self, rules: SilenceRules, last: int, until: int) -> int:
+        """The minute at which the silence since `last` is told if nothing comes. If that is after `until`, any minute
+        between the two will do: a silence that began later is told later."""
         if last < 0 or rules.rule in self._clock.silent:
-            return None
+            return NEVER
+        silence = self._known_silence(rules)
+        soonest = last + silence.soonest()
+        if soonest > until:
+            return soonest
         offset = self._offset(last)
-        key = (self._memory_of(rules), offset)
+        key = (self._memory_of(rules.rule), offset)
         ticks: dict[str, _Tick] = self._memo.setdefault("ticks", {})
         known = ticks.get(rules.rule)
         if (
@@ -251,9 +261,9 @@ class MetricJudge:
             or known.last > last
             or (known.last != last and known.bound <= until)
         ):
-            due = self._known_silence(rules).fires_at(last, offset)
+            due = silence.fires_at(last, offset)
             bound = last + rules.longest_days * 24 * 60 if due is None else due
-            known = ticks[rules.rule] = _Tick(key, last, due, bound)
+            known = ticks[rules.rule] = _Tick(key, last, NEVER if due is None else due, bound)
         return known.due if known.last == last else known.bound
 
     def falls_silent(self, rules: SilenceRules, last: int, minute: int, day: str) -> Finding:
@@ -278,19 +288,27 @@ class MetricJudge:
 
     def _known_silence(self, rules: SilenceRules) -> Silence:
         """To ask, not to teach: kept with the rate that it worked out for as long as its memory is the same."""
-        packed, kept = self._memory_of(rules), self._memo.setdefault("silences", {})
-        known = kept.get(rules.rule)
-        if known is None or known[0] != packed:
-            state = SilenceState() if packed is None else msgspec.msgpack.decode(packed, type=SilenceState)
-            known = kept[rules.rule] = packed, Silence(rules, state)
-        silence: Silence = known[1]
+        silence = self._silences.get(rules.rule)
+        if silence is None:
+            packed, kept = self._memory_of(rules.rule), self._memo.setdefault("silences", {})
+            known = kept.get(rules.rule)
+            if known is None or known[0] != packed:
+                state = (
+                    SilenceState() if packed is None else msgspec.msgpack.decode(packed, type=SilenceState)
+                )
+                known = kept[rules.rule] = packed, Silence(rules, state)
+            silence = self._silences[rules.rule] = known[1]
         return silence
 
-    def _memory_of(self, rules: SilenceRules) -> bytes | None:
-        """The memory as it lies in the table, looked up once a batch and after each day that was learned."""
-        if rules.rule not in self._memories:
-            self._memories[rules.rule] = self._minds.packed(rules.rule)
-        return self._memories[rules.rule]
+    def _memory_of(self, name: str) -> bytes | None:
+        """A memory as it lies in the table, looked up once a batch and each time it was taught."""
+        if name not in self._memories:
+            self._memories[name] = self._minds.packed(name)
+        return self._memories[name]
+
+    def _forget_memories(self) -> None:
+        self._memories.clear()
+        self._silences.clear()
 
     def _silence(self, rules: SilenceRules) -> Silence:
         return Silence(rules, self._minds.of(rules.rule, SilenceState))
