@@ -7,7 +7,6 @@ record ─▶ decode ─▶ timestamp, event name ─▶ identity ─▶ stream 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -58,18 +57,16 @@ _DISORDER_MS = 2 * MINUTE_MS
 """Events of one partition may come so far out of order."""
 
 
-@dataclass(slots=True)
-class Names:
-    """Event names of a batch by number; beyond 500 different ones the rest shares one."""
+MOST_NAMES = 500
 
-    numbers: dict[str, int] = field(default_factory=dict)
-    most: int = 500
 
-    def number(self, name: str) -> int:
-        """The number of a name seen for the first time in this batch."""
-        if len(self.numbers) >= self.most:
+class Names(dict[str, str]):
+    """Event names of a batch, each by itself; beyond 500 different ones the rest shares one."""
+
+    def __missing__(self, name: str) -> str:
+        if len(self) >= MOST_NAMES:
             name = REST
-        return self.numbers.setdefault(name, len(self.numbers))
+        return self.setdefault(name, name)
 
 
 class Batch:
@@ -84,7 +81,8 @@ class Batch:
         self.changed: dict[str, Sessions] = {}
         self.passed: list[Output] = []
         self.tally = Tally()
-        self._seen: dict[int, int] = {}
+        self._seen: dict[tuple[int, Shape, str], int] = {}
+        """Events by minute, shape and name."""
         self._anonymous: dict[int, int] = {}
         self._opened: dict[int, int] = {}
         self._direct: dict[int, int] = {}
@@ -105,14 +103,13 @@ class Batch:
         opened, directly, is_direct = self._opened, self._direct, compiled.attribution.is_direct
         robots, robotic, openers, stale = compiled.robots, self._robots, self._openers, self._stale
         told, note_kinds = self._notes.shapes, self._notes.kinds
-        names, voices, now_ms, ceiling_ms = self._names.numbers, clock.voices, clock.now_ms, clock.ceiling_ms
+        names, voices, now_ms, ceiling_ms = self._names, clock.voices, clock.now_ms, clock.ceiling_ms
         sessions, changed = self._sessions, self.changed
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
         mark = MARK[0]
         log_ms = NO_LOG
-        events = 0
         for record in records:
             value = record.value()
             try:
@@ -180,19 +177,15 @@ class Batch:
                 came = (clock.arrived_ms(log_ms) or now_ms) // MINUTE_MS
                 stale[came] = stale.get(came, 0) + 1
 
-            number = names.get(name)
-            if number is None:
-                number = self._names.number(name)
             minute = at_ms // MINUTE_MS
-            cell = (minute << 40) | (shape.id << 16) | number
+            cell = (minute, shape, names[name])
             count = seen.get(cell)
             if count is None:
                 seen[cell] = 1
-                if shape.unknown or shape.id not in told:
+                if shape.unknown or shape not in told:
                     note_kinds(event, shape, minute)
             else:
                 seen[cell] = count + 1
-            events += 1
 
             if client is None:
                 anonymous[minute] = anonymous.get(minute, 0) + 1
@@ -226,7 +219,7 @@ class Batch:
             if valid:
                 self._pass(record, minute)
         self.tally.records = len(records)
-        self.tally.events = events
+        self.tally.events = sum(seen.values())
         if records and log_ms != NO_LOG:
             self.log_ms = log_ms
 
@@ -343,13 +336,13 @@ class Batch:
 
     def facts(self) -> Facts:
         """Everything the batch learned, by minute; rejects without a time once there is one."""
-        facts, by_id, names = self._facts, self._compiled.shapes.by_id, [told(n) for n in self._names.numbers]
-        for cell, count in self._seen.items():
-            minute = facts.minute(cell >> 40)
+        facts, names = self._facts, {name: told(name) for name in self._names}
+        for (at, shape, its_name), count in self._seen.items():
+            minute = facts.minute(at)
             minute.events += count
-            name = names[cell & 0xFFFF]
+            name = names[its_name]
             minute.names[name] = minute.names.get(name, 0) + count
-            for which, noted in by_id[(cell >> 16) & 0xFFFFFF].notes:
+            for which, noted in shape.notes:
                 table = getattr(minute, which)
                 kept = noted if noted in table or len(table) < MOST_NOTED else REST
                 table[kept] = table.get(kept, 0) + count
