@@ -162,8 +162,8 @@ class Late:
 
     def recovery(self, since: int) -> Answer:
         """Whether a metric that went off at a step is back, beside its level from before: `within_band` if the last two
-        hours (four, eight, where two are too little to tell) are within 2 scales or half of what mattered; `fired` if
-        not; `below_min_abs` while less time has passed."""
+        hours (four, eight, where two are too little to tell) are within 2 scales or half of what mattered, and nearer to
+        normal than to the incident; `fired` if not; `below_min_abs` while less time has passed, or it goes on."""
         watched, rules = self._typical.watched, self._rules
         for hours in rules.back_hours:
             start = self._step - hours * HOUR
@@ -177,10 +177,19 @@ class Late:
             band = Band(window.m, 0.0, window.scale, self._typical.days, "hours")
             totals = self._seen.totals(start, self._step)
             answer = judge(watched, totals, band, limits, rules.back_z)
+            if answer.reason is Reason.WITHIN_BAND and self._goes_on(window, since):
+                continue
             return msgspec.structs.replace(
                 answer, severity=None, baseline_mad=None, since_minute=start * STEP_MINUTES
             )
         return Answer(watched.rule, watched.metric, Reason.BELOW_MIN_ABS)
+
+    def _goes_on(self, window: Window, since: int) -> bool:
+        """Whether a window is nearer to what the incident had made of the metric before it than to normal."""
+        before = self.window(since, window.start, since) if window.start > since else None
+        return before is not None and abs(window.x - window.m) > abs(
+            window.x - window.m * before.x / before.m
+        )
 
     def _starts(self) -> list[int]:
         """Where the windows begin that fit into the day so far and are due: the longer, the slower it changes, so four

@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from detectors.answer import Answer, Reason
-from detectors.line import Seen, Steps
+from detectors.line import HOUR, Seen, Steps
 from detectors.of_late import Late, LateRules, needed
 from detectors.so_far import SoFarRules, judge_so_far, may_fire
 from detectors.totals import STEP_MINUTES, Course, Part
 from detectors.typical import PartDays, Typical
-from detectors.watched import PACED, Watched, WatchLimits, size_of
+from detectors.watched import EVENTS, PACED, Watched, WatchLimits, size_of
 from detectors.weekdays import weekday
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from detectors.baseline import Baseline
+
+
+_ODD, _ODD_EVENTS = 0.35, 20
+"""By what share of the usual, and how many events, an hour is odd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,14 @@ class Today:
 
     def _late(self, typical: Typical, seen: Seen, step: int) -> Late:
         return Late(typical, seen, step, self._needed[typical.watched.metric], self._rules.late)
+
+    def is_odd(self, course: Course, step: int) -> bool:
+        """Whether the last hour brought so few or so many events that the day is worth a look between the hours."""
+        typical = self._typical.get(EVENTS.metric)
+        if typical is None or step < HOUR:
+            return False
+        came, usual = sum(course.events[step - HOUR : step]), typical.line.stretch(step - HOUR, step).part
+        return abs(came - usual) > max(_ODD * usual, _ODD_EVENTS)
 
     def recovery(self, watched: Watched, course: Course, step: int, since: int) -> Answer:
         """Whether a metric that went off at the step `since` is back: see `Late.recovery`."""

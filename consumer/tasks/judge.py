@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _BUSY_STEP_EVENTS = 100
 _QUIET_STEP_MINUTES = 60
-"""The day so far is looked at every ten minutes on a busy site, every hour on a quiet one."""
+"""The day so far is looked at every ten minutes on a busy site, every hour on a quiet one, but for odd hours."""
 
 _FIRST_LOOK_MINUTES = 60
 """The first hour tells little of a day, and the day before closes in it."""
@@ -289,7 +289,8 @@ class Judge:
             open_day.course.events[(since - start) // STEP_MINUTES : (minute - start) // STEP_MINUTES]
         )
         quiet = events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES
-        if quiet or minute - start < _FIRST_LOOK_MINUTES:
+        early = minute - start < _FIRST_LOOK_MINUTES
+        if early or (quiet and not self._metrics.is_odd(day, open_day, minute)):
             return self._judged(minute, day, [])
         clock.looked = minute
         return self._judged(minute, day, self._metrics.step(day, open_day, minute))

@@ -105,6 +105,12 @@ class MetricJudge:
 
     # -- the day so far ------------------------------------------------------------------------------------------
 
+    def is_odd(self, day: str, open_day: OpenDay, end_minute: int) -> bool:
+        """Whether the last hour was such that the day is worth a look now."""
+        start = self._start(day)
+        step = min(STEPS, (end_minute - start) // STEP_MINUTES)
+        return self._today(day, start).is_odd(open_day.course, step)
+
     def step(self, day: str, open_day: OpenDay, end_minute: int) -> list[Finding]:
         """What the day says up to this minute."""
         start = self._start(day)
