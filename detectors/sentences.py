@@ -102,10 +102,25 @@ def of_metric(watched: Watched, answer: Answer, day: str, *, so_far: bool) -> st
     change = "" if answer.relative_change is None else f" ({answer.relative_change:+.0%})"
     span_words = _span_words(answer, day, so_far=so_far)
     return (
-        f"{NAMES[watched.metric]} {'are' if watched.metric in ('events', 'sessions', 'purchases') else 'is'} {'above' if above else 'below'} "
+        f"{NAMES[watched.metric]} {_is(watched)} {'above' if above else 'below'} "
         f"normal {span_words}: {number(watched.kind, value)} where {number(watched.kind, normal)} is normal{change}. "
         f"{look}"
     )
+
+
+def of_metric_back(watched: Watched, answer: Answer, words: str) -> str:
+    """A watched metric that is as it was; `words` say when."""
+    value, normal = answer.value, answer.baseline_median
+    numbers = (
+        ""
+        if normal is None
+        else f": {number(watched.kind, value)}, where {number(watched.kind, normal)} is normal"
+    )
+    return f"{NAMES[watched.metric]} {_is(watched)} back to normal {words}{numbers}."
+
+
+def _is(watched: Watched) -> str:
+    return "are" if watched.metric in ("events", "sessions", "purchases") else "is"
 
 
 def _span_words(answer: Answer, day: str, *, so_far: bool) -> str:
@@ -125,6 +140,14 @@ def of_silence(what: str, since_minute: int, minutes: int, expected: float) -> s
         else "Try an order on the site: the checkout or its tracking may be down."
     )
     return f"No {what} came since {when(since_minute)}, for {span(minutes)}, where about {expected:.0f} were expected. {look}"
+
+
+def of_silence_over(what: str, since_minute: int, until_minute: int, expected: float) -> str:
+    """It came again."""
+    return (
+        f"No {what} came from {when(since_minute)} to {when(until_minute)}, for {span(until_minute - since_minute)}, where about "
+        f"{expected:.0f} were expected. This is over: {'they come' if what == 'event' else 'people buy'} again."
+    )
 
 
 def of_share(what: str, verdict: ShareVerdict, look: str) -> str:

@@ -15,7 +15,7 @@ from detectors.deviation import Deviation, DeviationState, Life
 from detectors.finding import Finding, Word
 from detectors.line import Seen
 from detectors.pace import Pace, PaceState, PastCourse
-from detectors.sentences import of_metric, of_silence
+from detectors.sentences import of_metric, of_metric_back, of_silence, of_silence_over, when
 from detectors.silence import Silence, SilenceRules, SilenceState
 from detectors.totals import STEP_MINUTES, STEPS, Totals
 from detectors.verdict import Check, Normal
@@ -131,7 +131,9 @@ class MetricJudge:
                 since = max(0, (off[2] - start) // STEP_MINUTES)
                 answer = today.recovery(watched, open_day.course, step, since)
                 if answer.reason is Reason.WITHIN_BAND:
-                    found.append(self._back(watched, day, end_minute))
+                    since_back = answer.since_minute if answer.since_minute is not None else end_minute
+                    words = of_metric_back(watched, answer, f"since {when(since_back)}")
+                    found.append(self._back(watched, day, end_minute, words))
         return found
 
     def _goes_off(self, watched: Watched, answer: Answer, day: str, end: int) -> Finding:
@@ -142,9 +144,11 @@ class MetricJudge:
             watched, answer, "opened", since, end, day, of_metric(watched, answer, day, so_far=True)
         )
 
-    def _back(self, watched: Watched, day: str, end: int) -> Finding:
+    def _back(self, watched: Watched, day: str, end: int, words: str) -> Finding:
         rule, severity, since = self._clock.off.pop(watched.metric)
-        return Finding(rule, "resolved", severity, "watch", since, end, "", watched.metric, day)
+        return Finding(
+            rule, "resolved", severity, "watch", since, end, "", watched.metric, day, message=words
+        )
 
     def hear_share(self, finding: Finding) -> bool:
         """Notes that a share that is a metric is off, or back; whether that is to be told: not while its whole days
@@ -205,6 +209,7 @@ class MetricJudge:
         off = self._clock.off.get(watched.metric)
         since = self._start(day) if since_day is None else self._start_of(since_day)
         sentence = of_metric(watched, answer, day, so_far=False) if answer.value is not None else ""
+        over = of_metric_back(watched, answer, f"on {day}") if answer.value is not None else ""
         match life:
             case Life.OPENED:
                 if off is not None:
@@ -214,14 +219,14 @@ class MetricJudge:
             case Life.STANDING | Life.IMPROVING:
                 return _finding(watched, answer, "standing", since, closes, day, sentence)
             case Life.RESOLVED:
-                return _finding(watched, answer, "resolved", since, closes, day, sentence)
+                return _finding(watched, answer, "resolved", since, closes, day, over)
             case Life.ADOPTED:
                 note = f"The new level has lasted 14 days and is taken as normal from now on. {sentence}"
                 return _finding(watched, answer, "resolved", since, closes, day, note)
             case _:
                 ends = off is not None and off[2] < self._start(day) + STEPS * STEP_MINUTES
                 if ends and watched.metric not in BY_SHARE:
-                    return self._back(watched, day, closes)
+                    return self._back(watched, day, closes, over)
                 return None
 
     def _learn(self, day: str, sums: Day, open_day: OpenDay, touched: Collection[str]) -> None:
@@ -277,11 +282,10 @@ class MetricJudge:
         self._clock.silent[rules.rule] = last
         answer = self._known_silence(rules).score_one(last, minute, self._offset(last))
         expected = float(answer.evidence.get("expected", 0.0))
-        what = "event" if rules.metric == "events" else "purchase"
         return Finding(
             rules.rule, "opened", rules.severity, "watch", last, minute, "", rules.metric, day,
             value=0, count=0, baseline_median=round(expected, 2),
-            message=of_silence(what, last, minute - last, expected),
+            message=of_silence(_what(rules), last, minute - last, expected),
             evidence={k: _short(v) for k, v in answer.evidence.items()},
         )  # fmt: skip
 
@@ -290,7 +294,20 @@ class MetricJudge:
         since = self._clock.silent.pop(rules.rule, None)
         if since is None:
             return None
-        return Finding(rules.rule, "resolved", rules.severity, "watch", since, minute, "", rules.metric, day)
+        answer = self._known_silence(rules).score_one(since, minute, self._offset(since))
+        words = of_silence_over(_what(rules), since, minute, float(answer.evidence.get("expected", 0.0)))
+        return Finding(
+            rules.rule,
+            "resolved",
+            rules.severity,
+            "watch",
+            since,
+            minute,
+            "",
+            rules.metric,
+            day,
+            message=words,
+        )
 
     def _known_silence(self, rules: SilenceRules) -> Silence:
         """To ask, not to teach: kept with the rate that it worked out for as long as its memory is the same."""
@@ -343,6 +360,10 @@ def _finding(
         relative_change=answer.relative_change, count=answer.count, message=message,
         evidence={k: _short(v) for k, v in answer.evidence.items()},
     )  # fmt: skip
+
+
+def _what(rules: SilenceRules) -> str:
+    return "event" if rules.metric == "events" else "purchase"
 
 
 def _check(watched: Watched, answer: Answer, gone: str) -> Check:
