@@ -8,6 +8,7 @@ import msgspec
 
 from reports.deliver import Deliverer
 from reports.render import alerts_json, days_ndjson
+from reports.render.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def read_folder(folder: Path) -> Deliverer:
 
     Raises FolderError.
     """
-    deliverer = Deliverer()
+    deliverer = Deliverer(Source.FILES)
     days = _bytes(folder, days_ndjson.NAME)
     alerts = _bytes(folder, alerts_json.NAME)
     for line in days.splitlines():
