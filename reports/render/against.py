@@ -22,13 +22,15 @@ AGAINST = ("at_risk", "quarantined")
 
 class Objection(NamedTuple):
     """One thing against a day: its rule, whether it alone quarantines the day, the reason (names out of events apart),
-    what it follows from (empty: it stands by itself), and what to do; empty where the cause says that."""
+    what it follows from (empty: it stands by itself), and what to do; empty where the cause says that. `lost`: the alert
+    that left it behind is no longer kept."""
 
     rule: str
     blocks: bool
     why: Title
     follows: Title
     do: str
+    lost: bool = False
 
 
 def objections(summary: Summary) -> list[Objection]:
@@ -61,9 +63,10 @@ def _objection(check: Check, alert: Alert | None, summary: Summary) -> Objection
     blocks = check.result == "quarantined"
     if alert is None:
         why = check.reason
-        if check.rule in summary.lost and why.startswith(FLAG):
+        lost = check.rule in summary.lost and why.startswith(FLAG)
+        if lost:
             why = f"{FLAG} that is no longer kept{why.removeprefix(FLAG)}"
-        return Objection(check.rule, blocks, (why,), (), remedy(check.rule, summary.source))
+        return Objection(check.rule, blocks, (why,), (), remedy(check.rule, summary.source), lost)
     cause = summary.alerts.get(alert.caused_by or "")
     if cause is not None and cause.kind != alert.kind:
         return Objection(check.rule, blocks, title(alert), title(cause), "")

@@ -112,7 +112,8 @@ def _fired(told: Digest) -> list[str]:
     pages = sum(rule.pages for rule in told.rules)
     days = max(len(told.days), 1)
     fired = f"{words.many(told.fired, 'alert', 'alerts')} fired"
-    return [f"{fired} ({pages:,} P0), {told.fired / days:.1f} a day.", _answered(told), *besides]
+    loud = "P0" if pages == told.fired == 1 else f"{pages:,} P0"
+    return [f"{fired} ({loud}), {told.fired / days:.1f} a day.", _answered(told), *besides]
 
 
 def _answered(told: Digest) -> str:

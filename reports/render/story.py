@@ -99,6 +99,8 @@ def _in_words(first: Objection, receipt: Receipt) -> Title:
     if first.rule == "purchase_invalid" and any(reasons.values()):
         told = [f"{count:,} × {words.REASON[reason]}" for reason, count in reasons.items() if count]
         return (f"{words.listed(told)}, not counted",)
+    if first.lost:
+        return ("an alert of", Name(first.rule), "that is no longer kept")
     return (Name(first.rule), *first.why)
 
 

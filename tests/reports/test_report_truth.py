@@ -65,7 +65,7 @@ def test_where_alerts_are_no_longer_kept_nobody_says_that_none_fired():
     assert "Alerts that fired about this day are no longer kept." in told
     assert "No alert" not in told
     assert "no rule takes that for more than chance" not in told
-    assert "**Why:** `sessions_anomaly` an alert that is no longer kept." in told
+    assert "**Why:** an alert of `sessions_anomaly` that is no longer kept." in told
     digest = digest_md.render([*good_week()[:-1], FLAGGED], [], "2025-02-20", "2025-02-26").decode()
     assert "Alerts that fired about 2025-02-24 are no longer kept." in digest
     assert "No alert" not in digest
