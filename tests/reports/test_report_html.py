@@ -269,7 +269,7 @@ def contrast(one, other):
 def test_texts_stand_out_from_what_they_lie_on(number):
     colours = palettes()[number]
     on = {
-        "text": ("page", "card", "grid"),
+        "text": ("page", "card", "grid", "bad-soft"),
         "dim": ("page", "card", "grid"),
         "accent": ("card",),
         "risk": ("card", "risk-soft"),

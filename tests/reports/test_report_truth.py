@@ -235,7 +235,7 @@ def test_where_every_record_was_rejected_that_is_what_is_said():
     assert "| not JSON        |     7 |" in told
     assert "sluice dlq list --file dead_letters.ndjson" in told
     page = files["report.html"].decode()
-    assert "Every record was rejected" in page
+    assert "<h1>No day: every record was rejected</h1>" in page
     assert "not JSON" in page
     assert "<b> reason" not in page
 
