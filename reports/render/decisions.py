@@ -49,11 +49,14 @@ def decisions(
     source: Source,
 ) -> list[Decision]:
     """What is to be decided, the oldest day first; of many reasons those of the newest days."""
-    blocking = [alert for alert in alerts if alert.severity == Severity.P0_BLOCKER and alert.layer == "gate"]
+    blocking: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        if alert.severity == Severity.P0_BLOCKER and alert.layer == "gate":
+            for day in days_of(alert):
+                blocking.setdefault(day, []).append(alert)
     reasons: dict[Title, list[str]] = {}
     for day in waiting:
-        about = [alert for alert in blocking if day in days_of(alert)]
-        reasons.setdefault(_why(about, receipts.get(day)), []).append(day)
+        reasons.setdefault(_why(blocking.get(day, []), receipts.get(day)), []).append(day)
     told = [Decision(tuple(days), why, _commands(days, source)) for why, days in reasons.items()]
     return told[-MOST_REASONS:]
 

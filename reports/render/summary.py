@@ -173,9 +173,9 @@ def _later(everything: Iterable[Alert], known: Iterable[Alert]) -> tuple[Alert, 
 def lost_alerts(receipt: Receipt, alerts: Collection[Alert]) -> tuple[str, ...]:
     """The rules of which the receipt says that an alert speaks against the day, and no alert is known: whoever kept
     them does so no longer. Nobody may say then that none fired."""
-    kinds = {alert.kind for alert in alerts if is_about(alert, receipt.day, receipt)}
     flagged = {check.rule for check in receipt.checks if check.reason.startswith(FLAG)}
-    return tuple(sorted(flagged - kinds))
+    kept = {alert.kind for alert in alerts if alert.kind in flagged and is_about(alert, receipt.day, receipt)}
+    return tuple(sorted(flagged - kept))
 
 
 def concerns(alert: Alert, day: str, ends: str | None = None) -> bool:
