@@ -215,7 +215,7 @@ def told(message, subject):
         status="at_risk",
         rejected=1,
         direct_share=None,
-        rejects={subject: 1},
+        rejects={"x" + subject: 1},
         checks=[Check("x" + subject, "at_risk", message + "x")],
         not_measurable={"direct_share": "x" + message},
         contract=subject,

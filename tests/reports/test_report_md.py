@@ -282,7 +282,7 @@ def test_no_text_adds_structure_to_the_report(one, other):
             "2025-02-24",
             status="at_risk",
             rejected=1,
-            rejects={subject: 1},
+            rejects={"x" + subject: 1},
             checks=[Check("x" + subject, "at_risk", message + "x")],
             not_measurable={"revenue": message},
             contract=subject,
