@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from detectors.alerts import Severity
 from reports.render.incidents import is_about
 from reports.render.remedies import remedy, remedy_of
-from reports.render.summary import FLAG
+from reports.render.summary import FLAG, is_flag
 from reports.render.titles import Title, title
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def objections(summary: Summary) -> list[Objection]:
 
 def _alert_of(check: Check, receipt: Receipt, summary: Summary) -> Alert | None:
     """The alert that left the check behind: the loudest about the day, and of what the check names."""
-    if not check.reason.startswith(FLAG):
+    if not is_flag(check):
         return None
     about = [
         alert
@@ -63,7 +63,7 @@ def _objection(check: Check, alert: Alert | None, summary: Summary) -> Objection
     blocks = check.result == "quarantined"
     if alert is None:
         why = check.reason
-        lost = check.rule in summary.lost and why.startswith(FLAG)
+        lost = check.rule in summary.lost and is_flag(check)
         if lost:
             why = f"{FLAG} that is no longer kept{why.removeprefix(FLAG)}"
         return Objection(check.rule, blocks, (why,), (), remedy(check.rule, summary.source), lost)

@@ -9,7 +9,7 @@ from detectors.purchases import COLLISION
 from reports.render import words
 from reports.render.incidents import days_of
 from reports.render.source import Source, release
-from reports.render.summary import FLAG
+from reports.render.summary import is_flag
 from reports.render.titles import Name, Title, many_collisions, title
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _why(alerts: list[Alert], receipt: Receipt | None) -> Title:
     if not blocking:
         return ("its checks say no more why",)
     first = blocking[0]
-    return (Name(first.rule),) if first.reason.startswith(FLAG) else (first.reason,)
+    return (Name(first.rule),) if is_flag(first) else (first.reason,)
 
 
 def _commands(days: list[str], source: Source) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from reports.render.times import Times, times_in
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from detectors.verdict import Check
+
 FEWEST_DAYS = 3
 """The watch's rules need so many trusted days before they say what is normal."""
 
@@ -31,7 +33,7 @@ RECENT_DAYS = 28
 WEEK_DAYS = 7
 
 FLAG = "an alert"
-"""How the reason of a check begins that an alert has left behind."""
+"""The reason of a check that an alert has left behind, with a colon and the alert's subject if it has one."""
 
 _WHOLE_SHARE = Decimal(1)
 _SHARES = frozenset({"conversion_rate", "direct_share"})
@@ -170,10 +172,15 @@ def _later(everything: Iterable[Alert], known: Iterable[Alert]) -> tuple[Alert, 
     )
 
 
+def is_flag(check: Check) -> bool:
+    """Whether an alert has left the check behind."""
+    return check.reason == FLAG or check.reason.startswith(f"{FLAG}: ")
+
+
 def lost_alerts(receipt: Receipt, alerts: Collection[Alert]) -> tuple[str, ...]:
     """The rules of which the receipt says that an alert speaks against the day, and no alert is known: whoever kept
     them does so no longer. Nobody may say then that none fired."""
-    flagged = {check.rule for check in receipt.checks if check.reason.startswith(FLAG)}
+    flagged = {check.rule for check in receipt.checks if is_flag(check)}
     kept = {alert.kind for alert in alerts if alert.kind in flagged and is_about(alert, receipt.day, receipt)}
     return tuple(sorted(flagged - kept))
 
