@@ -100,9 +100,8 @@ def _last(day: str | None, deliverer: Deliverer, folder: Path | None) -> str:
     """The day that is asked for, or the one that the daily report chooses. Raises NotPossibleError."""
     if folder is not None and not deliverer.receipts:
         letters = folder / dead_letter_file.NAME
-        raise NotPossibleError(
-            f"{folder} has no day: no event could be used, see `sluice dlq list --file {letters}`"
-        )
+        look = f", see `sluice dlq list --file {letters}`" if letters.exists() else ""
+        raise NotPossibleError(f"{folder} has no day: no event could be used{look}")
     newest = newest_day(list(deliverer.receipts))
     return newest.day if day is None and newest is not None else chosen(day or LATEST, deliverer.receipts).day
 

@@ -81,7 +81,8 @@ AFTERWARDS: dict[str, str] = {
 
 def remedy(kind: str, source: Source = Source.KAFKA) -> str:
     """What to do about this kind of alert; a general sentence for a kind that is not known here."""
-    told = REMEDIES.get(kind, OTHERWISE).replace("LETTERS", source.dead_letters)
+    letters = f" ({source.dead_letters})" if source.dead_letters else ""
+    told = REMEDIES.get(kind, OTHERWISE).replace(" (LETTERS)", letters)
     order = ORDERS.get(kind, "") if source.takes_orders and " ID " not in ORDERS.get(kind, "") else ""
     return f"{told} {order}".rstrip()
 

@@ -93,7 +93,7 @@ def render(
             "days": [html_parts.day_row(day, receipt) for day, receipt in reversed(summary.recent)],
             "known_at": words.state_of(summary.times.moment(summary.as_of), past=summary.is_past),
             "made_of": prose(source.made_of),
-            "letters": prose(source.dead_letters),
+            "letters": prose(source.where_rejected),
             "unplaced": html_parts.reason_rows(unplaced or {}, {}),
             **_day_parts(summary),
         },

@@ -46,8 +46,6 @@ _AGAINST: dict[Status, str] = {
     "released": "Why it was quarantined",
 }
 
-_LOOK = "They lie unchanged among the dead letters"
-
 
 def render(
     receipts: Iterable[Receipt],
@@ -82,8 +80,11 @@ def _nothing(summary: Summary, unplaced: Mapping[str, int]) -> list[list[str]]:
     rows = [(words.REASON.get(reason) or markdown_code(reason), f"{n:,}") for reason, n in unplaced.items()]
     total = sum(unplaced.values())
     records = f"all {total:,} records were" if total > 1 else "the only record was"
-    look = f"They lie unchanged among the dead letters: {summary.source.dead_letters}."
-    return [[f"# No day: {records} rejected"], [look], table(("reason", "count"), rows)]
+    return [
+        [f"# No day: {records} rejected"],
+        [summary.source.where_rejected],
+        table(("reason", "count"), rows),
+    ]
 
 
 def _first(summary: Summary, receipt: Receipt, lead: story.Lead | None) -> list[list[str]]:
@@ -179,7 +180,7 @@ def _rejected(receipt: Receipt, source: Source) -> list[str]:
     if counts.rejected:
         records = words.many(story.records_of(receipt), "record", "records")
         of_all = f"{counts.rejected:,} of {records} (score {markdown(receipt.score)})"
-        lines += ["", f"Rejected: {of_all}. {_LOOK}: {source.dead_letters}."]
+        lines += ["", f"Rejected: {of_all}. {source.where_rejected}"]
     return ["## Rejected and not counted", "", *lines]
 
 

@@ -6,10 +6,12 @@ from enum import Enum
 
 
 class Source(Enum):
-    """`KAFKA`: a running Sluice, which takes orders. `FILES`: a folder made of files, where nobody takes any."""
+    """`KAFKA`: a running Sluice, which takes orders. `FILES`: a folder made of files, where nobody takes any. `LEFTOVERS`:
+    such a folder that has no dead letters, as the demo leaves it."""
 
     KAFKA = "kafka"
     FILES = "files"
+    LEFTOVERS = "leftovers"
 
     @property
     def takes_orders(self) -> bool:
@@ -18,8 +20,20 @@ class Source(Enum):
 
     @property
     def dead_letters(self) -> str:
-        """The command that shows the dead letters, as code."""
-        return "`sluice dlq list`" if self.takes_orders else "`sluice dlq list --file dead_letters.ndjson`"
+        """The command that shows the dead letters, as code; empty where there is none."""
+        match self:
+            case Source.KAFKA:
+                return "`sluice dlq list`"
+            case Source.FILES:
+                return "`sluice dlq list --file dead_letters.ndjson`"
+            case Source.LEFTOVERS:
+                return ""
+
+    @property
+    def where_rejected(self) -> str:
+        """Where what was rejected is, as a sentence."""
+        command = f": {self.dead_letters}" if self.dead_letters else ""
+        return f"They lie unchanged among the dead letters{command}."
 
     @property
     def made_of(self) -> str:
