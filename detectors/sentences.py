@@ -99,7 +99,7 @@ def of_metric(watched: Watched, answer: Answer, day: str, *, so_far: bool) -> st
     value, normal = answer.value, answer.baseline_median
     above = (value or 0) > (normal or 0)
     look = (LOOK | LOOK_ABOVE if above else LOOK)[watched.metric]
-    change = "" if answer.relative_change is None else f" ({answer.relative_change:+.0%})"
+    change = "" if answer.relative_change is None else f" ({100 * answer.relative_change:+,.0f} %)"
     span_words = _span_words(answer, day, so_far=so_far)
     return (
         f"{NAMES[watched.metric]} {_is(watched)} {'above' if above else 'below'} "
@@ -155,7 +155,7 @@ def of_share(what: str, verdict: ShareVerdict, look: str) -> str:
     value, normal = verdict.value or 0.0, verdict.baseline or 0.0
     return (
         f"{what} {'rose' if value > normal else 'fell'} to {percent(value)} since {when(verdict.since)}, where "
-        f"{percent(normal)} is normal ({verdict.hits} of {verdict.trials}). {look}"
+        f"{percent(normal)} is normal ({verdict.hits:,} of {verdict.trials:,}). {look}"
     )
 
 
@@ -164,7 +164,7 @@ def of_share_back(what: str, verdict: ShareVerdict) -> str:
     value, normal = verdict.value or 0.0, verdict.baseline or 0.0
     return (
         f"{what} is back to normal since {when(verdict.since)}: {percent(value)}, where {percent(normal)} is normal "
-        f"({verdict.hits} of {verdict.trials})."
+        f"({verdict.hits:,} of {verdict.trials:,})."
     )
 
 
