@@ -87,13 +87,20 @@ def remedy(kind: str, source: Source = Source.KAFKA) -> str:
     return f"{told} {order}".rstrip()
 
 
+def costs_nothing(alert: Alert) -> bool:
+    """Whether a field merely comes under another name that the contract knows."""
+    evidence = alert.evidence or {}
+    return (
+        alert.kind == "schema_field_renamed" and bool(evidence.get("renamed_to")) and not evidence.get("fix")
+    )
+
+
 def remedy_of(alert: Alert, source: Source = Source.KAFKA) -> str:
     """The same about this alert: with its own id in the commands, as short as an operator may write it; and otherwise
     where it is over, or the contract knows already what came instead."""
     if alert.state == "resolved" and alert.kind in AFTERWARDS:
         return AFTERWARDS[alert.kind]
-    evidence = alert.evidence or {}
-    if alert.kind == "schema_field_renamed" and evidence.get("renamed_to") and not evidence.get("fix"):
+    if costs_nothing(alert):
         return _KNOWN_ALIAS
     order = ORDERS.get(alert.kind, "")
     if " ID " in order and source.takes_orders and alert.state in LIVE and _ID.fullmatch(alert.id):

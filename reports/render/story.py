@@ -10,7 +10,7 @@ from detectors.purchases import COLLISION
 from reports.render import words
 from reports.render.against import objections
 from reports.render.decisions import MOST_NAMED, Decision, decisions
-from reports.render.remedies import remedy_of
+from reports.render.remedies import costs_nothing, remedy_of
 from reports.render.summary import FEWEST_DAYS
 from reports.render.titles import Name, Title, many_collisions, title
 
@@ -61,12 +61,18 @@ def to_decide(summary: Summary) -> list[Decision]:
 
 
 def lead(summary: Summary) -> Lead | None:
-    """The loudest incident, those that are not over first; else the rule that speaks against the day; None if it is
-    fine."""
+    """The loudest incident, those that are not over first and those that cost nothing last; else the rule that speaks
+    against the day; None if it is fine."""
     receipt = summary.receipt
     standing = [*summary.open, *summary.pending]
     loudest = sorted(
-        [*standing, *summary.over], key=lambda i: (i.alert.severity, i in summary.over, i in summary.pending)
+        [*standing, *summary.over],
+        key=lambda i: (
+            i.alert.severity,
+            costs_nothing(i.alert),
+            i in summary.over,
+            i in summary.pending,
+        ),
     )
     against = objections(summary)
     if loudest and (standing or against):

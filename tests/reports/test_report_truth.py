@@ -163,6 +163,15 @@ def test_a_new_name_that_the_contract_knows_asks_for_no_alias():
     assert "make it an alias" in text_of(good_week(), [unknown])
 
 
+def test_what_costs_nothing_is_not_what_broke_where_something_else_did():
+    renamed = alert(
+        "a", kind="schema_field_renamed", subject="client_id", evidence={"renamed_to": "clientId"}, **P1
+    )
+    empty = alert("b", kind="field_coverage", subject="referrer", **P1)
+    assert "**What broke:** `referrer`" in text_of(good_week(), [renamed, empty])
+    assert "**What broke:** `client_id`" in text_of(good_week(), [renamed])
+
+
 def test_what_puts_a_day_at_risk_is_told_causes_first_and_what_to_do_only_there():
     rules = ("direct_share_shift", "field_coverage", "schema_field_renamed")
     day = receipt(
