@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class LateRules:
     """`hours`: the windows. `level_hours`: how many hours must lie before one to tell the day's own level (their oddest is
-    left out). `z`: what they need, more than a whole day does, for there are many of them. `fewest`: how
+    left out). `z`: what they need. `fewest`: how
     many sessions, purchases or events a window must expect (a share: of what it counts, and of the rest). `day_share`:
     by what part of a typical day a volume must be off. `spike`, `spike_day_share`: by what share of the expected, and
     of a typical day, events or sessions must rise; half an hour of a crawler is no spike. `burst_steps`: without so many
@@ -37,7 +37,7 @@ class LateRules:
 
     hours: tuple[int, ...] = (1, 2, 4, 8)
     level_hours: int = 4
-    z: float = 4.5
+    z: float = 4.0
     fewest: float = 20
     day_share: float = 0.03
     spike: float = 1.0
