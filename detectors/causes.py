@@ -96,7 +96,7 @@ def _below(path: str, above: str) -> bool:
 _GONE = ("schema_field_missing", "schema_field_renamed", "schema_type_changed")
 _SHARE = ("field_coverage", "identity_coverage")
 _FLOOD = ("volume_spike", "bot_traffic", "duplicate_events", "identity_coverage")
-_LITTLE = ("volume_silence", "volume_drop")
+_LITTLE = ("volume_silence", "volume_drop", "sessions_anomaly")
 _UNREAD = ("unparseable_events", "timestamp_errors")
 _ORDERS = ("purchases_anomaly", "revenue_anomaly")
 _ALL_ORDERS = (*_ORDERS, "conversion_shift", "purchase_value_shift")
@@ -161,7 +161,7 @@ ROWS: tuple[Row, ...] = (
         side="falls",
     ),
     # Nothing comes.
-    Row(_LITTLE, _LITTLE, side="falls", mutual=True),
+    Row(_LITTLE, _LITTLE, side="same", mutual=True),
     Row(("volume_silence",), ("purchase_silence", "sessions_anomaly", *_ORDERS), side="falls"),
     Row(("purchase_silence",), (*_ORDERS, "conversion_shift"), side="falls"),
     Row(("volume_drop",), ("purchase_silence", "sessions_anomaly", *_ORDERS), side="falls"),

@@ -149,6 +149,12 @@ def test_events_without_identity_explain_fields_that_come_empty_only_where_both_
     )
 
 
+def test_fewer_sessions_explain_a_silence_that_follows_and_more_sessions_do_not():
+    silence = alert("volume_silence", since=NOON + 50, known=NOON + 60)
+    assert explains(alert("sessions_anomaly", relative_change=-0.5), silence)
+    assert not explains(alert("sessions_anomaly", relative_change=0.5), silence)
+
+
 @pytest.mark.parametrize("kind", ["volume_spike", "bot_traffic"])
 def test_a_flood_explains_fields_that_come_empty_as_long_as_it_stands(kind):
     late = alert("field_coverage", subject="referrer", since=NOON + 600, known=NOON + 620)
