@@ -143,6 +143,18 @@ def judge(watched: Watched, totals: Totals, band: Band, limits: Limits, z: float
     return answer
 
 
+def enough(x: float, m: float, limits: Limits) -> bool:
+    """Whether a change from m is large enough to matter, however unlikely: without that, `judge` never fires.
+
+    >>> from detectors.watched import Limits
+    >>> enough(60.0, 100.0, Limits(0.35, 5, 0.06, 0.06)), enough(6.0, 10.0, Limits(0.35, 5, 0.06, 0.06))
+    (True, False)
+    """
+    change = x - m
+    relative = _relative(change, m)
+    return abs(change) >= limits.absolute and (relative is None or abs(relative) >= limits.relative)
+
+
 CENTRE_DAYS = 7
 """Of how many days the median is taken."""
 
@@ -179,7 +191,7 @@ def _measured(
     watched: Watched, x: float, band: Band, limits: Limits, z: float, count: int | None = None
 ) -> Answer:
     change = x - band.median
-    relative = change / abs(band.median) if abs(band.median) > NOTHING else None
+    relative = _relative(change, band.median)
     score = band.z(x)
     reason = _reason(score, change, relative, limits, z)
     return Answer(
@@ -197,6 +209,10 @@ def _measured(
         count=count,
         evidence={"days": band.days, "scale_from": band.floor, "needed_z": z},
     )
+
+
+def _relative(change: float, m: float) -> float | None:
+    return change / abs(m) if abs(m) > NOTHING else None
 
 
 def _reason(score: float, change: float, relative: float | None, limits: Limits, z: float) -> Reason:

@@ -8,7 +8,7 @@ How it is used, once for each batch that is decided:
                                           # that what is due (expiry, the end of a silence) happens: cheap when nothing is
     book.amend(finding)                   # late events changed what a finding said: numbers, never times or states
     asked = book.obey(order)              # an operator's `Order` (orders.py); None, or the `Acceptance` for detectors
-    book.told                             # ids of the alerts that changed: write `entries.get(id).alert` of each
+    book.told                             # ids of the alerts that changed: write `book.last_word(id)` of each
     book.live()                           # the alerts whose incidents are not over, by `opened_at`
     book.between(start_ms, end_ms)        # the alerts whose incidents touch this time (a day), live or over
     unmeasurable(alerts, fields)          # detectors/unmeasurable.py: {metric: reason} of those
@@ -62,6 +62,11 @@ class Book:
     def told(self) -> set[str]:
         """The ids of the alerts that changed."""
         return self._ledger.told
+
+    def last_word(self, name: str) -> Alert | None:
+        """The latest state of an alert that was told, also if it has left the table since."""
+        entry = self._ledger.get(name)
+        return self._ledger.left.get(name) if entry is None else entry.alert
 
     def take(self, minute: int, findings: Collection[Finding] = ()) -> None:
         """The findings of a judged minute; what is due by then happens before, and what they make due after."""

@@ -96,6 +96,7 @@ def _below(path: str, above: str) -> bool:
 _GONE = ("schema_field_missing", "schema_field_renamed", "schema_type_changed")
 _SHARE = ("field_coverage", "identity_coverage")
 _FLOOD = ("volume_spike", "bot_traffic", "duplicate_events", "identity_coverage")
+_LITTLE = ("volume_silence", "volume_drop", "sessions_anomaly")
 _UNREAD = ("unparseable_events", "timestamp_errors")
 _ORDERS = ("purchases_anomaly", "revenue_anomaly")
 _ALL_ORDERS = (*_ORDERS, "conversion_shift", "purchase_value_shift")
@@ -104,8 +105,8 @@ _VISITS = ("sessions_anomaly", "conversion_shift", "direct_share_shift")
 SEVERAL_COLLISIONS = 3
 """From so many live ones on, collisions explain that purchases are missing: none of them is counted."""
 
-_FLOODED_MINUTES = 60
-"""A flood explains that fields come empty only where both begin together."""
+_FLOODED_MINUTES = 240
+"""Events that come twice, or without identity, explain that fields come empty only where both begin together."""
 
 
 class Row(NamedTuple):
@@ -160,16 +161,14 @@ ROWS: tuple[Row, ...] = (
         side="falls",
     ),
     # Nothing comes.
-    Row(
-        ("volume_silence",),
-        ("volume_drop", "purchase_silence", "sessions_anomaly", *_ORDERS),
-        side="falls",
-    ),
+    Row(_LITTLE, _LITTLE, side="same", mutual=True),
+    Row(("volume_silence",), ("purchase_silence", "sessions_anomaly", *_ORDERS), side="falls"),
     Row(("purchase_silence",), (*_ORDERS, "conversion_shift"), side="falls"),
     Row(("volume_drop",), ("purchase_silence", "sessions_anomaly", *_ORDERS), side="falls"),
     # Too much comes.
     Row(_FLOOD, _FLOOD, mutual=True),
     Row(_FLOOD, ("field_coverage",), together=_FLOODED_MINUTES),
+    Row(("volume_spike", "bot_traffic"), ("field_coverage",)),
     Row(("duplicate_events", "volume_spike"), ("transaction_replay",)),
     Row(("duplicate_events", "volume_spike"), ("sessions_anomaly", *_ORDERS), side="rises"),
     Row(("bot_traffic",), ("sessions_anomaly",), side="rises"),

@@ -37,11 +37,13 @@ class Entries(Protocol):
 
 
 class Ledger:
-    """The entries, their index and their causes, kept in step. `told` are the ids of those that changed."""
+    """The entries, their index and their causes, kept in step. `told` are the ids of those that changed; `left` is the
+    last word on those of them that have left the table since: a batch may be longer than they are remembered."""
 
     def __init__(self, entries: Entries, fields: Fields) -> None:
         table = entries.merged()
         self.told: set[str] = set()
+        self.left: dict[str, Alert] = {}
         self._entries = entries
         self._shelf = Shelf(table)
         self.causes = Inhibition(self.get, self.keep, self._shelf, fields)
@@ -78,6 +80,8 @@ class Ledger:
 
     def _forget(self, entry: Entry, at_ms: int) -> None:
         name = entry.alert.id
+        if name in self.told:
+            self.left[name] = entry.alert
         del self._entries[name]
         self._shelf.forget(name, entry)
         for symptom in self.causes.held_by(entry):

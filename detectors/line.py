@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from operator import sub
+from typing import TYPE_CHECKING, NamedTuple
 
-from detectors.totals import PARTS, STEP_MINUTES, Course, Totals
+from detectors.totals import PARTS, STEP_MINUTES, Totals
 from detectors.watched import Kind, Watched, size_of
+
+if TYPE_CHECKING:
+    from detectors.totals import Course, Part
 
 Steps = Sequence[float]
 
@@ -63,18 +67,30 @@ class Line:
 
 
 class Seen:
-    """A day's running sums when it is looked at, by part."""
+    """A day's running sums when it is looked at: of each part that is asked for, once for all metrics."""
 
     def __init__(self, course: Course) -> None:
-        self._lines = {part: [0, *accumulate(course.of(part))] for part in PARTS}
+        self._course = course
+        self._sums: dict[Part, Steps] = {}
+        self._lines: dict[str, Line] = {}
 
     def totals(self, start: int, end: int) -> Totals:
         """The sums between two steps."""
-        return Totals(*(line[end] - line[start] for line in self._lines.values()))
+        lines = map(self._of, PARTS)
+        return Totals(*(line[end] - line[start] for line in lines))
 
     def line(self, watched: Watched) -> Line:
         """One metric's day."""
-        return Line(self._lines[watched.part], self._lines[size_of(watched)])
+        line = self._lines.get(watched.metric)
+        if line is None:
+            line = self._lines[watched.metric] = Line(self._of(watched.part), self._of(size_of(watched)))
+        return line
+
+    def _of(self, part: Part) -> Steps:
+        sums = self._sums.get(part)
+        if sums is None:
+            sums = self._sums[part] = [0, *accumulate(self._course.of(part))]
+        return sums
 
 
 def line_of(part: Sequence[float], size: Sequence[float]) -> Line:
@@ -85,8 +101,16 @@ def line_of(part: Sequence[float], size: Sequence[float]) -> Line:
 def excesses(watched: Watched, own: Line, usual: Line, span: range, m: float) -> list[float]:
     """For each step of a span, how much the hour from it has beyond what is normal: beyond m times the usual for a sum,
     beyond the share m for a ratio."""
-    part, line = own.part, usual.part if watched.whole is None else own.size
-    return [part[step + HOUR] - part[step] - m * (line[step + HOUR] - line[step]) for step in span]
+    hours, normal = _hours(own.part, span), _hours(usual.part if watched.whole is None else own.size, span)
+    if m == 1:
+        return list(map(sub, hours, normal))
+    return [x - m * y for x, y in zip(hours, normal, strict=True)]
+
+
+def _hours(sums: Steps, span: range) -> Iterable[float]:
+    """What comes in the hour from each step of a span."""
+    start, end = span.start, span.start + len(span)
+    return map(sub, sums[start + HOUR : end + HOUR], sums[start:end])
 
 
 def without_burst(own: Line, usual: Line, start: int, end: int, hour: int) -> tuple[Stretch, Stretch]:

@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from detectors.answer import Answer, Reason
-from detectors.band import Band, judge, unevenness
+from detectors.band import NOTHING, Band, enough, judge, unevenness
 from detectors.line import HOUR, Stretch, excesses, relative_variance, without_burst
 from detectors.so_far import SPIKE
 from detectors.totals import STEP_MINUTES, STEPS
-from detectors.watched import EVENTS, Kind, Limits
+from detectors.watched import EVENTS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from detectors.line import Seen
     from detectors.typical import Typical
+    from detectors.watched import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class LateRules:
     """`hours`: the windows. `level_hours`: how many hours must lie before one to tell the day's own level (their oddest is
-    left out). `z`: what they need, more than a whole day does, for there are many of them. `fewest`: how
+    left out). `z`: what they need. `fewest`: how
     many sessions, purchases or events a window must expect (a share: of what it counts, and of the rest). `day_share`:
     by what part of a typical day a volume must be off. `spike`, `spike_day_share`: by what share of the expected, and
     of a typical day, events or sessions must rise; half an hour of a crawler is no spike. `burst_steps`: without so many
@@ -36,7 +37,7 @@ class LateRules:
 
     hours: tuple[int, ...] = (1, 2, 4, 8)
     level_hours: int = 4
-    z: float = 4.5
+    z: float = 4.0
     fewest: float = 20
     day_share: float = 0.03
     spike: float = 1.0
@@ -45,6 +46,31 @@ class LateRules:
     rise_steps: tuple[int, ...] = (5, 6, 8, 12)
     back_hours: tuple[int, ...] = (2, 4, 8)
     back_z: float = 2.0
+
+
+class Needed(NamedTuple):
+    """What the change of a window must be to matter: a fall, a rise, and a rise that goes on; `usual`: of a metric that is
+    to be back."""
+
+    usual: Limits
+    fall: Limits
+    rise: Limits
+    lasting: Limits
+
+
+def needed(typical: Typical, limits: Limits, rules: LateRules) -> Needed:
+    """Of a volume, a part of a whole day, and more if it is a rise."""
+    watched, day = typical.watched, typical.line.part[STEPS]
+    if watched.kind is not Kind.VOLUME:
+        return Needed(limits, limits, limits, limits)
+
+    def of(relative: float, day_share: float) -> Limits:
+        return replace(limits, relative=relative, absolute=max(limits.absolute, day_share * day))
+
+    fall = of(limits.relative, rules.day_share)
+    if watched.part == "purchases":
+        return Needed(limits, fall, fall, fall)
+    return Needed(limits, fall, of(rules.spike, rules.spike_day_share), of(rules.spike, rules.day_share))
 
 
 class Level(NamedTuple):
@@ -78,13 +104,13 @@ class Window(NamedTuple):
 class Late:
     """The last hours of one metric when a day's first `step` steps are known."""
 
-    def __init__(self, typical: Typical, seen: Seen, step: int, limits: Limits, rules: LateRules) -> None:
+    def __init__(self, typical: Typical, seen: Seen, step: int, limits: Needed, rules: LateRules) -> None:
         self._typical = typical
         self._seen = seen
         self._line = seen.line(typical.watched)
         self._step = step
         self._by_hour: list[float] | None = None
-        self._limits = limits
+        self._needed = limits
         self._rules = rules
 
     def answer(self, since: int | None = None) -> Answer:
@@ -92,45 +118,88 @@ class Late:
 
         `since` is the step at which the metric went off, if it has; its level is taken from before that.
         """
+        windows = self._windows(self._starts(), since)
+        alert = self._alert(windows, since)
+        if alert is not None:
+            return alert
+        if not windows:
+            return Answer(self._typical.watched.rule, self._typical.watched.metric, Reason.BELOW_MIN_ABS)
+        return self.judged(windows[0])
+
+    def alert(self) -> Answer | None:
+        """The answer if it fires: on a quiet day no window can, which takes much less to see."""
+        return self._alert(self._windows(filter(self._may_fire, self._starts())))
+
+    def _alert(self, windows: list[Window], since: int | None = None) -> Answer | None:
         rise = self._lasting_rise() if since is None else None
         if rise is not None:
             return rise
-        starts = [self._step - hours * HOUR for hours in self._rules.hours if self._looked_at(hours)]
-        windows = [w for start in starts if (w := self.window(start, self._step, since)) is not None]
-        if not windows:
-            return Answer(self._typical.watched.rule, self._typical.watched.metric, Reason.BELOW_MIN_ABS)
-        windows.sort(key=lambda window: window.strength, reverse=True)
         strong = (self.judged(window) for window in windows if window.strength >= self._rules.z)
-        return next((answer for answer in strong if answer.fired), None) or self.judged(windows[0])
+        return next((answer for answer in strong if answer.fired), None)
+
+    def _windows(self, starts: Iterable[int], since: int | None = None) -> list[Window]:
+        """Those of the windows that tell something, the strongest first."""
+        windows = [w for start in starts if (w := self.window(start, self._step, since)) is not None]
+        return sorted(windows, key=lambda window: window.strength, reverse=True)
+
+    def _may_fire(self, start: int) -> bool:
+        """Whether the window from a step can be off by enough to matter, whatever the noise of the hours is: it is what
+        takes long to work out, and only says how far the day's own level is believed, and how unlikely a change is."""
+        watched = self._typical.watched
+        own, expected = self._line.stretch(start, self._step), self._typical.line.stretch(start, self._step)
+        usual, x = expected.value(watched), own.value(watched)
+        fewest = self._rules.fewest
+        if usual is None or usual <= 0 or x is None or self._counted(own, expected, 0.5) < fewest:
+            return False
+        low, high = self.levels(start)
+        least, most = usual * low, usual * high
+        if self._counted(own, expected, min(most, 1 - least)) < fewest:
+            return False
+        if x < 0 or least <= NOTHING:
+            return True
+        needed = self._needed
+        return (x > least and enough(x, least, needed.rise)) or (x < most and enough(x, most, needed.fall))
 
     def recovery(self, since: int) -> Answer:
         """Whether a metric that went off at a step is back, beside its level from before: `within_band` if the last two
-        hours (four, eight, where two are too little to tell) are within 2 scales or half of what mattered; `fired` if
-        not; `below_min_abs` while less time has passed."""
+        hours (four, eight, where two are too little to tell) are within 2 scales or half of what mattered, and nearer to
+        normal than to the incident; `fired` if not; `below_min_abs` while less time has passed, or it goes on."""
         watched, rules = self._typical.watched, self._rules
         for hours in rules.back_hours:
             start = self._step - hours * HOUR
             window = self.window(start, self._step, since) if start >= max(since, 0) else None
             if window is None:
                 continue
-            limits = replace(
-                self._limits, relative=self._limits.relative / 2, absolute=self._limits.absolute / 2
-            )
+            usual = self._needed.usual
+            limits = replace(usual, relative=usual.relative / 2, absolute=usual.absolute / 2)
             if watched.kind is not Kind.RATIO:
                 limits = replace(limits, absolute=0.0)
             band = Band(window.m, 0.0, window.scale, self._typical.days, "hours")
             totals = self._seen.totals(start, self._step)
             answer = judge(watched, totals, band, limits, rules.back_z)
+            if answer.reason is Reason.WITHIN_BAND and self._goes_on(window, since):
+                continue
             return msgspec.structs.replace(
                 answer, severity=None, baseline_mad=None, since_minute=start * STEP_MINUTES
             )
         return Answer(watched.rule, watched.metric, Reason.BELOW_MIN_ABS)
 
-    def _looked_at(self, hours: int) -> bool:
-        """Whether a window fits into the day so far and is due: the longer, the slower it changes, so four hours are
-        looked at every 20 minutes and eight every 40. A share has none of one hour, which may be a single burst."""
-        too_short = hours == 1 and self._typical.watched.whole is not None
-        return hours * HOUR <= self._step and self._step % max(hours // 2, 1) == 0 and not too_short
+    def _goes_on(self, window: Window, since: int) -> bool:
+        """Whether a window is nearer to what the incident had made of the metric before it than to normal."""
+        before = self.window(since, window.start, since) if window.start > since else None
+        return before is not None and abs(window.x - window.m) > abs(
+            window.x - window.m * before.x / before.m
+        )
+
+    def _starts(self) -> list[int]:
+        """Where the windows begin that fit into the day so far and are due: the longer, the slower it changes, so four
+        hours are looked at every 20 minutes and eight every 40. A share has none of one hour, which may be one burst."""
+        step, least = self._step, 1 if self._typical.watched.whole is None else 2
+        return [
+            step - hours * HOUR
+            for hours in self._rules.hours
+            if hours >= least and hours * HOUR <= step and step % max(hours // 2, 1) == 0
+        ]
 
     def window(self, start: int, end: int, since: int | None = None) -> Window | None:
         """What lies between two steps beside what should; None where that is too little to tell."""
@@ -141,19 +210,34 @@ class Late:
     def level(self, end: int) -> Level:
         """How the day stands beside a typical one by a step, as far as its sums tell that apart from how days differ
         (the mean of a Gaussian prior and a Gaussian observation)."""
-        typical, watched = self._typical, self._typical.watched
-        days = typical.day_variance
-        if end < self._rules.level_hours * HOUR:
+        days, own = self._typical.day_variance, self._own_level(end)
+        if own is None:
             return Level(1.0, days)
-        burst = self._strongest(end)
-        seen, expected = without_burst(self._line, typical.line, 0, end, burst)
+        variance = max(self._typical.noise(HOUR)) ** 2 * own.variance
+        weight = days / (days + variance)
+        return Level(_drawn(own.factor, weight), weight * variance)
+
+    def levels(self, end: int) -> tuple[float, float]:
+        """The lowest and the highest factor that `level` can have, whatever the noise of the hours is: never below 1, it
+        only draws the level to that of a typical day."""
+        days, own = self._typical.day_variance, self._own_level(end)
+        if own is None:
+            return 1.0, 1.0
+        furthest = _drawn(own.factor, days / (days + own.variance))
+        return min(furthest, 1.0), max(furthest, 1.0)
+
+    def _own_level(self, end: int) -> Level | None:
+        """How the day stands by a step but for its oddest hour, and the variance of that by chance; None where that is too
+        little to tell."""
+        typical, watched = self._typical, self._typical.watched
+        if end < self._rules.level_hours * HOUR:
+            return None
+        seen, expected = without_burst(self._line, typical.line, 0, end, self._strongest(end))
         x, m = seen.value(watched), expected.value(watched) or 0.0
         if m <= 0 or x is None or expected.size < self._rules.fewest:
-            return Level(1.0, days)
+            return None
         chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
-        own = max(typical.noise(HOUR)) ** 2 * chance
-        weight = days / (days + own)
-        return Level(max(1 + weight * (x / m - 1), 0.05), weight * own)
+        return Level(x / m, chance)
 
     def _strongest(self, end: int) -> int:
         """Where the hour begins, between midnight and a step, that is most off."""
@@ -161,13 +245,13 @@ class Late:
             watched, usual = self._typical.watched, self._typical.line
             m = 1.0 if watched.whole is None else usual.stretch(0, STEPS).value(watched) or 0.0
             span = range(self._step - HOUR + 1)
-            self._by_hour = [abs(excess) for excess in excesses(watched, self._line, usual, span, m)]
+            self._by_hour = list(map(abs, excesses(watched, self._line, usual, span, m)))
         until = self._by_hour[: end - HOUR + 1]
         return until.index(max(until))
 
     def judged(self, window: Window) -> Answer:
         """The answer of one window."""
-        limits = self._needed(window, self._rules.spike_day_share)
+        limits = self._needed.rise if window.x > window.m else self._needed.fall
         answer = self._judged(window, limits)
         if answer.fired and self._one_burst(window, limits):
             return msgspec.structs.replace(answer, reason=Reason.WITHIN_BAND, severity=None)
@@ -195,23 +279,19 @@ class Late:
             return None
         m = usual * window.level.factor
         size = expected.size if watched.whole is None else own.size
-        counted = size if watched.kind is not Kind.RATIO else size * min(m, 1 - m)
-        if counted < (self._rules.fewest if fewest is None else fewest):
+        if self._counted(own, expected, min(m, 1 - m)) < (self._rules.fewest if fewest is None else fewest):
             return None
         chance = relative_variance(watched, Stretch(m * size, size), typical.cv) + typical.hourly**2
         noise = typical.noise(window.end - window.start)[x > m]
         variance = noise**2 * chance + window.level.variance
         return window._replace(x=x, m=m, scale=m * math.sqrt(variance))
 
-    def _needed(self, window: Window, spike_day_share: float) -> Limits:
-        """What a window's change must be to matter: of a volume, a part of a whole day, and more if it is a rise."""
-        limits, rules, watched = self._limits, self._rules, self._typical.watched
-        if watched.kind is not Kind.VOLUME:
-            return limits
-        day = self._typical.line.part[STEPS]
-        if window.x > window.m and watched.part != "purchases":
-            return replace(limits, relative=rules.spike, absolute=max(limits.absolute, spike_day_share * day))
-        return replace(limits, absolute=max(limits.absolute, rules.day_share * day))
+    def _counted(self, own: Stretch, expected: Stretch, share: float) -> float:
+        """How much a stretch has to tell anything by: of a share, how many there should be of what it counts, or of the
+        rest."""
+        watched = self._typical.watched
+        size = expected.size if watched.whole is None else own.size
+        return size if watched.kind is not Kind.RATIO else size * share
 
     def _lasting_rise(self) -> Answer | None:
         """The answer of the first window of events or sessions in which many more came than usual, and that not within
@@ -225,7 +305,7 @@ class Late:
                 continue
             window = self.window(start, end)
             if window is not None and window.strength >= self._rules.z and self._lasts(window):
-                answer = self._judged(window, self._needed(window, self._rules.day_share))
+                answer = self._judged(window, self._needed.lasting)
                 if answer.fired:
                     return answer
         return None
@@ -258,6 +338,11 @@ class Late:
         if rest is None or (rest.x > rest.m) != (window.x > window.m) or rest.strength < self._rules.z:
             return True
         return not rest.enough(limits if watched.whole else replace(limits, absolute=0.0))
+
+
+def _drawn(factor: float, weight: float) -> float:
+    """A level drawn to that of a typical day."""
+    return max(1 + weight * (factor - 1), 0.05)
 
 
 def _sum(stretches: Iterable[Stretch]) -> Stretch:

@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from detectors.answer import Answer, Reason
-from detectors.line import Seen, Steps
-from detectors.of_late import Late, LateRules
-from detectors.so_far import SoFarRules, judge_so_far
+from detectors.line import HOUR, Seen, Steps
+from detectors.of_late import Late, LateRules, needed
+from detectors.so_far import SoFarRules, judge_so_far, may_fire
 from detectors.totals import STEP_MINUTES, Course, Part
 from detectors.typical import PartDays, Typical
-from detectors.watched import PACED, Watched, WatchLimits, size_of
+from detectors.watched import EVENTS, PACED, Watched, WatchLimits, size_of
 from detectors.weekdays import weekday
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from detectors.baseline import Baseline
+
+
+_ODD, _ODD_EVENTS = 0.35, 20
+"""By what share of the usual, and how many events, an hour is odd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,11 @@ class Pace:
         kept = sorted([*kept, past], key=lambda known: known.day)
         self.state.days = kept[-self._rules.memory_days :]
 
-    def begin(self, day: int, start_minute: int, baseline: Baseline) -> Today:
-        """The judge of a day that begins at `start_minute` (since the epoch), from the days before it that the baseline
-        trusts, each brought to the day's weekday."""
+    def begin(
+        self, day: int, start_minute: int, baseline: Baseline, metrics: Sequence[Watched] = PACED
+    ) -> Today:
+        """The judge of these metrics on a day that begins at `start_minute` (since the epoch), from the days before it
+        that the baseline trusts, each brought to the day's weekday."""
         effects = baseline.effects(day)
         known: dict[tuple[Part, frozenset[int]], PartDays] = {}
 
@@ -83,7 +89,7 @@ class Pace:
                 known[key] = PartDays(steps, self._rules.shape_days)
             return known[key]
 
-        typical = {watched.metric: self._typical(watched, day, baseline, days_of) for watched in PACED}
+        typical = {watched.metric: self._typical(watched, day, baseline, days_of) for watched in metrics}
         return Today(typical, start_minute, self._rules, self._limits)
 
     def _typical(
@@ -118,6 +124,11 @@ class Today:
         self._start = start_minute
         self._rules = rules
         self._limits = limits
+        self._needed = {
+            metric: needed(usual, limits.of(metric), rules.late)
+            for metric, usual in typical.items()
+            if usual is not None
+        }
 
     def score(
         self,
@@ -142,20 +153,46 @@ class Today:
         if typical is None:
             answer = Answer(watched.rule, watched.metric, Reason.INSUFFICIENT_HISTORY)
             return self._timed(answer, step)
-        limits = self._limits.of(watched.metric)
-        answer = judge_so_far(typical, seen, step, limits, self._limits.z, self._rules.so_far)
+        answer = self._so_far(typical, seen, step)
         if not answer.fired:
-            late = Late(typical, seen, step, limits, self._rules.late).answer(since)
+            late = self._late(typical, seen, step).answer(since)
             answer = late if late.fired else answer
         return self._timed(answer, step)
+
+    def alert(self, watched: Watched, seen: Seen, step: int) -> Answer | None:
+        """What `score_one` answers if that fires. On a quiet day nothing is off by enough to matter, and how unlikely it
+        would be, which takes most of the work, is not asked."""
+        typical = self._typical[watched.metric]
+        if typical is None:
+            return None
+        answer = None
+        if may_fire(typical, seen, step, self._limits.of(watched.metric), self._rules.so_far):
+            answer = self._so_far(typical, seen, step)
+        if answer is None or not answer.fired:
+            answer = self._late(typical, seen, step).alert()
+        return None if answer is None else self._timed(answer, step)
+
+    def _so_far(self, typical: Typical, seen: Seen, step: int) -> Answer:
+        limits = self._limits.of(typical.watched.metric)
+        return judge_so_far(typical, seen, step, limits, self._limits.z, self._rules.so_far)
+
+    def _late(self, typical: Typical, seen: Seen, step: int) -> Late:
+        return Late(typical, seen, step, self._needed[typical.watched.metric], self._rules.late)
+
+    def is_odd(self, course: Course, step: int) -> bool:
+        """Whether the last hour brought so few or so many events that the day is worth a look between the hours."""
+        typical = self._typical.get(EVENTS.metric)
+        if typical is None or step < HOUR:
+            return False
+        came, usual = sum(course.events[step - HOUR : step]), typical.line.stretch(step - HOUR, step).part
+        return abs(came - usual) > max(_ODD * usual, _ODD_EVENTS)
 
     def recovery(self, watched: Watched, course: Course, step: int, since: int) -> Answer:
         """Whether a metric that went off at the step `since` is back: see `Late.recovery`."""
         typical = self._typical[watched.metric]
         if typical is None:
             return Answer(watched.rule, watched.metric, Reason.INSUFFICIENT_HISTORY)
-        late = Late(typical, Seen(course), step, self._limits.of(watched.metric), self._rules.late)
-        return self._timed(late.recovery(since), step)
+        return self._timed(self._late(typical, Seen(course), step).recovery(since), step)
 
     def _timed(self, answer: Answer, step: int) -> Answer:
         """With minutes since the epoch."""

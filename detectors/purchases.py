@@ -20,6 +20,14 @@ MOST_COLLISIONS = 20
 """The colliding transaction ids of a day that are told one by one; those beyond are one alert."""
 
 
+_WHY = {
+    "purchase_data": "data that cannot be read",
+    "purchase_id": "no transaction id",
+    "purchase_items": "no items",
+    "purchase_revenue": "no usable revenue",
+}
+
+
 def judge_invalid(count: int) -> Check:
     """The day's check of invalid purchases (revenue not above 0, no items, no id).
 
@@ -38,12 +46,10 @@ def judge_collisions(events: int) -> Check:
     'quarantined'
     """
     if events:
-        return Check(
-            COLLISION,
-            "quarantined",
-            f"{events} purchases share a transaction id with another, none counted",
-            events,
-        )
+        words = "1 purchase shares a transaction id with another, not counted"
+        if events > 1:
+            words = f"{events:,} purchases share a transaction id with another, none counted"
+        return Check(COLLISION, "quarantined", words, events)
     return Check(COLLISION, "pass", "no transaction id came with two payloads")
 
 
@@ -62,9 +68,10 @@ def invalid_note(day: str, minute: int, invalid: Mapping[str, int]) -> Finding:
     """The note of a day's invalid purchases so far (by reason), of which the minute brought some.
 
     >>> invalid_note("2025-02-24", 29006000, {"purchase_revenue": 2}).message
-    '2 purchases on 2025-02-24 could not be counted (purchase_revenue). The day is at risk; the events lie in the dead letters.'
+    '2 purchases on 2025-02-24 could not be counted (no usable revenue). The day is at risk; the events lie in the dead letters.'
     """
     found = {reason: invalid[reason] for reason in sorted(invalid)}
+    why = ", ".join(_WHY.get(reason, cut(reason)) for reason in found)
     count = sum(found.values())
     return Finding(
         INVALID,
@@ -77,7 +84,7 @@ def invalid_note(day: str, minute: int, invalid: Mapping[str, int]) -> Finding:
         day=day,
         count=count,
         message=(
-            f"{count} purchase{'s' if count > 1 else ''} on {day} could not be counted ({', '.join(found)}). "
+            f"{count} purchase{'s' if count > 1 else ''} on {day} could not be counted ({why}). "
             "The day is at risk; the events lie in the dead letters."
         ),
         evidence={"reasons": found},
@@ -104,9 +111,9 @@ def collision(
         days[-1],
         count=count,
         message=(
-            f"Transaction id {cut(transaction)} came {count} times with different contents ({', '.join(days)}). "
-            "None of them is counted and these days are quarantined: find out which order is the true one, "
-            "then release the day."
+            f"Transaction id {cut(transaction)} came {count:,} times with different contents ({', '.join(days)}). None of them "
+            f"is counted, and {'that day is' if len(days) == 1 else 'those days are'} quarantined: find out which order is the "
+            "true one."
         ),
         evidence={"days": list(days)},
     )
@@ -132,7 +139,7 @@ def collisions(day: str, count: int, first_minute: int, known_minute: int) -> Fi
         count=count,
         message=(
             f"{count:,} purchases on {day} share a transaction id with one of different contents: too many ids to tell one "
-            "by one. None of them is counted and the day is quarantined: look whether the shop has begun to number its "
-            "orders anew, then release the day."
+            "by one. None of them is counted, and the day is quarantined: look whether the shop has begun to number its "
+            "orders anew."
         ),
     )

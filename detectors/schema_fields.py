@@ -20,12 +20,12 @@ from detectors.schema_jump import (
     JumpState,
     begin,
     catch_up,
+    counted,
     follow,
     is_busy,
     normal,
     retell,
     step,
-    totals,
 )
 from detectors.sentences import cut
 
@@ -185,8 +185,7 @@ def _never(field: ExpectedField, state: FieldState, at: int) -> Jump | None:
     share = state.lost
     if not field.required or state.accepted or share.first < 0 or at - share.first < _NEVER_MINUTES:
         return None
-    hits, trials = totals(share)
-    hits, trials = hits + sum(cell[1] for cell in share.hours), trials + sum(cell[2] for cell in share.hours)
+    hits, trials = counted(share)
     if trials < _NEVER_TRIALS[field.scope] or hits < trials:
         return None
     return Jump(share.first, hits, trials, 0.0)

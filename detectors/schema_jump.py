@@ -124,6 +124,12 @@ def totals(state: JumpState) -> tuple[int, int]:
     return sum(day.hits for day in state.days), sum(day.trials for day in state.days)
 
 
+def counted(state: JumpState) -> tuple[int, int]:
+    """Hits and trials, with those of the last hours, which do not say yet what is normal."""
+    hits, trials = totals(state)
+    return hits + sum(cell[1] for cell in state.hours), trials + sum(cell[2] for cell in state.hours)
+
+
 def normal(state: JumpState, options: JumpOptions) -> float | None:
     """The share that chance may bring, cautiously; None without enough history.
 

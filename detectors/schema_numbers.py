@@ -20,6 +20,7 @@ from detectors.schema_jump import (
     JumpState,
     begin,
     catch_up,
+    counted,
     follow,
     normal,
     retell,
@@ -38,11 +39,14 @@ UNPARSEABLES, TIMESTAMPS = "unparseable_events", "timestamp_errors"
 
 _DAY = 1440
 _TELL_MINUTES = 60
+_START_MINUTES = 10
+_NEARLY_ALL = 0.8
 
 
 class Tally(NamedTuple):
     """One kind: what counts, of what, what there is of that in a minute without any, when it jumps, from how many a day
-    it is a note (0: the note is made elsewhere), what is said, and what the note counts where that is less."""
+    it is a note (0: the note is made elsewhere), what is said, what the note counts where that is less, and how many
+    need no history if nearly all were bad from the first on (0: never)."""
 
     kind: str
     carrier: Literal["event", "purchase", "record"]
@@ -53,6 +57,7 @@ class Tally(NamedTuple):
     of: str
     look: str
     noted: Callable[[FieldMinute], int] | None = None
+    from_start: int = 0
 
 
 def _invalid(minute: FieldMinute) -> tuple[int, int]:
@@ -117,6 +122,7 @@ TALLIES: tuple[Tally, ...] = (
         "Purchases without an id, without items, or without revenue above 0 are more than chance",
         "purchases",
         "They are not counted; the checkout's tracking was probably changed. Look into the dead letters.",
+        from_start=10,
     ),
     Tally(
         REPLAY,
@@ -158,6 +164,7 @@ TALLIES: tuple[Tally, ...] = (
         "Records could not be read as events",
         "records",
         "They are dead letters, unchanged: look at one of them to see who sends them.",
+        from_start=20,
     ),
     Tally(
         TIMESTAMPS,
@@ -168,18 +175,20 @@ TALLIES: tuple[Tally, ...] = (
         "Events had a timestamp that is invalid, or far ahead of the stream",
         "records",
         "Look at the clocks and the time format of what sends them.",
+        from_start=20,
     ),
 )
 
 
 class TallyState(msgspec.Struct, omit_defaults=True):
-    """What is remembered of one kind: its share, and today's count."""
+    """What is remembered of one kind: its share, today's count, and whether a person takes its level as normal."""
 
     share: JumpState = msgspec.field(default_factory=JumpState)
     day: int = -1
     count: int = 0
     first: int = -1
     noted: int = -1
+    accepted: bool = False
 
 
 def update_tally(tally: Tally, state: TallyState, minute: FieldMinute, passing: Passing) -> list[Finding]:
@@ -192,10 +201,22 @@ def update_tally(tally: Tally, state: TallyState, minute: FieldMinute, passing: 
     jump = step(share, tally.options, at, hits, trials)
     if was_open:
         return findings + _follow(tally, state, hits, trials, at)
+    if jump is None and hits and not state.accepted:
+        jump = _from_the_start(tally, share, at)
     if jump is None:
         return findings
     begin(share, jump, at)
     return [*findings, _finding(tally, jump, "opened", at)]
+
+
+def _from_the_start(tally: Tally, share: JumpState, at: int) -> Jump | None:
+    """Nearly all were bad from the first on: that takes no history to tell."""
+    if not tally.from_start or at - share.first < _START_MINUTES:
+        return None
+    hits, trials = counted(share)
+    if hits < tally.from_start or hits < _NEARLY_ALL * trials:
+        return None
+    return Jump(share.first, hits, trials, 0.0)
 
 
 def _note(tally: Tally, state: TallyState, hits: int, at: int) -> list[Finding]:

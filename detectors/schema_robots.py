@@ -16,7 +16,11 @@ _NOTE_SESSIONS, _NOTE_SHARE = 10, 0.1
 _ALERT_SESSIONS, _ALERT_SHARE = 30, 0.5
 _FAR_MORE = 3.0
 _CRAWL_MINUTES = 40
-"""A crawler that looks through the site for half an hour is no flood."""
+"""A crawler that looks through the site for half an hour is no flood: what counts is what comes outside of an hour's
+strongest 40 minutes."""
+
+_LASTING_SHARE = 0.2
+"""A flood as steady as can be has a third of its hour there."""
 
 _MEMORY_HOURS = 14 * 24
 _LEAST_HOURS = 48
@@ -25,11 +29,13 @@ _TELL_MINUTES = 60
 
 
 class RobotState(msgspec.Struct, omit_defaults=True):
-    """The last hour by the minute (minute, robots, sessions) with all its robots, the last 14 days by the hour."""
+    """The last hour by the minute (minute, robots, sessions) with all its robots, the last 14 days by the hour, and of
+    hours with many robots the most that came outside of a crawl in 60 minutes."""
 
     minutes: list[tuple[int, int, int]] = []
     robots: int = 0
     hours: list[tuple[int, int, int]] = []
+    lasting: list[tuple[int, int]] = []
     since: int = -1
     worst: float = 0.0
     count: int = 0
@@ -55,11 +61,13 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
         state.count += robots
         return _note(state, minute, robots) + _follow(state, minute, hour_robots, hour_sessions)
     findings = _note(state, minute, robots)
-    past = _past(state, minute)
-    if hour_robots < _ALERT_SESSIONS or hour_robots <= _ALERT_SHARE * hour_sessions or past is None:
+    past, lasting = _past(state, minute), _lasting(state.minutes, hour_robots)
+    before = _note_lasting(state, minute // _HOUR, lasting)
+    if hour_robots <= _ALERT_SHARE * hour_sessions or past is None:
         return findings
-    lasted = sum(some for at, some, _ in state.minutes if at <= minute - _CRAWL_MINUTES)
-    if hour_robots < _FAR_MORE * past or lasted < _NOTE_SESSIONS:
+    if lasting < max(_NOTE_SESSIONS, _LASTING_SHARE * hour_robots):
+        return findings
+    if hour_robots < _FAR_MORE * past and lasting < _FAR_MORE * max(before, _NOTE_SESSIONS):
         return findings
     state.since = next(at for at, some, _ in state.minutes if some)
     state.told, state.count = minute, hour_robots
@@ -76,11 +84,38 @@ def _take(state: RobotState, minute: int, robots: int, sessions: int) -> None:
     state.hours.append((minute // _HOUR, robots, sessions))
 
 
+def _lasting(minutes: list[tuple[int, int, int]], robots: int) -> int:
+    """How many of the last hour's robots came outside of its strongest 40 minutes.
+
+    >>> _lasting([(minute, 2, 2) for minute in range(50)], 100), _lasting([(minute, 5, 5) for minute in range(30)], 150)
+    (20, 0)
+    """
+    most = inside = first = 0
+    for at, some, _ in minutes:
+        inside += some
+        while minutes[first][0] <= at - _CRAWL_MINUTES:
+            inside -= minutes[first][1]
+            first += 1
+        most = max(most, inside)
+    return robots - most
+
+
+def _note_lasting(state: RobotState, hour: int, lasting: int) -> int:
+    """Remembers it; the most in an hour before this one and the last."""
+    if lasting and state.lasting and state.lasting[-1][0] == hour:
+        state.lasting[-1] = hour, max(lasting, state.lasting[-1][1])
+    elif lasting:
+        state.lasting.append((hour, lasting))
+    return max((most for at, most in state.lasting if at < hour - 1), default=0)
+
+
 def _forget(state: RobotState, minute: int) -> None:
     while state.minutes and state.minutes[0][0] <= minute - _HOUR:
         state.robots -= state.minutes.pop(0)[1]
     while state.hours and state.hours[0][0] <= minute // _HOUR - _MEMORY_HOURS:
         del state.hours[0]
+    while state.lasting and state.lasting[0][0] <= minute // _HOUR - _MEMORY_HOURS:
+        del state.lasting[0]
 
 
 def _sum(cells: list[tuple[int, int, int]]) -> tuple[int, int]:

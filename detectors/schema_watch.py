@@ -155,7 +155,7 @@ class SchemaWatch:
         tally = self.state.tallies.get(kind)
         if tally is not None and tally.share.open is not None:
             carrier = next(tally.carrier for tally in TALLIES if tally.kind == kind)
-            anew = TallyState(share=JumpState(seen=self.state.carriers.of(carrier)))
+            anew = TallyState(share=JumpState(seen=self.state.carriers.of(carrier)), accepted=True)
             self.state.tallies[kind] = anew
             self._busy_tallies.add(kind)
             return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 from detectors.sentences import cut, percent, when
@@ -52,13 +54,20 @@ def of_renamed(path: str, key: str, scope: str, jump: Jump) -> str:
     )
 
 
+_PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[A-Za-z_][\w-]*", re.IGNORECASE | re.ASCII)
+"""What YAML reads as a text without quotes."""
+
+
 def fix(key: str) -> str:
     """The line for the contract file.
 
     >>> fix("event_data.orderId")
     'aliases: [orderId]'
+    >>> fix("order: id, old")
+    'aliases: ["order: id, old"]'
     """
-    return f"aliases: [{cut(key.rpartition('.')[2])}]"
+    name = cut(key.rpartition(".")[2])
+    return f"aliases: [{name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)}]"
 
 
 def of_alias(path: str, alias: str, scope: str, jump: Jump) -> str:

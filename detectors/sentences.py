@@ -28,7 +28,7 @@ NAMES = {
 }
 
 LOOK = {
-    "events": "Look whether the site and its tracking are up, and whether traffic was sent elsewhere or twice.",
+    "events": "Look whether the site and its tracking are up, and whether traffic was sent elsewhere.",
     "sessions": "Look at campaigns and at the site's availability; a fall with steady events points at identities.",
     "purchases": "Try an order on the site, and look whether checkout_completed is still sent.",
     "revenue": "Compare with the shop's own orders: amounts may be in another unit, or orders be missing.",
@@ -36,6 +36,15 @@ LOOK = {
     "direct_share": "Look whether referrers and campaign parameters still arrive: a redirect may strip them.",
     "purchase_value": "Compare some orders with the shop's own: price, currency or unit may have changed.",
 }
+"""What to do about a metric that is below normal, or about one of which it does not matter."""
+
+LOOK_ABOVE = {
+    "events": "Look whether events are sent twice, and for robots; a campaign may be why as well.",
+    "sessions": "Look for a campaign or for robots; a rise with steady events points at identities that change.",
+    "purchases": "Compare with the shop's own orders: orders may be sent twice, or a sale be on.",
+    "conversion_rate": "Compare with the shop's own orders, and look whether visits are still counted.",
+}
+"""The same of one that is above it."""
 
 
 def when(minute: int) -> str:
@@ -88,14 +97,30 @@ def number(kind: Kind, x: float | None) -> str:
 def of_metric(watched: Watched, answer: Answer, day: str, *, so_far: bool) -> str:
     """A watched metric that is not as it was."""
     value, normal = answer.value, answer.baseline_median
-    side = "above" if (value or 0) > (normal or 0) else "below"
-    change = "" if answer.relative_change is None else f" ({answer.relative_change:+.0%})"
+    above = (value or 0) > (normal or 0)
+    look = (LOOK | LOOK_ABOVE if above else LOOK)[watched.metric]
+    change = "" if answer.relative_change is None else f" ({100 * answer.relative_change:+,.0f} %)"
     span_words = _span_words(answer, day, so_far=so_far)
     return (
-        f"{NAMES[watched.metric]} {'are' if watched.metric in ('events', 'sessions', 'purchases') else 'is'} {side} "
+        f"{NAMES[watched.metric]} {_is(watched)} {'above' if above else 'below'} "
         f"normal {span_words}: {number(watched.kind, value)} where {number(watched.kind, normal)} is normal{change}. "
-        f"{LOOK[watched.metric]}"
+        f"{look}"
     )
+
+
+def of_metric_back(watched: Watched, answer: Answer, words: str) -> str:
+    """A watched metric that is as it was; `words` say when."""
+    value, normal = answer.value, answer.baseline_median
+    numbers = (
+        ""
+        if normal is None
+        else f": {number(watched.kind, value)}, where {number(watched.kind, normal)} is normal"
+    )
+    return f"{NAMES[watched.metric]} {_is(watched)} back to normal {words}{numbers}."
+
+
+def _is(watched: Watched) -> str:
+    return "are" if watched.metric in ("events", "sessions", "purchases") else "is"
 
 
 def _span_words(answer: Answer, day: str, *, so_far: bool) -> str:
@@ -117,12 +142,20 @@ def of_silence(what: str, since_minute: int, minutes: int, expected: float) -> s
     return f"No {what} came since {when(since_minute)}, for {span(minutes)}, where about {expected:.0f} were expected. {look}"
 
 
+def of_silence_over(what: str, since_minute: int, until_minute: int, expected: float) -> str:
+    """It came again."""
+    return (
+        f"No {what} came from {when(since_minute)} to {when(until_minute)}, for {span(until_minute - since_minute)}, where about "
+        f"{expected:.0f} were expected. This is over: {'they come' if what == 'event' else 'people buy'} again."
+    )
+
+
 def of_share(what: str, verdict: ShareVerdict, look: str) -> str:
     """A share that moved to a new level."""
     value, normal = verdict.value or 0.0, verdict.baseline or 0.0
     return (
         f"{what} {'rose' if value > normal else 'fell'} to {percent(value)} since {when(verdict.since)}, where "
-        f"{percent(normal)} is normal ({verdict.hits} of {verdict.trials}). {look}"
+        f"{percent(normal)} is normal ({verdict.hits:,} of {verdict.trials:,}). {look}"
     )
 
 
@@ -131,7 +164,7 @@ def of_share_back(what: str, verdict: ShareVerdict) -> str:
     value, normal = verdict.value or 0.0, verdict.baseline or 0.0
     return (
         f"{what} is back to normal since {when(verdict.since)}: {percent(value)}, where {percent(normal)} is normal "
-        f"({verdict.hits} of {verdict.trials})."
+        f"({verdict.hits:,} of {verdict.trials:,})."
     )
 
 

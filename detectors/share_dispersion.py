@@ -48,11 +48,6 @@ class Block(msgspec.Struct):
     excess: float = 0.0
     variance: float = 0.0
 
-    def add(self, excess: float, variance: float) -> None:
-        """Adds to both."""
-        self.excess += excess
-        self.variance += variance
-
     def squared(self, noise: Noise) -> float:
         """The square of the excess, cut where it would be too strange to teach anything."""
         return min(self.excess**2, max(_MOST_SQUARES * noise.of(self.variance) * self.variance, VISIT**2))
@@ -90,8 +85,11 @@ class Dispersion(msgspec.Struct):
 
     def see(self, excess: float, variance: float) -> None:
         """Notes how far counts fell from what was expected."""
-        self.hour.add(excess, variance)
-        self.day.add(excess, variance)
+        hour, day = self.hour, self.day
+        hour.excess += excess
+        hour.variance += variance
+        day.excess += excess
+        day.variance += variance
 
     def end_hour(self, noise: Noise) -> None:
         """Ends an hour."""

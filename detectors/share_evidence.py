@@ -11,15 +11,24 @@ CUSUM (1954).
 from __future__ import annotations
 
 from math import log
-from typing import NamedTuple
 
 import msgspec
 
 _MOST_POINTS = 40
 """Corners kept on each side. A hull over n steps of noise has about log n of them, some ten in a day."""
 
-LEAST_VARIANCE = 1e-9
+_LEAST_VARIANCE = 1e-9
 """Of one trial: a share that is never seen is not surely impossible."""
+
+
+def variance_of(share: float) -> float:
+    """The variance of one trial.
+
+    >>> variance_of(0.5), variance_of(0.0)
+    (0.25, 1e-09)
+    """
+    variance = share * (1.0 - share)
+    return variance if variance > _LEAST_VARIANCE else _LEAST_VARIANCE  # noqa: FURB136 - max() costs thrice
 
 
 def evidence(hits: float, trials: float, prior_hits: float, prior_trials: float) -> float:
@@ -58,11 +67,11 @@ def against(
     share = min(max(share, 0.0), 1.0)
     if rise != (hits > trials * share):
         return 0.0
-    worth = 1 / (unsure * max(share * (1 - share), LEAST_VARIANCE))
+    worth = 1 / (unsure * variance_of(share))
     return evidence(hits / dispersion, trials / dispersion, worth * share, worth)
 
 
-class Point(NamedTuple):
+class Point(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where the counts stood after a minute: `excess` is hits less those expected, `variance` what chance allows."""
 
     minute: int
@@ -89,7 +98,7 @@ class Walk(msgspec.Struct):
     def step(self, minute: int, hits: int, trials: int, share: float) -> None:
         """Takes a minute in, of which this share was expected."""
         now = self.now
-        variance = now.variance + trials * max(share * (1.0 - share), LEAST_VARIANCE)
+        variance = now.variance + trials * variance_of(share)
         excess = now.excess + hits - trials * share
         self.now = now = Point(minute, now.hits + hits, now.trials + trials, excess, variance)
         _keep(self.low, now, 1.0)
@@ -112,13 +121,12 @@ def _keep(hull: list[Point], point: Point, sign: float) -> None:
     excess, variance = sign * point.excess, point.variance
     while hull and excess <= sign * hull[-1].excess:
         hull.pop()
-    while len(hull) > 1 and _bends_back(hull[-2], hull[-1], excess, variance, sign):
+    while len(hull) > 1:
+        one, two = hull[-2], hull[-1]
+        rise = (two.excess - one.excess) * sign * (variance - two.variance)
+        if (excess - sign * two.excess) * (two.variance - one.variance) > rise:
+            break
         hull.pop()
     hull.append(point)
     if len(hull) > _MOST_POINTS:
         del hull[0]
-
-
-def _bends_back(one: Point, two: Point, excess: float, variance: float, sign: float) -> bool:
-    rise = (two.excess - one.excess) * sign * (variance - two.variance)
-    return (excess - sign * two.excess) * (two.variance - one.variance) <= rise

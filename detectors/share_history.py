@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
+
 import msgspec
 
 from detectors.share_dispersion import Dispersion
 from detectors.share_profile import KEPT_DAYS, Profile, fit, logit_of, share_of, slot_of
 
 Counts = dict[int, tuple[int, int]]
-"""Hits and trials by hour number."""
+"""Hits and trials by hour number, in order."""
 
 
 class History(msgspec.Struct):
@@ -17,20 +20,21 @@ class History(msgspec.Struct):
     cells: Counts = {}
     dispersion: Dispersion = msgspec.field(default_factory=Dispersion)
 
-    def add(self, hour: int, hits: int, trials: int) -> None:
-        """Adds counts to an hour."""
-        add_to(self.cells, hour, hits, trials)
-
     def oldest(self, otherwise: int) -> int:
         """The first hour that is known."""
-        return min(self.cells, default=otherwise)
+        return next(iter(self.cells), otherwise)
+
+    def has_hits(self) -> bool:
+        """Whether there was a hit in any hour."""
+        return any(map(itemgetter(0), self.cells.values()))
 
     def profile(self, hour: int, lag: int, cluster: float) -> Profile:
         """The profile at this hour, from the hours at least `lag` before it; forgets what is too old."""
-        oldest = hour - 24 * KEPT_DAYS
-        self.cells = {cell: counts for cell, counts in self.cells.items() if cell >= oldest}
-        cells = {cell: counts for cell, counts in self.cells.items() if cell <= hour - lag}
-        return fit(cells, hour, self.dispersion.noise(cluster))
+        hours, counts = tuple(self.cells), tuple(self.cells.values())
+        first, end = bisect_left(hours, hour - 24 * KEPT_DAYS), bisect_right(hours, hour - lag)
+        for cell in hours[:first]:
+            del self.cells[cell]
+        return fit(hours[first:end], counts[first:end], hour, self.dispersion.noise(cluster))
 
     def cut_from(self, hour: int) -> Counts:
         """Takes the hours from this one on out, with what they told about the noise, and returns them."""

@@ -7,7 +7,9 @@ that is left. Hours of the past that are too strange for their hour of the day a
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, log, sqrt
+from operator import mul
 from statistics import median
 
 import msgspec
@@ -38,9 +40,7 @@ _FEW = 3
 """Days whose median is robust: of shares, and of sizes."""
 
 _SATURDAY = 5
-
-Cells = dict[int, tuple[float, int]]
-"""Hits and trials by hour number."""
+_SLOTS = tuple(hour % 24 + (24 if (hour // 24 + 3) % 7 >= _SATURDAY else 0) for hour in range(168))
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -84,25 +84,28 @@ class _Table:
         self.hits = [0.0] * 48
         self.trials = [0.0] * 48
 
-    def add(self, slot: int, hits: float, trials: float) -> None:
-        self.hits[slot] += hits
-        self.trials[slot] += trials
-
     def around(self, hod: int, share: float) -> _Seen:
         """An hour of the day with half of its neighbours, all days together."""
-        slots = [(at % 24 + kind, weight) for at, weight in _near(hod) for kind in (0, 24)]
-        trials = sum(weight * self.trials[slot] for slot, weight in slots)
-        return _Seen(sum(weight * self.hits[slot] for slot, weight in slots), trials * share, trials)
+        trials = _around(self.trials, hod)
+        return _Seen(_around(self.hits, hod), trials * share, trials)
 
-    def beside(self, logits: list[float], first: int, last: int) -> _Seen:
-        """Some slots, with what is expected of them by these logits."""
-        slots = range(first, last)
-        expected = sum(self.trials[slot] * share_of(logits[slot]) for slot in slots)
+    def beside(self, shares: list[float], first: int, last: int) -> _Seen:
+        """Some slots, with what is expected of them by these shares."""
+        expected = sum(map(mul, self.trials[first:last], shares[first:last]))
         return _Seen(sum(self.hits[first:last]), expected, sum(self.trials[first:last]))
 
 
-def _near(hod: int) -> tuple[tuple[int, float], ...]:
-    return (hod, 1.0), (hod - 1, 0.5), (hod + 1, 0.5)
+def _around(counts: list[float], hod: int) -> float:
+    """The sum over the week's slot and the weekend's, with half of those beside them."""
+    before, after = (hod - 1) % 24, (hod + 1) % 24
+    return (
+        counts[hod]
+        + counts[hod + 24]
+        + 0.5 * counts[before]
+        + 0.5 * counts[before + 24]
+        + 0.5 * counts[after]
+        + 0.5 * counts[after + 24]
+    )
 
 
 def slot_of(hour: int) -> int:
@@ -111,21 +114,47 @@ def slot_of(hour: int) -> int:
     >>> slot_of(5), slot_of(2 * 24 + 5)
     (5, 29)
     """
-    return hour % 24 + (24 if (hour // 24 + 3) % 7 >= _SATURDAY else 0)
+    return _SLOTS[hour % 168]
 
 
-def fit(cells: dict[int, tuple[int, int]], hour: int, noise: Noise) -> Profile:
-    """The profile at an hour, of hours before it."""
-    long, recent, volumes = _Table(), _Table(), [[0] * 0 for _ in range(48)]
-    for cell, (hits, trials) in _cut(cells, noise).items():
-        slot, age = slot_of(cell), (hour - cell) // 24
-        volumes[slot].append(trials)
-        long.add(slot, _LONG[age] * hits, _LONG[age] * trials)
-        recent.add(slot, _RECENT[age] * hits, _RECENT[age] * trials)
+@lru_cache(maxsize=16)
+def fit(cells: tuple[int, ...], counts: tuple[tuple[int, int], ...], hour: int, noise: Noise) -> Profile:
+    """The profile at an hour, of hours before it with their hits and trials.
+
+    Fields that are missing together, or never, have the same: it is computed once.
+    """
+    hours: list[list[tuple[int, int, int]]] = [[] for _ in range(48)]
+    for cell, (hits, trials) in zip(cells, counts, strict=True):
+        hours[_SLOTS[cell % 168]].append(((hour - cell) // 24, hits, trials))
+    volumes = [[trials for _, _, trials in of_slot] for of_slot in hours]
+    long, recent = _tables(hours, volumes, noise)
     total = sum(long.trials)
     days = sum(_LONG[age] for age in {(hour - cell) // 24 for cell in cells})
     levels = tuple(_levels(long, recent, volumes, noise))
     return Profile(levels, noise, total, total / days if days else 0.0)
+
+
+def _tables(
+    hours: list[list[tuple[int, int, int]]], volumes: list[list[int]], noise: Noise
+) -> tuple[_Table, _Table]:
+    """Sums over hours that are given by slot, each as age in days, hits and trials (`volumes`: those alone): with the
+    weights of a long and of a short memory. An hour of at most `VISIT` trials is never too strange."""
+    long, recent = _Table(), _Table()
+    large = [max(sizes, default=0) > VISIT for sizes in volumes]
+    shares = [[k / n for _, k, n in of_slot if n] for of_slot in hours] if any(large) else []
+    for slot, of_slot in enumerate(hours):
+        middle = _middle(shares, slot) if large[slot] else 0.0
+        long_hits = long_trials = recent_hits = recent_trials = 0.0
+        for age, hits, trials in of_slot:
+            kept = hits if abs(hits - trials * middle) <= VISIT else _cut(hits, trials, middle, noise)
+            weight, recent_weight = _LONG[age], _RECENT[age]
+            long_hits += weight * kept
+            long_trials += weight * trials
+            recent_hits += recent_weight * kept
+            recent_trials += recent_weight * trials
+        long.hits[slot], long.trials[slot] = long_hits, long_trials
+        recent.hits[slot], recent.trials[slot] = recent_hits, recent_trials
+    return long, recent
 
 
 def _levels(long: _Table, recent: _Table, volumes: list[list[int]], noise: Noise) -> list[Level]:
@@ -133,17 +162,19 @@ def _levels(long: _Table, recent: _Table, volumes: list[list[int]], noise: Noise
     base = logit_of((sum(long.hits) + 0.5) / (trials + 1.0))
     whole = share_of(base)
     hours = _shrunk([long.around(hod, whole) for hod in range(24)], dispersion)
-    logits = [base + hours[slot % 24].size for slot in range(48)]
+    logits = [base + effect.size for effect in hours]
+    shares = [share_of(logit) for logit in logits] * 2
     kinds = [
-        _effect(long.beside(logits, first, first + 24), dispersion, _WEEKEND_SPREAD) for first in (0, 24)
+        _effect(long.beside(shares, first, first + 24), dispersion, _WEEKEND_SPREAD) for first in (0, 24)
     ]
-    logits = [logit + kinds[slot // 24].size for slot, logit in enumerate(logits)]
+    logits = [logit + kind.size for kind in kinds for logit in logits]
     wander = _DRIFT_SPREAD + dispersion / max(trials * whole * (1 - whole), 1e-9)
-    drift = _effect(recent.beside(logits, 0, 48), dispersion, wander)
+    drift = _effect(recent.beside([share_of(logit) for logit in logits], 0, 48), dispersion, wander)
+    unsure = [drift.left + noise.wiggle + kind.left for kind in kinds]
     return [
         Level(
             share_of(logit + drift.size),
-            drift.left + noise.wiggle + kinds[slot // 24].left,
+            unsure[slot // 24],
             hours[slot % 24].left,
             _usual(volumes, slot) / 60,
         )
@@ -151,32 +182,23 @@ def _levels(long: _Table, recent: _Table, volumes: list[list[int]], noise: Noise
     ]
 
 
-def _cut(cells: dict[int, tuple[int, int]], noise: Noise) -> Cells:
-    """The same hours, those too strange for their hour of the day (a crawler's) with as many hits as chance allows."""
-    by_slot: list[list[float]] = [[] for _ in range(48)]
-    for cell, (hits, trials) in cells.items():
-        if trials:
-            by_slot[slot_of(cell)].append(hits / trials)
-    middle = [_middle(by_slot, slot) for slot in range(48)]
-    cut = {}
-    for cell, (hits, trials) in cells.items():
-        share = middle[slot_of(cell)]
-        usual, variance = trials * share, trials * share * (1 - share)
-        most = max(VISIT, _MOST_SIGMAS * sqrt(noise.of(variance) * variance))
-        cut[cell] = (min(max(float(hits), usual - most), usual + most), trials)
-    return cut
+def _cut(hits: int, trials: int, share: float, noise: Noise) -> float:
+    """The hits of an hour; if it is too strange for its hour of the day (a crawler's), as many as chance allows."""
+    usual = trials * share
+    variance = usual * (1 - share)
+    most = max(VISIT, _MOST_SIGMAS * sqrt(noise.of(variance) * variance))
+    return min(max(hits, usual - most), usual + most)
 
 
 def _middle(by_slot: list[list[float]], slot: int) -> float:
     """The median share of an hour of the day: of its kind of days, with the hours beside it, of all days, as it takes
     to have enough."""
-    kind = slot - slot % 24
-    near = [(slot + step) % 24 for step in (-1, 0, 1)]
     seen = by_slot[slot]
     if len(seen) < _ENOUGH:
+        kind, near = slot - slot % 24, [(slot + step) % 24 for step in (-1, 0, 1)]
         seen = [share for hod in near for share in by_slot[kind + hod]]
-    if len(seen) < _ENOUGH:
-        seen = [share for hod in near for share in by_slot[hod] + by_slot[hod + 24]]
+        if len(seen) < _ENOUGH:
+            seen = [share for hod in near for share in by_slot[hod] + by_slot[hod + 24]]
     return median(seen) if seen else 0.0
 
 

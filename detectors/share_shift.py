@@ -21,10 +21,10 @@ from math import log
 
 import msgspec
 
-from detectors.share_evidence import LEAST_VARIANCE, Walk
+from detectors.share_evidence import Walk, variance_of
 from detectors.share_history import Counts, History, add_to
 from detectors.share_incident import Incident, Row, Rules, follow
-from detectors.share_profile import Level, Profile, logit_of, slot_of
+from detectors.share_profile import Profile, logit_of, slot_of
 from detectors.share_traffic import Traffic
 from detectors.share_verdict import Reason, ShareOptions, ShareVerdict, of_minute, of_window
 from detectors.share_window import Window, loudest
@@ -41,6 +41,9 @@ week: it only becomes surer."""
 
 
 _NO_HIT_EXPECTED = 0.5
+
+_GROWING_MINUTES = 12 * 60
+"""A flood or a fault that grows is one incident; what moves the share further after that may be another."""
 
 
 class ShareState(msgspec.Struct):
@@ -80,8 +83,10 @@ class ShareShift:
     def score_one(self, minute: int, hits: int, trials: int) -> ShareVerdict:
         """What is to be said of a minute; changes nothing. Minutes come in order (an earlier one counts as the last
         one again), and may be left out; hits beyond the trials are cut."""
-        state, (hits, trials) = self.state, _sane(hits, trials)
-        minute = max(minute, state.minute)
+        return self._score(max(minute, self.state.minute), *_sane(hits, trials))
+
+    def _score(self, minute: int, hits: int, trials: int) -> ShareVerdict:
+        state = self.state
         profile = state.profile
         if profile is None:
             return of_minute("insufficient_history", minute, hits, trials, None)
@@ -103,13 +108,13 @@ class ShareShift:
 
     def update(self, minute: int, hits: int, trials: int, *, trusted: bool = True) -> ShareVerdict:
         """Scores a minute, then learns it."""
-        verdict = self.score_one(minute, hits, trials)
-        hits, trials = _sane(hits, trials)
-        minute = max(minute, self.state.minute)
+        minute, (hits, trials) = max(minute, self.state.minute), _sane(hits, trials)
+        verdict = self._score(minute, hits, trials)
         self._enter(minute)
         if trials:
             self._take(minute, hits, trials, trusted=trusted)
-        self._follow_up(verdict, minute)
+        if verdict.reason != "within_band":
+            self._follow_up(verdict, minute)
         return verdict
 
     def may_wait(self, minute: int, trials: int) -> bool:
@@ -123,6 +128,7 @@ class ShareShift:
 
     def pass_over(self, minute: int, trials: int) -> None:
         """Takes trials without a hit in that waited up to this minute."""
+        minute = max(minute, self.state.minute)
         self._enter(minute)
         self._take(minute, 0, trials, trusted=True)
 
@@ -185,6 +191,9 @@ class ShareShift:
             return of_window(reason, window)
         value, normal = turn.hits / turn.trials, turn.expected / turn.trials
         further = abs(value - normal) > abs(turn.before - normal) and options.counts(value, turn.before)
+        if further and row.minute - incident.opened < _GROWING_MINUTES:
+            now = window._replace(expected=turn.expected)
+            return of_window("open", now._replace(evidence=rules.against_normal(now)))
         return of_window("stepped_up" if further else "open", window)
 
     def _enter(self, minute: int) -> None:
@@ -204,12 +213,18 @@ class ShareShift:
             dispersion.end_hour(state.profile.noise)
             if state.hour // 24 != before // 24:
                 dispersion.end_day(state.profile.noise)
-        young = state.hour < state.history.oldest(state.hour) + _YOUNG_HOURS
-        every = _YOUNG_REFRESH_HOURS if young else _REFRESH_HOURS
-        if not young and not any(hits for hits, _ in state.history.cells.values()):
-            every = _WITHOUT_HITS_REFRESH_HOURS
-        if state.hour // every != before // every:
+        if self._is_due(before):
             self._refresh()
+
+    def _is_due(self, before: int) -> bool:
+        """Whether the profile is to be computed anew, which was last asked at the hour `before`."""
+        now, history = self.state.hour, self.state.history
+        if now < history.oldest(now) + _YOUNG_HOURS:
+            return now // _YOUNG_REFRESH_HOURS != before // _YOUNG_REFRESH_HOURS
+        if now // _REFRESH_HOURS == before // _REFRESH_HOURS:
+            return False
+        week, last = now // _WITHOUT_HITS_REFRESH_HOURS, before // _WITHOUT_HITS_REFRESH_HOURS
+        return week != last or history.has_hits()
 
     def _refresh(self) -> None:
         """Learns anew what is normal, from hours before any window that is tested."""
@@ -233,18 +248,17 @@ class ShareShift:
     def _take(self, minute: int, hits: int, trials: int, *, trusted: bool) -> None:
         state = self.state
         state.traffic.add(minute, hits, trials)
-        level: Level | None = None
+        share: float | None = None
         if state.profile is not None:
-            level = state.profile.levels[slot_of(state.hour)]
-            state.walk.step(minute, hits, trials, level.share)
-        if state.incident is not None and level is not None:
-            state.incident.add(Row(minute, hits, trials, trials * level.share))
+            share = state.profile.levels[slot_of(state.hour)].share
+            state.walk.step(minute, hits, trials, share)
+        if state.incident is not None and share is not None:
+            state.incident.add(Row(minute, hits, trials, trials * share))
             add_to(state.aside, state.hour, hits, trials)
         elif trusted and state.hour > state.unlearned_until:
-            state.history.add(state.hour, hits, trials)
-            if level is not None:
-                variance = trials * max(level.share * (1 - level.share), LEAST_VARIANCE)
-                state.history.dispersion.see(hits - trials * level.share, variance)
+            add_to(state.history.cells, state.hour, hits, trials)
+            if share is not None:
+                state.history.dispersion.see(hits - trials * share, trials * variance_of(share))
 
     def _follow_up(self, verdict: ShareVerdict, minute: int) -> None:
         """Lets follow what follows from an answer."""
@@ -296,5 +310,7 @@ class ShareShift:
 
 
 def _sane(hits: int, trials: int) -> tuple[int, int]:
+    if 0 <= hits <= trials:
+        return hits, trials
     trials = max(trials, 0)
     return min(max(hits, 0), trials), trials

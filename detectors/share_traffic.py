@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from detectors.share_history import add_to
 from detectors.share_profile import Level, Profile, slot_of
 
 if TYPE_CHECKING:
@@ -58,12 +59,11 @@ class Traffic(msgspec.Struct):
 
     def add(self, minute: int, hits: int, trials: int) -> None:
         """Counts a minute."""
-        block = minute // _BLOCK
-        if block not in self.blocks:
-            while self.blocks and (oldest := next(iter(self.blocks))) <= block - _KEPT:  # they are in order
-                del self.blocks[oldest]
-        old = self.blocks.get(block, (0, 0))
-        self.blocks[block] = (old[0] + hits, old[1] + trials)
+        blocks, block = self.blocks, minute // _BLOCK
+        if block not in blocks:
+            while blocks and (oldest := next(iter(blocks))) <= block - _KEPT:  # they are in order
+                del blocks[oldest]
+        add_to(blocks, block, hits, trials)
 
     def hold(self, since: int, minute: int) -> None:
         """Notes that additional events came between these minutes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from detectors.share_dispersion import VISIT
-from detectors.share_evidence import LEAST_VARIANCE, Point, Walk, against
+from detectors.share_evidence import Point, Walk, against, variance_of
 
 if TYPE_CHECKING:
     from detectors.share_profile import Level
@@ -43,13 +43,16 @@ def loudest(
     hits, trials = counts
     share, unsure, now = level.share, level.unsure, walk.now
     excess = now.excess + hits - trials * share
-    variance = now.variance + trials * max(share * (1.0 - share), LEAST_VARIANCE)
-    end = Point(minute, now.hits + hits, now.trials + trials, excess, variance)
+    variance = now.variance + trials * variance_of(share)
     best: Window | None = None
-    for side, sign in ((walk.low, 1.0), (walk.high, -1.0))[: 1 + falls]:
+    rises, drops = (walk.low, 1.0), (walk.high, -1.0)
+    for side, sign in (rises, drops) if falls else (rises,):
         for start in side:
             more, chance = (excess - start.excess) * sign, variance - start.variance
-            if more > 0 and more * more >= least * chance * (dispersion + unsure * chance):
+            if more <= 0:
+                break  # every corner lies further that way than the one before
+            if more * more >= least * chance * (dispersion + unsure * chance):
+                end = Point(minute, now.hits + hits, now.trials + trials, excess, variance)
                 window = _between(start, end, level, dispersion)
                 if window.evidence >= (least if best is None else best.evidence):
                     best = window

@@ -11,14 +11,25 @@ How improbable is improbable? Every arrival begins a gap, so of n arrivals a yea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from detectors.alerts import Severity
 from detectors.answer import Answer, Number, Reason
-from detectors.arrivals import DAY_MINUTES, PastHours, Rate, expected_for, past_hours, probability, rate_of
+from detectors.arrivals import (
+    DAY_MINUTES,
+    HOUR_MINUTES,
+    PastHours,
+    Rate,
+    expected_for,
+    past_hours,
+    probability,
+    rate_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +76,7 @@ class Silence:
         self._rules = rules
         self.state = state or SilenceState()
         self._rate: Rate | None = None
+        self._soonest: int | None = None
 
     def learn_one(
         self,
@@ -81,12 +93,12 @@ class Silence:
         kept = [past for past in self.state.days if past.day != day]
         kept.append(past_hours(day, counts, independent, gaps))
         self.state.days = sorted(kept, key=lambda past: past.day)[-self._rules.memory_days :]
-        self._rate = None
+        self._rate = self._soonest = None
 
     def forget(self, day: int) -> None:
         """A day no longer deserves trust."""
         self.state.days = [past for past in self.state.days if past.day != day]
-        self._rate = None
+        self._rate = self._soonest = None
 
     def rate(self) -> Rate | None:
         """What the days known say of the rate; None with too few of them, or without any arrival."""
@@ -134,6 +146,18 @@ class Silence:
         while _expected(rate, start, minute, level) < needed:
             minute += 1
         return minute - offset_minutes
+
+    def soonest(self) -> int:
+        """After how many minutes at least a silence is told, whenever it begins (level 1): as many as the busiest hour
+        needs. So the minute of each need not be worked out while things come."""
+        if self._soonest is None:
+            rate = self.rate()
+            if rate is None:
+                self._soonest = self._rules.longest_days * DAY_MINUTES
+            else:
+                busiest = max(end - start for start, end in pairwise(rate.sums)) / HOUR_MINUTES
+                self._soonest = max(math.floor(self._needed(rate) / busiest), self._rules.least_minutes)
+        return self._soonest
 
     def _needed(self, rate: Rate) -> float:
         """How many arrivals must have been expected for their absence to be told."""

@@ -17,15 +17,26 @@ import msgspec
 
 from detectors.alerts import Severity
 from detectors.answer import Answer, Reason
-from detectors.band import CENTRE_DAYS, Band, few_days, judge, mad, robust_sigma, sampling_floor, unevenness
+from detectors.band import (
+    CENTRE_DAYS,
+    Band,
+    enough,
+    few_days,
+    judge,
+    mad,
+    robust_sigma,
+    sampling_floor,
+    unevenness,
+)
 from detectors.line import HOUR, excesses, without_burst
 from detectors.totals import STEPS
-from detectors.watched import EVENTS, Kind, Limits, value
+from detectors.watched import EVENTS, Kind, value
 
 if TYPE_CHECKING:
     from detectors.line import Seen
     from detectors.totals import Totals
     from detectors.typical import Typical
+    from detectors.watched import Limits, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,18 @@ class SoFarRules:
     fewest: float = 3
     breakage_days: float = 3.0
     median_from: float = 20
+
+
+def may_fire(typical: Typical, seen: Seen, step: int, limits: Limits, rules: SoFarRules) -> bool:
+    """Whether `judge_so_far` can fire: if the day is off by enough to matter, however unlikely that is. On a quiet day it
+    is not, and that takes much less to see."""
+    watched = typical.watched
+    x, m = seen.line(watched).stretch(0, step).value(watched), _centre(typical, step, rules)
+    if x is None:
+        return False
+    if m is not None and enough(x, m, _limits(watched, limits, rules, rise=x > m)):
+        return True
+    return _of_revenue(watched) and x >= _breakage_from(typical, limits, rules)
 
 
 def judge_so_far(
@@ -55,25 +78,35 @@ def judge_so_far(
         return Answer(watched.rule, watched.metric, Reason.BELOW_MIN_ABS)
     z /= math.sqrt(known)
     rise = (value(watched, totals) or 0) > band.median
+    answer = judge(watched, totals, band, _limits(watched, limits, rules, rise=rise), z)
     if watched is EVENTS and rise:
-        spike = judge(watched, totals, band, replace(limits, relative=rules.spike), z)
-        return msgspec.structs.replace(spike, rule=SPIKE)
-    answer = judge(watched, totals, band, limits, z)
+        return msgspec.structs.replace(answer, rule=SPIKE)
     bursts = watched.kind is Kind.RATIO or (watched.kind is Kind.VOLUME and rise)
     if answer.fired and bursts and _one_burst(typical, seen, step, band, z):
         return msgspec.structs.replace(answer, reason=Reason.WITHIN_BAND, severity=None)
     return answer
 
 
+def _limits(watched: Watched, limits: Limits, rules: SoFarRules, *, rise: bool) -> Limits:
+    return replace(limits, relative=rules.spike) if watched is EVENTS and rise else limits
+
+
+def _of_revenue(watched: Watched) -> bool:
+    return watched.part == "revenue" and watched.whole is None
+
+
+def _breakage_from(typical: Typical, limits: Limits, rules: SoFarRules) -> float:
+    return max(rules.breakage_days * max(typical.values(STEPS)[-CENTRE_DAYS:]), limits.absolute)
+
+
 def _breakage(typical: Typical, totals: Totals, limits: Limits, rules: SoFarRules) -> Answer | None:
     """That there is several times the revenue already of the best of prior days: one order can tell that."""
     watched = typical.watched
-    if watched.part != "revenue" or watched.whole:
+    if not _of_revenue(watched) or totals.revenue < _breakage_from(typical, limits, rules):
         return None
     days = typical.values(STEPS)
-    lately = days[-CENTRE_DAYS:]
-    m = median(lately)
-    if totals.revenue < max(rules.breakage_days * max(lately), limits.absolute) or m <= 0:
+    m = median(days[-CENTRE_DAYS:])
+    if m <= 0:
         return None
     scale = m * max(typical.day_spread, limits.spread)
     answer = judge(watched, totals, Band(m, mad(days), scale, len(days), "whole_days"), limits, 0.0)
@@ -105,13 +138,10 @@ def band_at(typical: Typical, seen: Seen, step: int, limits: Limits, rules: SoFa
     A sum is relatively as uneven by noon as at the end, or more, so the spread of whole days counts as well. Where mean
     and median of the prior days differ, they are skewed by as much.
     """
-    watched, usual = typical.watched, typical.line.stretch(0, step)
-    values = typical.values(step)
-    normal = usual.value(watched)
-    counted = usual.size if watched.kind is not Kind.RATIO else min(usual.part, usual.size - usual.part)
-    if not values or normal is None or normal <= 0 or counted < rules.fewest:
+    watched, m = typical.watched, _centre(typical, step, rules)
+    if m is None:
         return None
-    m = median(values[-CENTRE_DAYS:]) if counted >= rules.median_from else normal
+    values, normal = typical.values(step), typical.line.stretch(0, step).value(watched) or 0.0
     size = seen.line(watched).size[step] if watched.whole else typical.line.size[step]
     candidates = [
         (robust_sigma(values)[0], "mad"),
@@ -122,3 +152,16 @@ def band_at(typical: Typical, seen: Seen, step: int, limits: Limits, rules: SoFa
     ]
     scale, floor = max(candidates)
     return Band(m, mad(values), scale, len(values), floor)
+
+
+def _centre(typical: Typical, step: int, rules: SoFarRules) -> float | None:
+    """What is normal by this step; None where none of the prior days had anything to have a value of."""
+    watched, usual = typical.watched, typical.line.stretch(0, step)
+    normal = usual.value(watched)
+    counted = usual.size if watched.kind is not Kind.RATIO else min(usual.part, usual.size - usual.part)
+    if normal is None or normal <= 0 or counted < rules.fewest:
+        return None
+    values = typical.values(step)
+    if not values:
+        return None
+    return median(values[-CENTRE_DAYS:]) if counted >= rules.median_from else normal

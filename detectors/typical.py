@@ -33,7 +33,8 @@ def typical_steps(days: Sequence[Sequence[float]]) -> Steps:
 
 
 def _cut_mean(values: Sequence[float]) -> float:
-    middle, chance = median(values), 3 * math.sqrt(max(median(values), 1))
+    middle = median(values)
+    chance = 3 * math.sqrt(max(middle, 1))
     if max(values) <= middle + chance:  # so is the robust deviation wider: nothing is cut
         return math.fsum(values) / len(values)
     most = middle + max(3 * MAD_TO_SIGMA * mad(values, middle), chance)

@@ -15,10 +15,11 @@ import msgspec
 from consumer.core.days import Receipt
 from detectors.alerts import Alert
 from reports.render import alerts_json, daily_metrics_csv, digest_html, digest_md, report_html, report_md
+from reports.render.source import Source
 from reports.render.summary import concerns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
 V = TypeVar("V")
 
@@ -34,32 +35,40 @@ _alerts = msgspec.json.Decoder(Alert)
 
 
 def render_files(
-    receipts: Collection[Receipt], alerts: Collection[Alert], day: str | None = None
+    receipts: Collection[Receipt],
+    alerts: Collection[Alert],
+    day: str | None = None,
+    source: Source = Source.KAFKA,
+    unplaced: Mapping[str, int] | None = None,
 ) -> dict[str, bytes]:
-    """The files by name. With a `day` (ISO date): as of that day, that is, rows up to it, a report about it, and
-    alerts of it, of earlier days, and of no day that had begun by then; without one: everything, and the report's own
-    choice."""
+    """The files by name. With a `day` (ISO date) the rows go up to it, the alerts are those of it, of earlier days, and
+    of no day that had begun by then, and the report is about it; without one: everything, and the report's own choice.
+    A report of the newest closed day is the same, whether it was asked for or chosen. `unplaced`: what was rejected by
+    reason, for where no day is known."""
+    rows, listed = receipts, alerts
     if day is not None:
-        receipts = [receipt for receipt in receipts if receipt.day <= day]
+        rows = [receipt for receipt in receipts if receipt.day <= day]
         ends = next((receipt.ends for receipt in receipts if receipt.day == day), None)
-        alerts = [alert for alert in alerts if concerns(alert, day, ends)]
-    as_of = alerts_json.generated_at(receipts, alerts)
+        listed = [alert for alert in alerts if concerns(alert, day, ends)]
     return {
-        daily_metrics_csv.NAME: daily_metrics_csv.render(receipts),
-        alerts_json.NAME: alerts_json.render(alerts, as_of),
-        report_md.NAME: report_md.render(receipts, alerts, day),
-        report_html.NAME: report_html.render(receipts, alerts, day),
+        daily_metrics_csv.NAME: daily_metrics_csv.render(rows),
+        alerts_json.NAME: alerts_json.render(listed, alerts_json.generated_at(rows, listed)),
+        report_md.NAME: report_md.render(receipts, alerts, day, source, unplaced),
+        report_html.NAME: report_html.render(receipts, alerts, day, source, unplaced),
     }
 
 
 def digest_files(
-    receipts: Collection[Receipt], alerts: Collection[Alert], first: str, last: str
+    receipts: Collection[Receipt],
+    alerts: Collection[Alert],
+    first: str,
+    last: str,
+    source: Source = Source.KAFKA,
 ) -> dict[str, bytes]:
     """The files of a digest by name, of the days from `first` to `last` (ISO dates)."""
-    receipts = [receipt for receipt in receipts if receipt.day <= last]
     return {
-        digest_md.NAME: digest_md.render(receipts, alerts, first, last),
-        digest_html.NAME: digest_html.render(receipts, alerts, first, last),
+        digest_md.NAME: digest_md.render(receipts, alerts, first, last, source),
+        digest_html.NAME: digest_html.render(receipts, alerts, first, last, source),
     }
 
 
@@ -70,7 +79,8 @@ class Deliverer:
     before stays. It never raises: one bad record must not stop the files.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, source: Source = Source.KAFKA) -> None:
+        self.source = source
         self._receipts: dict[str, Receipt] = {}
         self._alerts: dict[str, Alert] = {}
         self.changed = True
@@ -106,9 +116,13 @@ class Deliverer:
         """Takes in a record of `sluice.alerts`; no value = the alert is gone."""
         self._see(self._alerts, key, value, read_alert)
 
-    def files(self, day: str | None = None) -> dict[str, bytes]:
+    def files(self, day: str | None = None, unplaced: Mapping[str, int] | None = None) -> dict[str, bytes]:
         """The files by name, see `render_files`."""
-        return render_files(self.receipts, self.alerts, day)
+        return render_files(self.receipts, self.alerts, day, self.source, unplaced)
+
+    def digest(self, first: str, last: str) -> dict[str, bytes]:
+        """The files of a digest by name, see `digest_files`."""
+        return digest_files(self.receipts, self.alerts, first, last, self.source)
 
     def delivered(self) -> None:
         """The files are where they belong: nothing has changed since, until the next record."""

@@ -1,4 +1,4 @@
-"""The list of alerts: a table where a person looks, columns parted by tabs elsewhere."""
+"""The list of alerts: some lines each where a person looks, columns parted by tabs elsewhere."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
 
+from consumer.cli.stacked import entry
 from reports.render.alert_record import last_word
 from reports.render.escape import terminal
 
@@ -22,6 +22,8 @@ SHORTEST_ID = 8
 
 _LONGEST_MESSAGE = 2000
 _TO_THE_MINUTE = 16
+_SHORT = 2
+"""Of a severity: P0, P1, P2."""
 
 
 def show(alerts: Collection[Alert], known: Mapping[str, Alert]) -> None:
@@ -33,18 +35,17 @@ def show(alerts: Collection[Alert], known: Mapping[str, Alert]) -> None:
         for row in (COLUMNS, *(_row(alert, alert.id) for alert in ordered)):
             click.echo("\t".join(row))
     elif ordered:
-        _table(console, ordered, known)
+        _stack(console, ordered, known)
     else:
         click.echo("No alert is open.")
 
 
-def _table(console: Console, alerts: list[Alert], known: Mapping[str, Alert]) -> None:
-    table = Table(*COLUMNS[:-1], box=None, pad_edge=False)
-    table.add_column("message", overflow="fold", ratio=1, min_width=30)
+def _stack(console: Console, alerts: list[Alert], known: Mapping[str, Alert]) -> None:
     length = unique_length(known)
     for alert in alerts:
-        table.add_row(*_row(alert, alert.id[:length]))
-    console.print(table, markup=False)
+        name, severity, state, kind, about, since, explains, message = _row(alert, alert.id[:length])
+        facts = (state, f"since {since} UTC", f"explains {explains} more" if explains else "")
+        entry(console, (severity[:_SHORT], name, kind, about), facts, message)
 
 
 def unique_length(ids: Collection[str]) -> int:

@@ -71,8 +71,8 @@ def _order(function: Callable[..., None]) -> Callable[..., None]:
 def list_alerts(everything: bool, as_json: bool, config: Path | None) -> None:  # noqa: FBT001 - click's flags
     """Show the alerts that are open, acknowledged or silenced, the loudest first.
 
-    Symptoms of a known cause are held back: they stand as "explains" in the row of their cause. A terminal gets a
-    table, a pipe gets columns parted by tabs with whole ids.
+    Symptoms of a known cause are held back: they stand as "explains" in the row of their cause. A terminal gets some
+    lines each, a pipe gets columns parted by tabs with whole ids.
 
     \b
     Examples:

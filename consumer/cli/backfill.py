@@ -15,6 +15,7 @@ from consumer.runtime.backfill import Outcome, backfill
 from consumer.runtime.clock import SystemClock
 from consumer.runtime.files import FileError
 from consumer.runtime.progress import progress
+from reports.render.words import many
 from reports.sinks.directory import SinkError
 
 
@@ -59,7 +60,12 @@ def _money(amount: str | None) -> str:
 def _tell(outcome: Outcome, out: Path) -> None:
     rejected = sum(outcome.rejected.values())
     days = sorted(outcome.deliverer.receipts, key=lambda receipt: receipt.day)
-    click.echo(f"{outcome.records} records, {rejected} dead letters, {len(days)} days:")
+    counts = (
+        many(outcome.records, "record", "records"),
+        many(rejected, "dead letter", "dead letters"),
+        many(len(days), "day", "days"),
+    )
+    click.echo(f"{', '.join(counts)}{':' if days else ''}")
     for receipt in days:
         metrics = receipt.metrics
         click.echo(

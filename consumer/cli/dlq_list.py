@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+from rich.console import Console
 
 from consumer.cli.config_option import config_option, contract_of, settings_of
-from consumer.cli.dlq_options import dead_letters_of, filters, reading_of, rows, wanted_of
+from consumer.cli.dlq_options import dead_letters_of, filters, reading_of, wanted_of
 from consumer.cli.exits import NotPossibleError
+from consumer.cli.stacked import entry
 from consumer.core.dead_letter_list import Column, Groups, Seen
 from consumer.core.dead_letters import MEANINGS, Outcome
 from consumer.core.instant import rfc3339
@@ -68,8 +70,8 @@ def list_letters(
 ) -> None:
     """Count the dead letters by reason, field and event name, with where one of each lies (partition/offset).
 
-    Days and hours are those of the rejection, by the wall clock. No personal data is shown. A terminal gets a table, a
-    pipe gets columns parted by tabs.
+    Days and hours are those of the rejection, by the wall clock. No personal data is shown. A terminal gets some
+    lines for each kind, a pipe gets columns parted by tabs.
 
     \b
     Examples:
@@ -110,17 +112,41 @@ def _of_file(file: Path) -> Iterator[Seen]:
 def _show(source: str, columns: tuple[Column, ...], groups: Groups) -> None:
     outcomes = groups.outcomes()
     told = [outcome for outcome in Outcome if outcomes[outcome]] or [Outcome.OPEN]
-    titles = [*columns, "count", *(outcome.value for outcome in told), "first", "last", "example"]
-    rows(
-        titles,
-        (_row(group, told) for group in groups.ordered()),
-        f"There is no such dead letter in {source}.",
+    found = groups.ordered()
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        titles = [*columns, "count", *(outcome.value for outcome in told), "first", "last", "example"]
+        for row in (titles, *(_row(group, told) for group in found)):
+            click.echo("\t".join(row))
+    elif not found:
+        click.echo(f"There is no such dead letter in {source}.")
+    else:
+        for group in found:
+            _stack(console, columns, group)
+
+
+def _stack(console: Console, columns: tuple[Column, ...], group: Group) -> None:
+    """The group's cells, then its counts and times; a cell that would not say what it is has its column's name."""
+    plain = (Column.REASON, Column.FIELD, Column.EVENT)
+    cells = zip(columns, _cells(group), strict=True)
+    names = [cell if column in plain else f"{column} {cell}" for column, cell in cells if cell]
+    facts = [f"{group.outcomes[outcome]:,} {outcome}" for outcome in Outcome if group.outcomes[outcome]]
+    first, last = _moment(group.first_ms), _moment(group.last_ms)
+    when = f"rejected {first} UTC" if first == last else f"rejected {first} to {last} UTC"
+    entry(
+        console,
+        (f"{group.count:,} ×", *names),
+        (*facts, when if first else "", f"example {terminal(group.example)}"),
     )
+
+
+def _cells(group: Group) -> list[str]:
+    return [personal.text(terminal(cell, 64)) for cell in group.cells]
 
 
 def _row(group: Group, told: list[Outcome]) -> list[str]:
     return [
-        *(personal.text(terminal(cell, 64)) for cell in group.cells),
+        *_cells(group),
         str(group.count),
         *(str(group.outcomes[outcome] or "") for outcome in told),
         _moment(group.first_ms),

@@ -1,4 +1,4 @@
-"""What the commands about dead letters share: the filters, the way to the topic or a file, and rows for people and pipes."""
+"""What the commands about dead letters share: the filters, and the way to the topic."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from consumer.cli import alert_words
 from consumer.cli.exits import NotPossibleError
@@ -21,7 +19,7 @@ from consumer.runtime.kafka.delivered_topics import TailError
 from consumer.runtime.options import zone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
     from consumer.core.contract import Contract
     from consumer.settings import Settings
@@ -114,19 +112,3 @@ def dead_letters_of(settings: Settings) -> DeadLetters:
         return DeadLetters(settings, SystemClock(), silent())
     except TailError as error:
         raise NotPossibleError(str(error)) from None
-
-
-def rows(columns: Sequence[str], cells: Iterable[Sequence[str]], nothing: str) -> None:
-    """A table where a person looks, columns parted by tabs elsewhere. Cells must be printable lines."""
-    console = Console(soft_wrap=False)
-    found = list(cells)
-    if not console.is_terminal:
-        for row in (columns, *found):
-            click.echo("\t".join(row))
-    elif not found:
-        click.echo(nothing)
-    else:
-        table = Table(*columns, box=None, pad_edge=False)
-        for row in found:
-            table.add_row(*row)
-        console.print(table, markup=False)

@@ -12,15 +12,18 @@ from consumer.cli.config_option import config_option, settings_of
 from consumer.cli.delivered import read_delivered
 from consumer.cli.exits import NotPossibleError
 from consumer.cli.which_day import LATEST, YESTERDAY, chosen, day_or_word, is_date
+from consumer.runtime import dead_letter_file
 from consumer.runtime.delivered_folder import FolderError, read_folder
-from reports.deliver import Deliverer, digest_files
 from reports.render import digest_md, report_html, report_md
 from reports.render.digest import MOST_DAYS
+from reports.render.summary import newest_day
 from reports.sinks import directory
 from reports.sinks.directory import SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from reports.deliver import Deliverer
 
 WEEK_DAYS = 7
 
@@ -37,7 +40,7 @@ def _date(_context: click.Context, _parameter: click.Parameter, value: str | Non
     "day",
     callback=day_or_word,
     metavar="D",
-    help=f"YYYY-MM-DD, {YESTERDAY} or {LATEST}; {LATEST} if nothing is said.",
+    help=f"YYYY-MM-DD, {YESTERDAY} or {LATEST}; {LATEST} if nothing is said, and the newest open day while none is closed.",
 )
 @click.option("--week", is_flag=True, help="A digest of the seven days up to that day.")
 @click.option("--since", callback=_date, metavar="DAY", help="A digest from this day on, up to that day.")
@@ -64,9 +67,10 @@ def command(
 ) -> None:
     """Show the report of a day, or a digest of several: what fired, what of it was true, how noisy the rules were.
 
-    Days and alerts come from Kafka, as known now, or from a folder that `sluice backfill` wrote. "latest" is the newest
-    day that is closed, "yesterday" the day before the newest one known. What counts as true is what people said with
-    `sluice alerts ack`, `accept` and `silence`.
+    Days and alerts come from Kafka, as known now, or from a folder that `sluice backfill` wrote. The report of the newest
+    closed day says what report.md says; one of an earlier day what is known now of that day and of those before, and
+    how many alerts about later days are open. "latest" is the newest day that is closed, "yesterday" the day before the
+    newest one known. What counts as true is what people said with `sluice alerts ack`, `accept` and `silence`.
 
     \b
     Examples:
@@ -77,18 +81,29 @@ def command(
     """  # noqa: D301 - the backspace is click's mark for a paragraph that is not to be wrapped
     if week and since is not None:
         raise click.UsageError("say either --week or --since")
-    deliverer = read_delivered(settings_of(config)) if folder is None else _read(folder)
-    last = chosen(day or LATEST, deliverer.receipts).day
+    settings = settings_of(config)
+    deliverer = read_delivered(settings) if folder is None else _read(folder)
+    last = _last(day, deliverer, folder)
     first = _week_before(last) if week else since
     if first is None:
         made = deliverer.files(last)
         files = {name: made[name] for name in (report_md.NAME, report_html.NAME)}
     else:
         _check(first, last)
-        files = digest_files(deliverer.receipts, deliverer.alerts, first, last)
+        files = deliverer.digest(first, last)
     _tell(files, out)
     if deliverer.unusable:
         click.echo(f"Left out: {deliverer.unusable} records that are no receipts or alerts.", err=True)
+
+
+def _last(day: str | None, deliverer: Deliverer, folder: Path | None) -> str:
+    """The day that is asked for, or the one that the daily report chooses. Raises NotPossibleError."""
+    if folder is not None and not deliverer.receipts:
+        letters = folder / dead_letter_file.NAME
+        look = f", see `sluice dlq list --file {letters}`" if letters.exists() else ""
+        raise NotPossibleError(f"{folder} has no day: no event could be used{look}")
+    newest = newest_day(list(deliverer.receipts))
+    return newest.day if day is None and newest is not None else chosen(day or LATEST, deliverer.receipts).day
 
 
 def _read(folder: Path) -> Deliverer:

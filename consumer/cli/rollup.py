@@ -12,8 +12,8 @@ from consumer.cli.delivered import read_delivered
 from consumer.cli.exits import ExitCode, NotPossibleError
 from consumer.cli.which_day import LATEST, YESTERDAY, chosen, day_or_word
 from detectors.alerts import LIVE, Alert, Severity
-from reports.render.summary import concerns
-from reports.render.words import headline
+from reports.render import story
+from reports.render.summary import concerns, summarise
 from reports.sinks import directory
 from reports.sinks.directory import SinkError
 
@@ -44,7 +44,7 @@ def command(day: str, out: Path, config: Path | None) -> None:
     """Write daily_metrics.csv, alerts.json, report.md and report.html for a day, from what the daemon keeps in Kafka.
 
     The rows go up to the day, the report is about it, and the alerts are those of it and of earlier days, as known
-    now. Needs no running daemon, joins no group, and can be repeated: the same state gives the same files.
+    now; what is printed tells also of open alerts about later days, which change no exit code. Needs no running daemon, joins no group, and can be repeated: the same state gives the same files.
 
     "latest" is the newest day that is closed. "yesterday" is the day before the newest one known: event time
     decides, not the clock of this machine.
@@ -63,10 +63,28 @@ def command(day: str, out: Path, config: Path | None) -> None:
         directory.write(out, deliverer.files(receipt.day))
     except SinkError as error:
         raise NotPossibleError(str(error)) from None
-    click.echo(f"{receipt.day}: {headline(receipt)}")
+    for line in lines(deliverer.receipts, deliverer.alerts, receipt):
+        click.echo(line)
     if deliverer.unusable:
         click.echo(f"Left out: {deliverer.unusable} records that are no receipts or alerts.", err=True)
     click.get_current_context().exit(exit_code(receipt, deliverer.alerts))
+
+
+def lines(receipts: Collection[Receipt], alerts: Collection[Alert], receipt: Receipt) -> list[str]:
+    """What is printed of the day: the verdict, with what is wrong today so far, and how many alerts are open that the
+    exit code leaves out, since they are only about later days."""
+    told = [f"{receipt.day}: {story.headline(summarise(receipts, alerts, receipt.day))}"]
+    later = [alert for alert in alerts if _is_loud(alert) and not concerns(alert, receipt.day, receipt.ends)]
+    if not later:
+        return told
+    pages = sum(alert.severity == Severity.P0_BLOCKER for alert in later)
+    aside = "" if not pages else " (P0)" if len(later) == 1 else f" ({pages:,} P0)"
+    are = "alert about later days is" if len(later) == 1 else "alerts about later days are"
+    return [*told, f"{len(later):,} {are} open{aside}."]
+
+
+def _is_loud(alert: Alert) -> bool:
+    return alert.state in LIVE and alert.state != "inhibited" and alert.severity != Severity.P2_NOTE
 
 
 def exit_code(receipt: Receipt, alerts: Collection[Alert]) -> ExitCode:
@@ -74,9 +92,7 @@ def exit_code(receipt: Receipt, alerts: Collection[Alert]) -> ExitCode:
     alert that is held back under its cause does not count beside it; one that is acknowledged or silenced is still
     open."""
     severities = {
-        alert.severity
-        for alert in alerts
-        if alert.state in LIVE and alert.state != "inhibited" and concerns(alert, receipt.day, receipt.ends)
+        alert.severity for alert in alerts if _is_loud(alert) and concerns(alert, receipt.day, receipt.ends)
     }
     verdict = receipt.verdict if receipt.status == "open" else receipt.status
     if Severity.P0_BLOCKER in severities or verdict == "quarantined":

@@ -104,12 +104,11 @@ class Shape:
     """
 
     __slots__ = (
-        "absent", "aliased", "event_data", "event_name", "id", "identity", "notes", "null", "page_url", "referrer",
+        "absent", "aliased", "event_data", "event_name", "identity", "notes", "null", "page_url", "referrer",
         "retyped", "timestamp", "unknown", "user_agent",
     )  # fmt: skip
 
-    def __init__(self, number: int) -> None:
-        self.id = number
+    def __init__(self) -> None:
         self.identity: tuple[str, ...] = ()
         self.timestamp: str | None = None
         self.event_name: str | None = None
@@ -151,14 +150,12 @@ class Shapes:
         self._known = known_names(contract.fields)
         self._roles: dict[Role, Field] = {f.role: f for f in contract.fields if f.role is not None}
         self.by_signature: dict[tuple[Any, ...], Shape] = {}
-        self.by_id: list[Shape] = []
         self._alike: dict[tuple[Any, ...], Shape] = {}
 
     def forget_if_many(self) -> None:
-        """Keeps memory bounded; to be called between batches only, since ids start anew."""
-        if len(self.by_id) > _MOST_SHAPES or len(self.by_signature) > _MOST_SHAPES:
+        """Keeps memory bounded; to be called between batches only, since what was one shape is then another."""
+        if len(self._alike) > _MOST_SHAPES or len(self.by_signature) > _MOST_SHAPES:
             self.by_signature.clear()
-            self.by_id.clear()
             self._alike.clear()
 
     def learn(self, event: dict[str, Any]) -> Shape:
@@ -192,8 +189,7 @@ class Shapes:
         alike = (tuple(keys.items()), user_agent, *map(tuple, (null, absent, retyped, unknown, aliased)))
         shape = self._alike.get(alike)
         if shape is None:
-            shape = self._alike[alike] = Shape(len(self.by_id))
-            self.by_id.append(shape)
+            shape = self._alike[alike] = Shape()
             shape.identity, shape.user_agent = keys.get(Role.IDENTITY, ()), user_agent
             for role in (Role.TIMESTAMP, Role.EVENT_NAME, Role.PAGE_URL, Role.REFERRER, Role.EVENT_DATA):
                 setattr(shape, role.value, next(iter(keys.get(role, ())), None))

@@ -56,9 +56,10 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     `event_data.items[].item_id` an item; `purchases` and `items` are how many of them could be read, valid or not.
     `kinds` counts a sample of values by key and kind (`kinds.py`).
 
-    `robots`: sessions that a self-declared robot opened (never taken back). `repeated`: events at a time that their
-    client had lived through before. Two are counted at the stream's minute instead of the event's own: `stale`, events
-    far behind it when they came, and `ahead`, events of clocks that were found to run far ahead of it.
+    `robots`: sessions that a self-declared robot opened (never taken back). Three are counted at the stream's minute
+    instead of the event's own: `repeated`, events at a time that their client had lived through before (at their own if
+    that is two minutes ago at most), `stale`, events far behind it when they came, and `ahead`, events of clocks that were
+    found to run far ahead of it.
 
     `claimed` is the revenue that rejected purchases name, by reason, where it is above 0: the money in question.
     """

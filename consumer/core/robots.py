@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 
-_ROBOT = re.compile(
+_WORDS = (
     r"(?<!cu)bot|crawl|spider|slurp|scrap[ey]|headless|phantomjs|selenium|puppeteer|playwright|lighthouse|monitor"
     r"|pingdom|uptime|curl/|wget|python-|python/|aiohttp|httpx|libwww|httpclient|http-client|java/\d|node-fetch|axios/"
-    r"|facebookexternalhit|mediapartners|inspectiontool|googleother|preview|archiver|validator|fetcher",
-    re.IGNORECASE,
+    r"|facebookexternalhit|mediapartners|inspectiontool|googleother|preview|archiver|validator|fetcher"
 )
 """`cubot` is a make of phones."""
+
+_ROBOT = re.compile(_WORDS, re.IGNORECASE)
+_ROBOT_IN_LOWER_CASE = re.compile(_WORDS)
+"""Finds the same in ASCII in lower case, four times as fast."""
 
 _LOOKED_AT = 512
 """Characters; browsers name themselves in less than 300."""
@@ -33,9 +36,10 @@ class Robots(dict[str, bool]):
     """
 
     def __missing__(self, user_agent: str) -> bool:
-        found = _ROBOT.search(user_agent[:_LOOKED_AT]) is not None
+        text = user_agent[:_LOOKED_AT]
+        found = _ROBOT_IN_LOWER_CASE.search(text.lower()) if text.isascii() else _ROBOT.search(text)
         if len(self) >= _MOST:
             self.clear()
         if len(user_agent) <= _LOOKED_AT:
-            self[user_agent] = found
-        return found
+            self[user_agent] = found is not None
+        return found is not None

@@ -35,6 +35,7 @@ for it."""
 _FEWEST_VOICES = 8
 _LATELY = 5
 _SPOKEN_AFTER = 8
+_ALONE_MS = 10 * MINUTE_MS
 _EVERY = 16
 
 
@@ -178,6 +179,19 @@ class StreamClock:
         if guess is None or not guess < self._present_ms <= guess + FAR_MS:
             return guess
         return self._present_ms
+
+    def arrived_ms(self, log_ms: int) -> int | None:
+        """When a record came whose own time does not say, at the earliest: by the log's clock if the stream is live, else
+        by the newest voice, unless that one is alone."""
+        guess = self.best_guess_ms()
+        if guess is None or not self.voices:
+            return guess
+        soon = guess + self._rules.live_ms
+        if guess <= log_ms <= soon:
+            return log_ms
+        near = sorted(at_ms for at_ms in self.voices.values() if at_ms <= soon)[-2:]
+        newest = max(near, default=guess)
+        return max(guess, newest if newest - min(near, default=guess) <= _ALONE_MS else min(near))
 
     def _listen(self) -> None:
         """The median of the last five voices, if it is newer than the one before and near what is believed."""

@@ -11,6 +11,7 @@ from consumer.runtime.options import gate_options, watch_options
 from consumer.tasks.pipeline import Pipeline
 from reports.deliver import Deliverer
 from reports.render import days_ndjson
+from reports.render.source import Source
 from reports.sinks import directory
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ BATCH = 10_000
 class Outcome:
     """What a backfill did: the deliverer that holds its days and alerts, dead letters by reason, what was cut short."""
 
-    deliverer: Deliverer = field(default_factory=Deliverer)
+    deliverer: Deliverer = field(default_factory=lambda: Deliverer(Source.FILES))
     records: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     cut_short: list[str] = field(default_factory=list)
@@ -58,7 +59,8 @@ def backfill(
             _take(outputs, outcome, settings, bury)
         _take(pipeline.end(wall_ms), outcome, settings, bury)
     days = days_ndjson.render(outcome.deliverer.receipts)
-    directory.write(out, outcome.deliverer.files() | {days_ndjson.NAME: days})
+    made = outcome.deliverer.files(unplaced=outcome.rejected)
+    directory.write(out, made | {days_ndjson.NAME: days})
     return outcome
 
 

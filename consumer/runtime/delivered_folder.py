@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consumer.runtime import dead_letter_file
 from reports.deliver import Deliverer
 from reports.render import alerts_json, days_ndjson
+from reports.render.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +37,8 @@ def read_folder(folder: Path) -> Deliverer:
 
     Raises FolderError.
     """
-    deliverer = Deliverer()
+    letters = (folder / dead_letter_file.NAME).exists()
+    deliverer = Deliverer(Source.FILES if letters else Source.LEFTOVERS)
     days = _bytes(folder, days_ndjson.NAME)
     alerts = _bytes(folder, alerts_json.NAME)
     for line in days.splitlines():

@@ -7,7 +7,6 @@ record ─▶ decode ─▶ timestamp, event name ─▶ identity ─▶ stream 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -62,19 +61,20 @@ class Compiled:
 STALE_MS = 10 * MINUTE_MS
 """An event further behind its stream is `stale`: far more than one is late on its way."""
 
+_DISORDER_MS = 2 * MINUTE_MS
+"""Events of one partition may come so far out of order."""
 
-@dataclass(slots=True)
-class Names:
-    """Event names of a batch by number; beyond 500 different ones the rest shares one."""
 
-    numbers: dict[str, int] = field(default_factory=dict)
-    most: int = 500
+MOST_NAMES = 500
 
-    def number(self, name: str) -> int:
-        """The number of a name seen for the first time in this batch."""
-        if len(self.numbers) >= self.most:
+
+class Names(dict[str, str]):
+    """Event names of a batch, each by itself; beyond 500 different ones the rest shares one."""
+
+    def __missing__(self, name: str) -> str:
+        if len(self) >= MOST_NAMES:
             name = REST
-        return self.numbers.setdefault(name, len(self.numbers))
+        return self.setdefault(name, name)
 
 
 class Batch:
@@ -89,7 +89,8 @@ class Batch:
         self.changed: dict[str, Sessions] = {}
         self.passed: list[Output] = []
         self.tally = Tally()
-        self._seen: dict[int, int] = {}
+        self._seen: dict[tuple[int, Shape, str], int] = {}
+        """Events by minute, shape and name."""
         self._anonymous: dict[int, int] = {}
         self._opened: dict[int, int] = {}
         self._direct: dict[int, int] = {}
@@ -111,14 +112,13 @@ class Batch:
         opened, directly, is_direct = self._opened, self._direct, compiled.attribution.is_direct
         robots, robotic, openers, stale = compiled.robots, self._robots, self._openers, self._stale
         told, note_kinds = self._notes.shapes, self._notes.kinds
-        names, voices, now_ms, ceiling_ms = self._names.numbers, clock.voices, clock.now_ms, clock.ceiling_ms
+        names, voices, now_ms, ceiling_ms = self._names, clock.voices, clock.now_ms, clock.ceiling_ms
         sessions, changed = self._sessions, self.changed
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
         mark = MARK[0]
         log_ms = NO_LOG
-        events = 0
         for record in records:
             value = record.value()
             try:
@@ -185,22 +185,18 @@ class Batch:
                     clock.believe(client, at_ms, log_ms)
                     now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
             elif now_ms - at_ms > STALE_MS and back is None:
-                present = (clock.present_ms() or now_ms) // MINUTE_MS
-                stale[present] = stale.get(present, 0) + 1
+                came = (clock.arrived_ms(log_ms) or now_ms) // MINUTE_MS
+                stale[came] = stale.get(came, 0) + 1
 
-            number = names.get(name)
-            if number is None:
-                number = self._names.number(name)
             minute = at_ms // MINUTE_MS
-            cell = (minute << 40) | (shape.id << 16) | number
+            cell = (minute, shape, names[name])
             count = seen.get(cell)
             if count is None:
                 seen[cell] = 1
-                if shape.unknown or shape.id not in told:
+                if shape.unknown or shape not in told:
                     note_kinds(event, shape, minute)
             else:
                 seen[cell] = count + 1
-            events += 1
 
             if client is None:
                 anonymous[minute] = anonymous.get(minute, 0) + 1
@@ -227,14 +223,14 @@ class Batch:
                     lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                     changed[client] = (known[0], at_ms, known[2], lag)
                 else:
-                    self._place(client, known, at_ms, event, shape, comes_again=back is not None)
+                    self._place(client, known, at_ms, log_ms, event, shape, comes_again=back is not None)
 
             if name == purchase_event and self._purchase(record, event, shape, at_ms):
                 continue
             if valid:
                 self._pass(record, minute)
         self.tally.records += len(records)
-        self.tally.events += events
+        self.tally.events = sum(seen.values())
         if records and log_ms != NO_LOG:
             self.log_ms = log_ms
 
@@ -269,6 +265,7 @@ class Batch:
         client: str,
         known: Sessions,
         at_ms: int,
+        log_ms: int,
         event: dict[str, Any],
         shape: Shape,
         *,
@@ -283,7 +280,7 @@ class Batch:
 
         minute = at_ms // MINUTE_MS
         if not comes_again and self._tells_repeats and lived_through(known, at_ms):
-            self._facts.minute(minute).repeated += 1
+            self._facts.minute(self._came_at(at_ms, log_ms)).repeated += 1
         placed, deltas = place(known, at_ms, self._sessions_ms(), self._options.sessions, is_direct)
         self.changed[client] = placed
         if len(deltas) == 1:
@@ -299,6 +296,11 @@ class Batch:
     def _sessions_ms(self) -> int:
         """The time by which sessions leave."""
         return self.clock.now_ms
+
+    def _came_at(self, at_ms: int, log_ms: int) -> int:
+        """The minute at which an event of a time that is over came, but for the little that events overtake each other."""
+        came_ms = self.clock.arrived_ms(log_ms) or at_ms
+        return (came_ms if came_ms - at_ms > _DISORDER_MS else at_ms) // MINUTE_MS
 
     def _purchase(self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int) -> bool:
         """Tells the purchase; whether it was invalid and its record a dead letter."""
@@ -342,13 +344,13 @@ class Batch:
 
     def facts(self) -> Facts:
         """Everything the batch learned, by minute; rejects without a time once there is one."""
-        facts, by_id, names = self._facts, self._compiled.shapes.by_id, [told(n) for n in self._names.numbers]
-        for cell, count in self._seen.items():
-            minute = facts.minute(cell >> 40)
+        facts, names = self._facts, {name: told(name) for name in self._names}
+        for (at, shape, its_name), count in self._seen.items():
+            minute = facts.minute(at)
             minute.events += count
-            name = names[cell & 0xFFFF]
+            name = names[its_name]
             minute.names[name] = minute.names.get(name, 0) + count
-            for which, noted in by_id[(cell >> 16) & 0xFFFFFF].notes:
+            for which, noted in shape.notes:
                 table = getattr(minute, which)
                 kept = noted if noted in table or len(table) < MOST_NOTED else REST
                 table[kept] = table.get(kept, 0) + count

@@ -23,7 +23,7 @@ class Notes:
         self._contract = contract
         self._purchases = purchases
         self._facts = facts
-        self.shapes: set[int] = set()
+        self.shapes: set[Shape] = set()
         """The shapes of which an event has told what its fields hold."""
         self._parts: set[str] = set()
 
@@ -32,8 +32,8 @@ class Notes:
         shape what the contract's fields hold."""
         if shape.unknown:
             self._kinds("", event, shape.unknown, minute)
-        if shape.id not in self.shapes:
-            self.shapes.add(shape.id)
+        if shape not in self.shapes:
+            self.shapes.add(shape)
             self._kinds_of_fields("", event, self._contract.fields, minute)
 
     def purchase(self, fields: dict[str, Any], minute: int) -> None:

@@ -9,6 +9,7 @@ from consumer.core.record import NO_TIMESTAMP, Output
 from consumer.core.rejection import cut_to_fit, dead_letter
 from consumer.core.requeue import Counted, again
 from consumer.core.timestamps import MINUTE_MS
+from consumer.core.watermark import NO_LOG
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -50,9 +51,10 @@ class Rejects:
         reason = rejection.reason.value
         if minute is None:
             kind, log_ms = record.timestamp()
-            if kind != NO_TIMESTAMP:
-                self._clock.log_goes_on(log_ms)
-            guess = self._clock.present_ms()
+            if kind == NO_TIMESTAMP:
+                log_ms = NO_LOG
+            self._clock.log_goes_on(log_ms)
+            guess = self._clock.arrived_ms(log_ms)
             minute = None if guess is None else guess // MINUTE_MS
         counts = self.undated if minute is None else self._facts.minute(minute).rejected
         counts[reason] = counts.get(reason, 0) + 1

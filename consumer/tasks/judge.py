@@ -14,12 +14,13 @@ import msgspec
 
 from consumer.core.timestamps import MINUTE_MS
 from consumer.tasks.judge_contract import field_minute
-from consumer.tasks.judge_metrics import ALL, BY_SHARE, MetricJudge, touched_by
+from consumer.tasks.judge_metrics import ALL, BY_SHARE, NEVER, MetricJudge, touched_by
 from consumer.tasks.judge_shares import ShareJudge, Slot
 from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
 from detectors.alerts import Severity
 from detectors.keying import KeyingState, judge_keying, see
 from detectors.schema_watch import SchemaState, SchemaWatch
+from detectors.sentences import when
 from detectors.totals import STEP_MINUTES
 
 if TYPE_CHECKING:
@@ -37,13 +38,16 @@ if TYPE_CHECKING:
 
 _BUSY_STEP_EVENTS = 100
 _QUIET_STEP_MINUTES = 60
-"""The day so far is looked at every ten minutes on a busy site, every hour on a quiet one."""
+"""The day so far is looked at every ten minutes on a busy site, every hour on a quiet one, but for odd hours."""
 
 _FIRST_LOOK_MINUTES = 60
 """The first hour tells little of a day, and the day before closes in it."""
 
 _WHOLE_DAY_FROM_MINUTES = 60
 """A stream's first day that begins later is no whole day: it tells nothing of what is normal."""
+
+_REST_MINUTES = 6 * 60
+"""An input that ends longer than this before its last day does has not got the whole of it."""
 
 _LEAST_GAP_MINUTES = 5
 """Shorter quiet spells are not remembered."""
@@ -86,6 +90,7 @@ class Judge:
         self._shares = ShareJudge(options, options.shares, minds)
         self._metrics = MetricJudge(options, minds, self.clock, memo)
         self.unmeasurable: dict[str, str] = {}
+        self._cut = ""
         self._nothing_before = 0
         """No tick is due before this minute: a bound, so that an ordinary minute costs a comparison."""
 
@@ -157,14 +162,14 @@ class Judge:
         that is no later."""
         clock, options = self.clock, self._options
         dues = (
-            None if clock.slot < 0 else self._slot_end(clock.slot),
-            None if clock.stepped < 0 else clock.stepped,
+            NEVER if clock.slot < 0 else self._slot_end(clock.slot),
+            NEVER if clock.stepped < 0 else clock.stepped,
             self._metrics.silence_due(options.event_silence, clock.event, until),
             self._metrics.silence_due(options.purchase_silence, clock.purchase, until),
-            self._closes(clock.days[0]) if clock.days else None,
+            self._closes(clock.days[0]) if clock.days else NEVER,
         )
-        minute = min((due for due in dues if due is not None), default=None)
-        if minute is None:
+        minute = min(dues)
+        if minute == NEVER:
             return None
         acts = (
             self._end_slot,
@@ -284,7 +289,8 @@ class Judge:
             open_day.course.events[(since - start) // STEP_MINUTES : (minute - start) // STEP_MINUTES]
         )
         quiet = events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES
-        if quiet or minute - start < _FIRST_LOOK_MINUTES:
+        early = minute - start < _FIRST_LOOK_MINUTES
+        if early or (quiet and not self._metrics.is_odd(day, open_day, minute)):
             return self._judged(minute, day, [])
         clock.looked = minute
         return self._judged(minute, day, self._metrics.step(day, open_day, minute))
@@ -309,7 +315,8 @@ class Judge:
         checks: list[Check] = []
         normal: dict[str, Normal] = {}
         if sums is not None and sums.events:
-            found, checks, normal = self._metrics.close(day, sums, open_day, minute, self.unmeasurable)
+            gone = dict.fromkeys(ALL, self._cut) if self._is_cut_short(day) else self.unmeasurable
+            found, checks, normal = self._metrics.close(day, sums, open_day, minute, gone)
             self._forget_resolved(found)
         self.clock.days = self.clock.days[1:]
         self._minds.drop(f"day/{day}")
@@ -322,8 +329,14 @@ class Judge:
         for due in (self._end_slot,) if self.clock.slot >= 0 else ():
             yield due(self.clock.judged + 1)
         self._sums = days
+        self._cut = f"the input ends at {when(self.clock.event + 1)}"
         while self.clock.days:
             yield self._close(self._closes(self.clock.days[0]))
+
+    def _is_cut_short(self, day: str) -> bool:
+        """Whether the input ended in the middle of the day: its whole cannot be judged."""
+        rest = self._options.zone.end_ms(day) // MINUTE_MS - self.clock.event
+        return bool(self._cut) and rest > _REST_MINUTES
 
     # -- days ----------------------------------------------------------------------------------------------------
 

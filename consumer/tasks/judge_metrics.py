@@ -15,14 +15,14 @@ from detectors.deviation import Deviation, DeviationState, Life
 from detectors.finding import Finding, Word
 from detectors.line import Seen
 from detectors.pace import Pace, PaceState, PastCourse
-from detectors.sentences import of_metric, of_silence
+from detectors.sentences import of_metric, of_metric_back, of_silence, of_silence_over, when
 from detectors.silence import Silence, SilenceRules, SilenceState
 from detectors.totals import STEP_MINUTES, STEPS, Totals
 from detectors.verdict import Check, Normal
 from detectors.watched import PACED, WATCHED, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from consumer.core.daybook import Day
     from consumer.tasks.judge_state import JudgeClock, JudgeOptions, OpenDay
@@ -38,6 +38,11 @@ _OF_SESSIONS = ("sessions", "conversion_rate", "direct_share")
 
 BY_SHARE = frozenset({"direct_share"})
 """Metrics whose day so far is judged as a share, slot by slot, with everything that two days hold."""
+
+SO_FAR = tuple(watched for watched in PACED if watched.metric not in BY_SHARE)
+
+NEVER = 1 << 62
+"""A minute that does not come."""
 
 TOUCHES: dict[str, tuple[str, ...]] = {
     "volume_silence": ALL,
@@ -83,7 +88,7 @@ class _Tick(NamedTuple):
 
     key: tuple[bytes | None, int]
     last: int
-    due: int | None
+    due: int
     bound: int
 
 
@@ -96,8 +101,15 @@ class MetricJudge:
         self._clock = clock
         self._memo = memo
         self._memories: dict[str, bytes | None] = {}
+        self._silences: dict[str, Silence] = {}
 
     # -- the day so far ------------------------------------------------------------------------------------------
+
+    def is_odd(self, day: str, open_day: OpenDay, end_minute: int) -> bool:
+        """Whether the last hour was such that the day is worth a look now."""
+        start = self._start(day)
+        step = min(STEPS, (end_minute - start) // STEP_MINUTES)
+        return self._today(day, start).is_odd(open_day.course, step)
 
     def step(self, day: str, open_day: OpenDay, end_minute: int) -> list[Finding]:
         """What the day says up to this minute."""
@@ -105,21 +117,23 @@ class MetricJudge:
         step = min(STEPS, (end_minute - start) // STEP_MINUTES)
         today, standing = self._today(day, start), self._standing()
         seen, found = Seen(open_day.course), []
-        for watched in PACED:
-            if watched.metric in standing or watched.metric in BY_SHARE:
+        for watched in SO_FAR:
+            if watched.metric in standing:
                 continue
             off = self._clock.off.get(watched.metric)
             if off is None and watched.metric in open_day.touched:
                 continue  # a known incident distorts the day: what it does to the metric is no second one
             if off is None:
-                answer = today.score_one(watched, seen, step)
-                if answer.fired and answer.severity is not None:
-                    found.append(self._goes_off(watched, answer, day, end_minute))
+                alert = today.alert(watched, seen, step)
+                if alert is not None and alert.severity is not None:
+                    found.append(self._goes_off(watched, alert, day, end_minute))
             else:
                 since = max(0, (off[2] - start) // STEP_MINUTES)
                 answer = today.recovery(watched, open_day.course, step, since)
                 if answer.reason is Reason.WITHIN_BAND:
-                    found.append(self._back(watched, day, end_minute))
+                    since_back = answer.since_minute if answer.since_minute is not None else end_minute
+                    words = of_metric_back(watched, answer, f"since {when(since_back)}")
+                    found.append(self._back(watched, day, end_minute, words))
         return found
 
     def _goes_off(self, watched: Watched, answer: Answer, day: str, end: int) -> Finding:
@@ -130,9 +144,11 @@ class MetricJudge:
             watched, answer, "opened", since, end, day, of_metric(watched, answer, day, so_far=True)
         )
 
-    def _back(self, watched: Watched, day: str, end: int) -> Finding:
+    def _back(self, watched: Watched, day: str, end: int, words: str) -> Finding:
         rule, severity, since = self._clock.off.pop(watched.metric)
-        return Finding(rule, "resolved", severity, "watch", since, end, "", watched.metric, day)
+        return Finding(
+            rule, "resolved", severity, "watch", since, end, "", watched.metric, day, message=words
+        )
 
     def hear_share(self, finding: Finding) -> bool:
         """Notes that a share that is a metric is off, or back; whether that is to be told: not while its whole days
@@ -147,11 +163,11 @@ class MetricJudge:
         return metric not in self._standing()
 
     def _today(self, day: str, start: int) -> Today:
-        key = (day, self._minds.packed("pace"), self._minds.packed("deviation"))
+        key = (day, self._memory_of("pace"), self._memory_of("deviation"))
         known = self._memo.get("today")
         if known is None or known[0] != key:
             pace = Pace(self._options.pace, self._options.limits, self._minds.of("pace", PaceState))
-            known = key, pace.begin(day_number(day), start, self._deviation().baseline)
+            known = key, pace.begin(day_number(day), start, self._deviation().baseline, SO_FAR)
             self._memo["today"] = known
         today: Today = known[1]
         return today
@@ -165,7 +181,7 @@ class MetricJudge:
     # -- the whole day -------------------------------------------------------------------------------------------
 
     def close(
-        self, day: str, sums: Day, open_day: OpenDay, closes_minute: int, unmeasurable: Collection[str]
+        self, day: str, sums: Day, open_day: OpenDay, closes_minute: int, unmeasurable: Mapping[str, str]
     ) -> tuple[list[Finding], list[Check], dict[str, Normal]]:
         """What a whole day says of the metrics, why it is quiet where it is, and what was normal; then the day is
         learned."""
@@ -182,7 +198,7 @@ class MetricJudge:
             finding = self._end_of_day(watched, answer, life, day, closes_minute, judgement.since)
             if finding is not None:
                 found.append(finding)
-            checks.append(_check(watched, answer))
+            checks.append(_check(watched, answer, unmeasurable.get(watched.metric, "")))
         self._learn(day, sums, open_day, touched)
         answers = [judgement.answer for judgement in judged]
         return found, checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
@@ -193,6 +209,7 @@ class MetricJudge:
         off = self._clock.off.get(watched.metric)
         since = self._start(day) if since_day is None else self._start_of(since_day)
         sentence = of_metric(watched, answer, day, so_far=False) if answer.value is not None else ""
+        over = of_metric_back(watched, answer, f"on {day}") if answer.value is not None else ""
         match life:
             case Life.OPENED:
                 if off is not None:
@@ -202,14 +219,14 @@ class MetricJudge:
             case Life.STANDING | Life.IMPROVING:
                 return _finding(watched, answer, "standing", since, closes, day, sentence)
             case Life.RESOLVED:
-                return _finding(watched, answer, "resolved", since, closes, day, sentence)
+                return _finding(watched, answer, "resolved", since, closes, day, over)
             case Life.ADOPTED:
                 note = f"The new level has lasted 14 days and is taken as normal from now on. {sentence}"
                 return _finding(watched, answer, "resolved", since, closes, day, note)
             case _:
                 ends = off is not None and off[2] < self._start(day) + STEPS * STEP_MINUTES
                 if ends and watched.metric not in BY_SHARE:
-                    return self._back(watched, day, closes)
+                    return self._back(watched, day, closes, over)
                 return None
 
     def _learn(self, day: str, sums: Day, open_day: OpenDay, touched: Collection[str]) -> None:
@@ -225,24 +242,28 @@ class MetricJudge:
             silence = self._silence(options.purchase_silence)
             silence.learn_one(number, open_day.course.hours("purchases"), None, open_day.purchase_gaps)
         self._memo.pop("ticks", None)
-        self._memories.clear()
+        self._forget_memories()
 
     def accept(self, metric: str, day: str) -> None:
         """A person takes the level since a day as normal."""
         self._clock.off.pop(metric, None)
         if metric in {watched.metric for watched in WATCHED}:
             self._deviation().accept(metric, day_number(day))
-            self._memo.pop("today", None)
+            self._forget_memories()
 
     # -- silence -------------------------------------------------------------------------------------------------
 
-    def silence_due(self, rules: SilenceRules, last: int, until: int) -> int | None:
-        """The minute at which the silence since `last` is told if nothing comes; None if it never is. If that is after
-        `until`, any minute between the two will do: a silence that began later is told later."""
+    def silence_due(self, rules: SilenceRules, last: int, until: int) -> int:
+        """The minute at which the silence since `last` is told if nothing comes. If that is after `until`, any minute
+        between the two will do: a silence that began later is told later."""
         if last < 0 or rules.rule in self._clock.silent:
-            return None
+            return NEVER
+        silence = self._known_silence(rules)
+        soonest = last + silence.soonest()
+        if soonest > until:
+            return soonest
         offset = self._offset(last)
-        key = (self._memory_of(rules), offset)
+        key = (self._memory_of(rules.rule), offset)
         ticks: dict[str, _Tick] = self._memo.setdefault("ticks", {})
         known = ticks.get(rules.rule)
         if (
@@ -251,9 +272,9 @@ class MetricJudge:
             or known.last > last
             or (known.last != last and known.bound <= until)
         ):
-            due = self._known_silence(rules).fires_at(last, offset)
+            due = silence.fires_at(last, offset)
             bound = last + rules.longest_days * 24 * 60 if due is None else due
-            known = ticks[rules.rule] = _Tick(key, last, due, bound)
+            known = ticks[rules.rule] = _Tick(key, last, NEVER if due is None else due, bound)
         return known.due if known.last == last else known.bound
 
     def falls_silent(self, rules: SilenceRules, last: int, minute: int, day: str) -> Finding:
@@ -261,11 +282,10 @@ class MetricJudge:
         self._clock.silent[rules.rule] = last
         answer = self._known_silence(rules).score_one(last, minute, self._offset(last))
         expected = float(answer.evidence.get("expected", 0.0))
-        what = "event" if rules.metric == "events" else "purchase"
         return Finding(
             rules.rule, "opened", rules.severity, "watch", last, minute, "", rules.metric, day,
             value=0, count=0, baseline_median=round(expected, 2),
-            message=of_silence(what, last, minute - last, expected),
+            message=of_silence(_what(rules), last, minute - last, expected),
             evidence={k: _short(v) for k, v in answer.evidence.items()},
         )  # fmt: skip
 
@@ -274,23 +294,44 @@ class MetricJudge:
         since = self._clock.silent.pop(rules.rule, None)
         if since is None:
             return None
-        return Finding(rules.rule, "resolved", rules.severity, "watch", since, minute, "", rules.metric, day)
+        answer = self._known_silence(rules).score_one(since, minute, self._offset(since))
+        words = of_silence_over(_what(rules), since, minute, float(answer.evidence.get("expected", 0.0)))
+        return Finding(
+            rules.rule,
+            "resolved",
+            rules.severity,
+            "watch",
+            since,
+            minute,
+            "",
+            rules.metric,
+            day,
+            message=words,
+        )
 
     def _known_silence(self, rules: SilenceRules) -> Silence:
         """To ask, not to teach: kept with the rate that it worked out for as long as its memory is the same."""
-        packed, kept = self._memory_of(rules), self._memo.setdefault("silences", {})
-        known = kept.get(rules.rule)
-        if known is None or known[0] != packed:
-            state = SilenceState() if packed is None else msgspec.msgpack.decode(packed, type=SilenceState)
-            known = kept[rules.rule] = packed, Silence(rules, state)
-        silence: Silence = known[1]
+        silence = self._silences.get(rules.rule)
+        if silence is None:
+            packed, kept = self._memory_of(rules.rule), self._memo.setdefault("silences", {})
+            known = kept.get(rules.rule)
+            if known is None or known[0] != packed:
+                state = (
+                    SilenceState() if packed is None else msgspec.msgpack.decode(packed, type=SilenceState)
+                )
+                known = kept[rules.rule] = packed, Silence(rules, state)
+            silence = self._silences[rules.rule] = known[1]
         return silence
 
-    def _memory_of(self, rules: SilenceRules) -> bytes | None:
-        """The memory as it lies in the table, looked up once a batch and after each day that was learned."""
-        if rules.rule not in self._memories:
-            self._memories[rules.rule] = self._minds.packed(rules.rule)
-        return self._memories[rules.rule]
+    def _memory_of(self, name: str) -> bytes | None:
+        """A memory as it lies in the table, looked up once a batch and each time it was taught."""
+        if name not in self._memories:
+            self._memories[name] = self._minds.packed(name)
+        return self._memories[name]
+
+    def _forget_memories(self) -> None:
+        self._memories.clear()
+        self._silences.clear()
 
     def _silence(self, rules: SilenceRules) -> Silence:
         return Silence(rules, self._minds.of(rules.rule, SilenceState))
@@ -321,9 +362,15 @@ def _finding(
     )  # fmt: skip
 
 
-def _check(watched: Watched, answer: Answer) -> Check:
-    """Why a whole day was quiet about a metric, or not, with the numbers."""
-    words = str(answer.reason)
+def _what(rules: SilenceRules) -> str:
+    return "event" if rules.metric == "events" else "purchase"
+
+
+def _check(watched: Watched, answer: Answer, gone: str) -> Check:
+    """Why a whole day was quiet about a metric, or not, with the numbers. `gone`: why it could not be measured."""
+    words = (
+        f"{answer.reason}: {gone}" if gone and answer.reason is Reason.UNMEASURABLE else str(answer.reason)
+    )
     if answer.robust_z is not None:
         words += f": {answer.value:.6g} beside {answer.baseline_median:.6g}, z {answer.robust_z:.2f}"
     return Check(watched.rule, "at_risk" if answer.fired else "pass", words)

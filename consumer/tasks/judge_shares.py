@@ -106,36 +106,24 @@ class ShareJudge:
 
     def __init__(self, options: JudgeOptions, shares: list[Share], minds: Minds) -> None:
         self._options = options
-        self._shares = shares
+        self._shares = [(share.key, share) for share in shares]
         self._minds = minds
         self._shifts: dict[str, ShareShift] = {}
 
     def look(self, slot: Slot, first_minute: int, end_minute: int, day: str) -> list[Finding]:
         """What a slot says, which is over at `end_minute`."""
         found, waits = [], self._minds.of("waits", Waits).of
-        for share in self._shares:
+        for key, share in self._shares:
             trials = getattr(slot, share.of)
             if trials > 0:
-                verdict = self._update(share, waits, end_minute - 1, slot.hits.get(share.key, 0), trials)
-                finding = None if verdict is None else _finding(share, verdict, first_minute, end_minute, day)
+                shift = self._shifts.get(key) or self._shift(share)
+                verdict = _update(shift, key, waits, end_minute - 1, slot.hits.get(key, 0), trials)
+                if verdict is None or verdict.reason == "within_band":
+                    continue
+                finding = _finding(share, verdict, first_minute, end_minute, day)
                 if finding is not None:
                     found.append(finding)
         return found
-
-    def _update(
-        self, share: Share, waits: dict[str, Waiting], minute: int, hits: int, trials: int
-    ) -> ShareVerdict | None:
-        """What a share's detector says of a slot; None if its trials wait: without a hit, and too few to tell."""
-        shift = self._shift(share)
-        waiting = waits.get(share.key)
-        together = trials + (0 if waiting is None else waiting.trials)
-        if not hits and shift.may_wait(minute, together):
-            waits[share.key] = Waiting(minute, together)
-            return None
-        if waiting is not None:
-            shift.pass_over(waiting.minute, waiting.trials)
-            del waits[share.key]
-        return shift.update(minute, hits, trials)
 
     def _shift(self, share: Share) -> ShareShift:
         known = self._shifts.get(share.key)
@@ -161,10 +149,26 @@ class ShareJudge:
 
     def accept(self, kind: str, path: str) -> bool:
         """The level of a share as it is now is the normal one; whether there was an incident to end."""
-        for share in self._shares:
+        for _, share in self._shares:
             if (share.kind, share.path) == (kind, path):
                 return self._shift(share).accept()
         return False
+
+
+def _update(
+    shift: ShareShift, key: str, waits: dict[str, Waiting], minute: int, hits: int, trials: int
+) -> ShareVerdict | None:
+    """What a share's detector says of a slot; None if its trials wait: without a hit, and too few to tell."""
+    waiting = waits.get(key)
+    if not hits:
+        together = trials if waiting is None else trials + waiting.trials
+        if shift.may_wait(minute, together):
+            waits[key] = Waiting(minute, together)
+            return None
+    if waiting is not None:
+        shift.pass_over(waiting.minute, waiting.trials)
+        del waits[key]
+    return shift.update(minute, hits, trials)
 
 
 def _finding(share: Share, verdict: ShareVerdict, minute: int, end: int, day: str) -> Finding | None:

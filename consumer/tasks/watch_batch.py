@@ -391,9 +391,7 @@ class WatchBatch:
     def _alerts(self) -> list[Output]:
         outputs = []
         for name in sorted(self._book.told):
-            entry = self._entries.get(name)
-            if entry is not None:
-                outputs.append(
-                    Output(self._options.alerts_topic, to_json(entry.alert), name.encode(), partition=0)
-                )
+            alert = self._book.last_word(name)
+            if alert is not None:
+                outputs.append(Output(self._options.alerts_topic, to_json(alert), name.encode(), partition=0))
         return outputs

@@ -15,7 +15,7 @@ from reports.notify.hearing import Change, hearing
 from reports.render import words
 from reports.render.alert_record import last_word
 from reports.render.escape import terminal
-from reports.render.remedies import remedy
+from reports.render.remedies import remedy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -149,7 +149,7 @@ def _single(change: Change, known: Mapping[str, Alert], footer: str) -> Notice:
     lines += [f"{said[:1].upper()}{said[1:]}."] if said else []
     lines += _causes(alert, known)
     if change.event in ("opened", "louder"):
-        lines.append(f"What to do: {remedy(alert.kind)}")
+        lines.append(f"What to do: {remedy_of(alert)}")
     lines.append(f"Alert {_one_line(alert.id, 60)}: `sluice alerts ack {_one_line(alert.id, 60)} --reason …`")
     if change.event == "resolved":
         lines.pop()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from detectors.purchases import COLLISION
 from reports.render import svg, words
+from reports.render.incidents import days_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from markupsafe import Markup
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 LEAST_WIDTH = 0.12
 """Days; what is shorter would not be seen."""
+
+MOST_MARKS = 150
+"""Marks of one loudness in a chart, so that no number of incidents makes a page that does not open."""
 
 _RATES = frozenset({"conversion_rate", "direct_share"})
 _THOUSAND, _MILLION = 1_000, 1_000_000
@@ -53,7 +58,7 @@ def metric_chart(
     parts = [svg.rect("today", axis.days.index(shown), 1)] if shown in axis.days else []
     parts += [svg.rule("week", week) for week in axis.weeks()]
     parts.append(svg.area("band", [(i + 0.5, _edge(band, top)) for i, band in enumerate(bands)]))
-    parts += [span for incident in marked if (span := _span(incident, axis))]
+    parts += _spans(marked, axis)
     usual = [
         None if line is None or line.usual is None else svg.height_of(float(line.usual), top)
         for line in lines
@@ -75,8 +80,9 @@ def metric_chart(
     return Chart(picture, [(svg.height_of(at, top), tick(metric, at)) for at in (top, top / 2, 0.0)])
 
 
-def hour_chart(line: HourLine) -> Chart:
-    """A day's hours as columns, before what is normal by hour."""
+def hour_chart(line: HourLine, missing: Collection[int] = ()) -> Chart:
+    """A day's hours as columns, before what is normal by hour. `missing` are the hours that the day does not have: the
+    clock was put forward."""
     top = svg.top_of([*map(float, line.values), *(high for _, _, high in line.normal)])
     edges = [
         (x, (svg.height_of(high, top), svg.height_of(low, top)))
@@ -95,7 +101,11 @@ def hour_chart(line: HourLine) -> Chart:
         for hour, value in enumerate(line.values)
     ]
     parts.append(svg.line("usual", middle))
-    parts += [svg.target(hour, 1, _hour_told(line, hour)) for hour in range(24)]
+    parts += [svg.rect("today", hour, 1) for hour in missing]
+    parts += [
+        svg.target(hour, 1, _no_hour(hour) if hour in missing else _hour_told(line, hour))
+        for hour in range(24)
+    ]
     label = f"{line.name} by hour: {line.so_far:,} in the hours that are over"
     label += "" if line.so_far_normal is None else f", {line.so_far_normal:,.0f} is usual by then"
     return Chart(svg.svg(24, label, parts), [(svg.height_of(at, top), tick("", at)) for at in (top, 0.0)])
@@ -148,28 +158,46 @@ def place(start: float, end: float, width: float) -> tuple[float, float]:
     return round(100 * max(left, 0.0) / width, 2), round(100 * min(length, width) / width, 2)
 
 
-def stretch(incident: Incident, axis: Axis) -> tuple[float, float] | None:
-    """From when to when an incident lies on the axis; None if it does not. One that happened and was over at once
-    ends with what was known last of it."""
+def stretches(incident: Incident, axis: Axis) -> list[tuple[float, float]]:
+    """From when to when an incident lies on the axis; nothing if it does not. One that happened and was over at once
+    ends with what was known last of it; purchases that collide mark the days on which they lie."""
     alert = incident.alert
+    if alert.kind == COLLISION:
+        days = days_of(alert)
+        return [(float(at), at + 1.0) for at, day in enumerate(axis.days) if day in days]
     start = axis.at(alert.first_seen)
-    end = axis.at(
-        alert.opened_at
-        if alert.state == "expired" or alert.kind == "transaction_collision"
-        else alert.resolved_at
-    )
+    end = axis.at(alert.opened_at if alert.state == "expired" else alert.resolved_at)
     if start is None:
-        return None
+        return []
     end = float(len(axis)) if end is None else end
-    return None if end <= 0 or start >= len(axis) else (start, max(end, start))
+    return [] if end <= 0 or start >= len(axis) else [(start, max(end, start))]
 
 
-def _span(incident: Incident, axis: Axis) -> str:
-    known = stretch(incident, axis)
-    if known is None:
-        return ""
-    start, end = known
-    return svg.rect(f"incident {incident.alert.severity[:2].lower()}", start, max(end - start, LEAST_WIDTH))
+def united(known: Iterable[tuple[float, float]], width: float) -> list[tuple[float, float]]:
+    """Stretches that overlap, or lie so close that no eye parts them, as one: at most `MOST_MARKS`, whatever comes.
+
+    >>> united([(3.0, 4.0), (1.0, 2.0), (1.5, 2.5)], 28.0)
+    [(1.0, 2.5), (3.0, 4.0)]
+    """
+    least = max(LEAST_WIDTH, width / MOST_MARKS)
+    told: list[tuple[float, float]] = []
+    for start, end in sorted(known):
+        end = min(max(end, start + least), width)  # noqa: PLW2901 - wide enough to be seen
+        if told and start <= told[-1][1] + least / 2:
+            told[-1] = told[-1][0], max(told[-1][1], end)
+        else:
+            told.append((start, end))
+    return told
+
+
+def _spans(marked: Sequence[Incident], axis: Axis) -> list[str]:
+    """The incidents behind a line: louder ones above, none darker for lying on another of its kind."""
+    parts = []
+    for severity in ("P1", "P0"):
+        found = [incident for incident in marked if incident.alert.severity[:2] == severity]
+        known = united((one for incident in found for one in stretches(incident, axis)), float(len(axis)))
+        parts += [svg.rect(f"incident {severity.lower()}", start, end - start) for start, end in known]
+    return parts
 
 
 def _edge(band: tuple[float, float] | None, top: float) -> tuple[float, float] | None:
@@ -185,9 +213,8 @@ def _told(metric: str, day: str, receipt: Receipt | None, line: MetricLine | Non
         return f"{day}: no events"
     if line is None:
         return f"{day}: still filling"
-    usual = "" if line.usual is None else f", usual {words.usual(line)}"
     value = words.amount(metric, line.value)
-    return f"{words.weekday(day)[:3]} {day}: {value}{usual}; {words.STATUS[receipt.status]}"
+    return f"{words.weekday(day)[:3]} {day}: {value}, {words.beside(line)}; {words.STATUS[receipt.status]}"
 
 
 def _label(metric: str, axis: Axis, lines: Sequence[MetricLine | None]) -> str:
@@ -200,6 +227,10 @@ def _label(metric: str, axis: Axis, lines: Sequence[MetricLine | None]) -> str:
     return (
         f"{words.METRIC[metric]} from {axis.days[0]} to {axis.days[-1]}: between {low} and {high}, {outside}"
     )
+
+
+def _no_hour(hour: int) -> str:
+    return f"{hour:02}:00 to {hour + 1:02}:00: there is no such hour on this day, the clock was put forward"
 
 
 def _hour_told(line: HourLine, hour: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.core import timestamps
 from consumer.core.days import METRICS, USABLE
@@ -16,9 +16,12 @@ from detectors.alerts import LIVE, Alert, Severity
 from reports.render import words
 from reports.render.alert_record import judgement, was_held_back
 from reports.render.alerts_json import generated_at
+from reports.render.decisions import Decision, decisions
 from reports.render.incidents import Incident, Symptoms, minutes_to_detection
+from reports.render.source import Source
 from reports.render.story import not_counted
-from reports.render.summary import FEWEST_DAYS, value_of
+from reports.render.summary import FEWEST_DAYS, lost_alerts, value_of
+from reports.render.times import Times, times_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -36,8 +39,8 @@ _SUMS = ("sessions", "purchases", "revenue")
 
 @dataclass(slots=True)
 class RuleLine:
-    """One kind of alert over the range. `pages` (P0) and `alerts` (P1) reached people; `held_back` did not, as symptoms
-    of a known cause; `notes` never do. The four judgements are of what reached people."""
+    """One kind of alert over the range. `pages` (P0) and `alerts` (P1) fired; `held_back` did not, as symptoms of a known
+    cause; `notes` never do. The four judgements are of what fired."""
 
     kind: str
     pages: int = 0
@@ -52,8 +55,8 @@ class RuleLine:
     lasted: list[int] = field(default_factory=list)
 
     @property
-    def reached(self) -> int:
-        """How often it reached a person."""
+    def fired(self) -> int:
+        """How often it fired."""
         return self.pages + self.alerts
 
     @property
@@ -70,22 +73,27 @@ class RuleLine:
     def is_noisy(self) -> bool:
         """Whether its threshold is worth a look: often, and nobody found it true; or silenced."""
         true = self.confirmed + self.accepted
-        return self.silenced > true or (self.reached >= NOISY_TIMES and not true)
+        return self.silenced > true or (self.fired >= NOISY_TIMES and not true)
 
 
 @dataclass(frozen=True, slots=True)
 class MetricMean:
     """A metric of a usable day of the range: the mean, of a share that of all usable days together. `before` is that of
-    as many days before. None = not measurable, or too few usable days."""
+    as many days before. None = not measurable, or too few usable days. `days` and `days_before` are how many usable days
+    each is made of."""
 
     metric: str
     value: Decimal | None
     before: Decimal | None
+    days: int
+    days_before: int
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Everything that a digest shows. `days` has one entry for each calendar day, oldest first."""
+    """Everything that a digest shows. `days` has one entry for each calendar day, oldest first. `waiting` are the days
+    that are quarantined and wait for a person; `unkept` those of which an alert is told that is no longer kept. `begins`
+    is the first day of all that are known."""
 
     first: str
     last: str
@@ -95,16 +103,22 @@ class Digest:
     rules: tuple[RuleLine, ...]
     rejects: dict[str, int]
     claimed: dict[str, str]
+    waiting: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    unkept: tuple[str, ...]
+    begins: str | None
     as_of: str | None
+    times: Times
+    source: Source
 
     def count(self, status: Status) -> int:
         """How many days ended so."""
         return sum(receipt is not None and receipt.status == status for _, receipt in self.days)
 
     @property
-    def reached(self) -> int:
-        """How many alerts reached people."""
-        return sum(rule.reached for rule in self.rules)
+    def fired(self) -> int:
+        """How many alerts fired."""
+        return sum(rule.fired for rule in self.rules)
 
     @property
     def true(self) -> int:
@@ -122,19 +136,27 @@ def calendar(first: str, last: str) -> list[str]:
     return [(begin + timedelta(days=n)).isoformat() for n in range((end - begin).days + 1)]
 
 
-def digest(receipts: Iterable[Receipt], alerts: Collection[Alert], first: str, last: str) -> Digest:
+def digest(
+    receipts: Iterable[Receipt],
+    alerts: Collection[Alert],
+    first: str,
+    last: str,
+    source: Source = Source.KAFKA,
+) -> Digest:
     """The digest of the days from `first` to `last` (ISO dates, both taken in; at most `MOST_DAYS`). An alert belongs to
-    it if it was opened in it."""
+    the day on which it was known, or else at whose end; so of ranges that follow each other it belongs to one."""
     known = {receipt.day: receipt for receipt in receipts}
     days = [(day, known.get(day)) for day in calendar(first, last)]
-    begins, ends = _begins(days), _ends(days)
+    before = _at(date.fromisoformat(first), -1)
+    begin, end = _end(before, known.get(before or ""), first), _end(last, known.get(last), None)
     opened = sorted(
-        (alert for alert in alerts if begins <= alert.opened_at < ends),
+        (alert for alert in alerts if end.is_after(alert) and not begin.is_after(alert)),
         key=lambda alert: (alert.opened_at, alert.id),
     )
     shown = [alert for alert in opened if alert.severity != Severity.P2_NOTE and not was_held_back(alert)]
     seen = [receipt for _, receipt in days if receipt is not None]
     known_symptoms = Symptoms(alerts)
+    waiting = tuple(receipt.day for receipt in seen if receipt.status == "quarantined")
     return Digest(
         first=first,
         last=last,
@@ -144,21 +166,35 @@ def digest(receipts: Iterable[Receipt], alerts: Collection[Alert], first: str, l
         rules=tuple(_rules(opened)),
         rejects=_added(not_counted(receipt) for receipt in seen),
         claimed=_claimed(seen),
-        as_of=generated_at(seen, opened),
+        waiting=waiting,
+        decisions=tuple(decisions(waiting, known, alerts, source)),
+        unkept=tuple(receipt.day for receipt in seen if lost_alerts(receipt, alerts)),
+        begins=min(known, default=None),
+        as_of=generated_at(known.values(), alerts),
+        times=times_in(seen[-1].time_zone if seen else "UTC"),
+        source=source,
     )
 
 
-def _begins(days: Sequence[tuple[str, Receipt | None]]) -> str:
-    day, receipt = days[0]
-    return (receipt.begins if receipt else None) or f"{day}T00:00:00.000Z"
+class _End(NamedTuple):
+    """The end of a day, and when it closed (RFC 3339 UTC; the same where that is not known): what the day comes to is
+    known only then."""
+
+    at: str
+    closed: str
+
+    def is_after(self, alert: Alert) -> bool:
+        """Whether the alert belongs to the day or one before: known by its end, or, of what began within it, until it
+        closed."""
+        return alert.opened_at < self.at or (alert.first_seen < self.at and alert.opened_at <= self.closed)
 
 
-def _ends(days: Sequence[tuple[str, Receipt | None]]) -> str:
-    """A little after the last day: what it comes to is known when it closes."""
-    day, receipt = days[-1]
-    end = (receipt.ends if receipt else None) or f"{day}T24:00:00.000Z"
-    closed = receipt.closed_at if receipt else None
-    return max(end, f"{closed}~" if closed else "")
+def _end(day: str | None, receipt: Receipt | None, following: str | None) -> _End:
+    """The end of a day; `following` is the ISO date of the day after, where the day itself is not in the calendar."""
+    at = receipt.ends if receipt else None
+    if at is None:
+        at = f"{day}T24:00:00.000Z" if day is not None else f"{following}T00:00:00.000Z"
+    return _End(at, max(at, (receipt.closed_at if receipt else None) or ""))
 
 
 def _rules(alerts: Iterable[Alert]) -> list[RuleLine]:
@@ -171,7 +207,7 @@ def _rules(alerts: Iterable[Alert]) -> list[RuleLine]:
             line.held_back += 1
         else:
             _count(line, alert)
-    return sorted(lines.values(), key=lambda line: (-line.pages, -line.reached, -line.held_back, line.kind))
+    return sorted(lines.values(), key=lambda line: (-line.pages, -line.fired, -line.held_back, line.kind))
 
 
 def _count(line: RuleLine, alert: Alert) -> None:
@@ -200,7 +236,8 @@ def _mean(metric: str, days: Sequence[tuple[str, Receipt | None]], known: dict[s
     start = date.fromisoformat(days[0][0])
     past = [known.get(day) for n in range(len(days)) if (day := _at(start, -n - 1))]
     now, before = (_usable(receipts) for receipts in ([receipt for _, receipt in days], past))
-    return MetricMean(metric, _of(metric, now), _of(metric, before) if len(before) >= FEWEST_DAYS else None)
+    mean = _of(metric, before) if len(before) >= FEWEST_DAYS else None
+    return MetricMean(metric, _of(metric, now), mean, len(now), len(before))
 
 
 def _usable(receipts: Sequence[Receipt | None]) -> list[Receipt]:

@@ -8,10 +8,21 @@ from reports.render import charts, html_parts, story, words
 from reports.render.alert_record import judgement, last_word
 from reports.render.axis import Axis
 from reports.render.digest import Digest, digest
-from reports.render.digest_md import JUDGEMENT, MOST_INCIDENTS, NOISY, headline, minutes, sentences
+from reports.render.digest_md import (
+    JUDGEMENT,
+    MOST_INCIDENTS,
+    NOISY,
+    compared,
+    footer,
+    headline,
+    minutes,
+    sentences,
+)
 from reports.render.history import past_lines
 from reports.render.html_page import page, phrase, prose
-from reports.render.incidents import incidents_within, minutes_to_detection
+from reports.render.incidents import folded, incidents_within, minutes_to_detection
+from reports.render.report_md_alerts import left_out
+from reports.render.source import Source
 from reports.render.titles import title
 
 if TYPE_CHECKING:
@@ -21,13 +32,21 @@ if TYPE_CHECKING:
     from detectors.alerts import Alert
     from reports.render.digest import RuleLine
     from reports.render.incidents import Incident
+    from reports.render.times import Times
 
 NAME = "digest.html"
 
 
-def render(receipts: Collection[Receipt], alerts: Collection[Alert], first: str, last: str) -> bytes:
+def render(
+    receipts: Collection[Receipt],
+    alerts: Collection[Alert],
+    first: str,
+    last: str,
+    source: Source = Source.KAFKA,
+) -> bytes:
     """The whole file, about the days from `first` to `last` (ISO dates)."""
-    told = digest(receipts, alerts, first, last)
+    told = digest(receipts, alerts, first, last, source)
+    fired, more = folded(told.incidents, MOST_INCIDENTS)
     axis = Axis(told.days)
     status = next((status for status in ("quarantined", "at_risk") if told.count(status)), "pass")
     shown = incidents_within(sorted(alerts, key=lambda alert: alert.id), axis.days, dict(told.days))
@@ -39,18 +58,21 @@ def render(receipts: Collection[Receipt], alerts: Collection[Alert], first: str,
             "verdict": headline(told),
             "status": status if any(receipt for _, receipt in told.days) else "none",
             "sentences": [prose(sentence) for sentence in sentences(told)],
+            "decide": html_parts.decisions(told.decisions, told.waiting, source),
+            "compared": compared(told),
             "strip": [html_parts.cell(day, receipt, None) for day, receipt in told.days],
             "axis": html_parts.dates(axis),
             "metrics": _metrics(told, {receipt.day: receipt for receipt in receipts}, axis, shown),
-            "lanes": html_parts.lanes(shown, axis),
-            "incidents": [_incident(incident) for incident in told.incidents[:MOST_INCIDENTS]],
-            "more": max(len(told.incidents) - MOST_INCIDENTS, 0),
+            "lanes": html_parts.lanes(shown, axis, told.times),
+            "incidents": [_incident(incident, told.times) for incident in fired],
+            "more": prose(left_out(more)) if more else "",
             "rules": [_rule(rule) for rule in told.rules],
             "noisy": [rule.kind for rule in told.rules if rule.is_noisy],
             "advice": prose(NOISY),
             "rejects": html_parts.reason_rows(told.rejects, told.claimed),
             "days": [html_parts.day_row(day, receipt) for day, receipt in told.days],
-            "as_of": words.moment(told.as_of),
+            "footer": footer(told),
+            "made_of": prose(source.made_of),
         },
     )
 
@@ -76,13 +98,13 @@ def _metrics(
     return lines
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _incident(incident: Incident, times: Times) -> dict[str, Any]:
     alert = incident.alert
     return {
         "severity": alert.severity[:2],
         "title": phrase(title(alert), begins=True),
-        "since": words.moment(alert.first_seen),
-        "until": words.moment(alert.resolved_at) if alert.state == "resolved" else words.STATE[alert.state],
+        "since": times.moment(alert.first_seen),
+        "until": times.moment(alert.resolved_at) if alert.state == "resolved" else words.STATE[alert.state],
         "found": minutes(minutes_to_detection(alert)),
         "explains": f"{len(incident.symptoms):,}" if incident.symptoms else "",
         "said": last_word(alert) or JUDGEMENT[judgement(alert)],

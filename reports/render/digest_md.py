@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumer.core.days import METRICS
-from detectors.sentences import span
 from reports.render import words
 from reports.render.alert_record import judgement, last_word
 from reports.render.digest import Digest, digest
 from reports.render.escape import markdown, markdown_code
-from reports.render.incidents import minutes_to_detection
+from reports.render.incidents import folded, minutes_to_detection
 from reports.render.markdown_table import table
-from reports.render.report_md_alerts import phrase
+from reports.render.report_md_alerts import decisions_told, left_out, phrase, when
+from reports.render.source import Source
 from reports.render.summary import value_of
 from reports.render.titles import title
 
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from detectors.alerts import Alert
     from reports.render.digest import RuleLine
     from reports.render.incidents import Incident
+    from reports.render.times import Times
 
 NAME = "digest.md"
 
 MOST_INCIDENTS = 40
 MOST_REASONS = 15
+MOST_UNKEPT = 10
 
 NOISY = (
     "Fired without anybody finding it true: `sluice backtest` shows what other thresholds would have raised."
@@ -38,24 +40,37 @@ JUDGEMENT = {
     "confirmed": "confirmed",
     "accepted": "accepted as normal",
     "silenced": "silenced",
-    "unanswered": "nobody said",
+    "unanswered": "no answer",
 }
 
 
-def render(receipts: Collection[Receipt], alerts: Collection[Alert], first: str, last: str) -> bytes:
+def render(
+    receipts: Collection[Receipt],
+    alerts: Collection[Alert],
+    first: str,
+    last: str,
+    source: Source = Source.KAFKA,
+) -> bytes:
     """The whole file, about the days from `first` to `last` (ISO dates)."""
-    told = digest(receipts, alerts, first, last)
+    told = digest(receipts, alerts, first, last, source)
     blocks = [
         [f"# {first} to {last}: {headline(told)}"],
+        decisions_told(told.decisions, told.waiting, source),
         [" ".join(sentences(told))],
         _metrics(told),
         _incidents(told),
         _rules(told),
         _rejects(told),
         _days(told),
-        [f"State of the data: {words.moment(told.as_of)}."] if told.as_of else [],
+        [footer(told)] if told.as_of else [],
     ]
     return ("\n\n".join("\n".join(block) for block in blocks if block) + "\n").encode()
+
+
+def footer(told: Digest) -> str:
+    """How far the numbers had come."""
+    zone = f"Days and times in {told.times.name}. " if words.utc_aside(told.times.name) else ""
+    return zone + words.state_of(told.times.moment(told.as_of), past=False)
 
 
 def headline(told: Digest) -> str:
@@ -68,35 +83,57 @@ def headline(told: Digest) -> str:
         ("open", "still open"),
     )
     parts = [f"{count} {word}" for status, word in named if (count := told.count(status))]  # type: ignore[arg-type]  # the statuses, one by one
-    missing = sum(receipt is None for _, receipt in told.days)
-    parts += [f"{missing} without events"] if missing else []
+    missing = [day for day, receipt in told.days if receipt is None]
+    early = [day for day in missing if told.begins is None or day < told.begins]
+    parts += [f"{len(missing) - len(early)} without events"] if len(missing) > len(early) else []
+    parts += [f"{len(early)} before the first event"] if early else []
     known = f"{words.many(len(told.days), 'day', 'days')}: "
     return known + words.listed(parts)
 
 
 def sentences(told: Digest) -> list[str]:
     """What fired, what was true, and how noisy that was."""
-    if not told.reached:
-        return ["No alert reached anybody."]
-    pages = sum(rule.pages for rule in told.rules)
+    return [*_fired(told), *_unkept(told)]
+
+
+def _fired(told: Digest) -> list[str]:
     held = sum(rule.held_back for rule in told.rules)
     notes = sum(rule.notes for rule in told.rules)
+    besides = (
+        [f"{words.many(held, 'symptom was', 'symptoms were')} held back under a known cause."] if held else []
+    )
+    besides += (
+        [f"There {'is' if notes == 1 else 'are'} {words.many(notes, 'note', 'notes')} besides."]
+        if notes
+        else []
+    )
+    if not told.fired:
+        return [*([] if told.unkept else ["No alert fired."]), *besides]
+    pages = sum(rule.pages for rule in told.rules)
     days = max(len(told.days), 1)
-    lines = [
-        f"{words.many(told.reached, 'alert', 'alerts')} reached people ({pages:,} P0), {told.reached / days:.1f} a day."
-    ]
-    answered = told.reached - sum(rule.unanswered for rule in told.rules)
+    fired = f"{words.many(told.fired, 'alert', 'alerts')} fired"
+    loud = "P0" if pages == told.fired == 1 else f"{pages:,} P0"
+    return [f"{fired} ({loud}), {told.fired / days:.1f} a day.", _answered(told), *besides]
+
+
+def _answered(told: Digest) -> str:
+    answered = told.fired - sum(rule.unanswered for rule in told.rules)
     if answered:
-        lines.append(
-            f"People answered {answered:,} of them: {told.true:,} true, {answered - told.true:,} silenced."
+        them = "it" if told.fired == 1 else "them"
+        return (
+            f"People answered {answered:,} of {them}: {told.true:,} true, {answered - told.true:,} silenced."
         )
-    else:
-        lines.append("Nobody said of any whether it was true (`sluice alerts ack`, `accept`, `silence`).")
-    if held:
-        lines.append(f"{words.many(held, 'symptom was', 'symptoms were')} held back under a known cause.")
-    if notes:
-        lines.append(f"{words.many(notes, 'note', 'notes')} reached nobody, as notes do.")
-    return lines
+    if not told.source.takes_orders:
+        return "What of that was true, nobody has said."
+    return "Nobody has said what of that was true (`sluice alerts ack`, `accept`, `silence`)."
+
+
+def _unkept(told: Digest) -> list[str]:
+    if not told.unkept:
+        return []
+    more = len(told.unkept) - MOST_UNKEPT
+    days = words.listed([*told.unkept[:MOST_UNKEPT], *([f"{more:,} more days"] if more > 0 else [])])
+    return [f"Alerts that fired about {days} are no longer kept."]
 
 
 def _metrics(told: Digest) -> list[str]:
@@ -109,29 +146,34 @@ def _metrics(told: Digest) -> list[str]:
         )
         for line in told.metrics
     ]
-    before = f"the {words.many(len(told.days), 'day', 'days')} before"
-    return table(("of a usable day", "mean", before, "change"), rows)
+    return table(("mean of a usable day", *compared(told), "change"), rows)
+
+
+def compared(told: Digest) -> tuple[str, str]:
+    """How many days each of the two columns of means is made of, and how many there could be."""
+    days, of, before = told.metrics[0].days, len(told.days), told.metrics[0].days_before
+    return (
+        f"{days:,} of {words.many(of, 'day', 'days')}",
+        f"{before:,} of the {words.many(of, 'day', 'days')} before",
+    )
 
 
 def _incidents(told: Digest) -> list[str]:
     if not told.incidents:
         return []
-    lines = [_incident(incident) for incident in told.incidents[:MOST_INCIDENTS]]
-    more = len(told.incidents) - MOST_INCIDENTS
-    lines += [f"- … and {more:,} more in `alerts.json`"] if more > 0 else []
-    return ["## What fired", "", *lines]
+    shown, left = folded(told.incidents, MOST_INCIDENTS)
+    lines = [_incident(incident, told.times) for incident in shown]
+    return ["## What fired", "", *lines, *([f"- {left_out(left)}"] if left else [])]
 
 
-def _incident(incident: Incident) -> str:
+def _incident(incident: Incident, times: Times) -> str:
     alert = incident.alert
     minutes = minutes_to_detection(alert)
-    when = words.moment(alert.first_seen)
-    when += f" to {words.moment(alert.resolved_at)}" if alert.state == "resolved" else ""
-    found = f", known {span(minutes)} later" if minutes else ""
+    found = f", known {words.length(minutes)} later" if minutes else ""
     follows = f", explains {len(incident.symptoms):,} more" if incident.symptoms else ""
     said = markdown(last_word(alert)) or JUDGEMENT[judgement(alert)]
     state = ", still open" if alert.state == "open" else ""
-    return f"- **{alert.severity[:2]}** {phrase(title(alert))}: {when}{found}{follows}{state}; {said}"
+    return f"- **{alert.severity[:2]}** {phrase(title(alert))}: {when(alert, times)}{found}{follows}{state}; {said}"
 
 
 def _rules(told: Digest) -> list[str]:

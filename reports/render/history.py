@@ -82,6 +82,14 @@ def usable_before(receipts: dict[str, Receipt], day: str, most: int = NORMAL_DAY
     return [r for d, r in sorted(receipts.items()) if d < day and r.status in USABLE][-most:]
 
 
+def whole_days(receipts: dict[str, Receipt]) -> dict[str, Receipt]:
+    """Without the oldest day, where the data begins in the middle of it: its first hours are not empty, but unknown."""
+    oldest = min(receipts, default=None)
+    if oldest is None or (hours := receipts[oldest].hours) is None or not hours.events or hours.events[0]:
+        return receipts
+    return {day: receipt for day, receipt in receipts.items() if day != oldest}
+
+
 def hour_lines(receipt: Receipt, before: Sequence[Receipt]) -> list[HourLine]:
     """A day's hours beside normal ones; nothing where they are not known."""
     if receipt.hours is None or not _whole(receipt):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from consumer.core.days import METRICS
 from reports.render import charts, words
 from reports.render.axis import Axis, short
+from reports.render.decisions import heading
 from reports.render.html_page import phrase
+from reports.render.report_md_alerts import MOST_NOTES, when
 from reports.render.summary import value_of
 from reports.render.titles import title
 
@@ -16,28 +18,61 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.core.days import Receipt
+    from detectors.alerts import Alert
+    from reports.render.decisions import Decision
     from reports.render.incidents import Incident
+    from reports.render.source import Source
+    from reports.render.times import Times
 
 MOST_LANES = 24
 MOST_REASONS = 20
 """What is shown of each; the newest or the largest."""
 
-MOST_LEFT = 94
-"""Per cent; a date further right would reach out of its chart."""
+MOST_LEFT = 80
+"""Per cent; a date further right could reach out of a narrow chart."""
 
 
 def dates(axis: Axis) -> list[tuple[float, float, str]]:
-    """Where the dates under a chart stand, and how much room they have to be in the middle of (0: they begin there), in
-    per cent of its width."""
+    """Where the dates under a chart stand, and how much room they have to be in the middle of (0: they begin there; -1:
+    they end at the chart's end), in per cent of its width."""
     width = max(len(axis), 1)
     room = round(100 / width, 2) if axis.is_short else 0.0
     labels = [(round(100 * at / width, 2), room, label) for at, label in axis.labels()]
-    return [label for label in labels if label[0] <= MOST_LEFT]
+    return [(left, -1.0 if not room and left > MOST_LEFT else room, label) for left, room, label in labels]
 
 
-def lanes(incidents: Sequence[Incident], axis: Axis) -> list[dict[str, Any]]:
+def lanes(incidents: Sequence[Incident], axis: Axis, times: Times) -> list[dict[str, Any]]:
     """A lane for each incident, the newest ones."""
-    return [lane for incident in incidents if (lane := _lane(incident, axis))][-MOST_LANES:]
+    told = []
+    for incident in reversed(incidents):
+        lane = _lane(incident, axis, times)
+        if lane is not None:
+            told.append(lane)
+        if len(told) == MOST_LANES:
+            break
+    return told[::-1]
+
+
+def decisions(found: Sequence[Decision], waiting: Sequence[str], source: Source) -> dict[str, Any] | None:
+    """What waits for a person."""
+    if not found:
+        return None
+    return {
+        "heading": heading(waiting, source),
+        "more": max(len(waiting) - sum(len(one.days) for one in found), 0),
+        "items": [
+            {"days": one.named, "why": phrase(one.why, begins=True), "commands": one.commands}
+            for one in found
+        ],
+    }
+
+
+def notes(kinds: Mapping[str, Sequence[Alert]]) -> list[dict[str, Any]]:
+    """The latest note of each kind, and how many there are."""
+    return [
+        {"kind": kind, "message": alerts[0].message, "count": len(alerts)}
+        for kind, alerts in list(kinds.items())[:MOST_NOTES]
+    ]
 
 
 def cell(day: str, receipt: Receipt | None, shown: str | None) -> dict[str, Any]:
@@ -75,19 +110,16 @@ def reason_rows(rejects: Mapping[str, int], claimed: Mapping[str, str]) -> list[
     ]
 
 
-def _lane(incident: Incident, axis: Axis) -> dict[str, Any] | None:
-    known = charts.stretch(incident, axis)
-    if known is None:
+def _lane(incident: Incident, axis: Axis, times: Times) -> dict[str, Any] | None:
+    known = charts.united(charts.stretches(incident, axis), float(len(axis)))
+    if not known:
         return None
-    left, width = charts.place(*known, len(axis))
     alert = incident.alert
-    end = f" to {words.moment(alert.resolved_at)}" if alert.state == "resolved" else ""
     return {
         "severity": alert.severity[:2],
         "title": phrase(title(alert), begins=True),
-        "left": left,
-        "width": width,
-        "when": words.moment(alert.first_seen) + end,
+        "bars": [charts.place(start, end, len(axis)) for start, end in known],
+        "when": when(alert, times),
         "state": words.STATE[alert.state],
         "symptoms": len(incident.symptoms),
     }

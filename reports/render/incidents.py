@@ -5,6 +5,7 @@ Only what reaches a person: P0 and P1. A symptom never stands before, or without
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.core import timestamps
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from consumer.core.days import Receipt
+
+
+MOST_ALIKE = 5
+"""Incidents of one kind that are shown one by one; the loudest."""
 
 
 class Incident(NamedTuple):
@@ -68,6 +73,22 @@ def _place(known: tuple[int, Alert]) -> int:
     return known[0]
 
 
+def folded(found: Sequence[Incident], most: int) -> tuple[list[Incident], dict[str, int]]:
+    """At most so many incidents in their order, of one kind a few; and how many of each kind are left out. Many of one
+    kind must not hide the others."""
+    told: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    shown: list[Incident] = []
+    for incident in found:
+        kind = incident.alert.kind
+        if told[kind] < MOST_ALIKE and len(shown) < most:
+            told[kind] += 1
+            shown.append(incident)
+        else:
+            left[kind] += 1
+    return shown, dict(left.most_common())
+
+
 def touches(alert: Alert, begins: str, ends: str) -> bool:
     """Whether the incident lies at least in part within a time (RFC 3339 UTC, the end left out)."""
     return alert.first_seen < ends and (alert.resolved_at is None or alert.resolved_at >= begins)
@@ -81,19 +102,26 @@ def minutes_to_detection(alert: Alert) -> int | None:
     return (known - first) // timestamps.MINUTE_MS
 
 
-def _is_shown(alert: Alert, day: str | None, receipt: Receipt | None) -> bool:
-    if alert.severity == Severity.P2_NOTE or alert.state == "inhibited":
-        return False
-    if alert.state in LIVE:
-        return True
-    if day is None:
-        return False
+def days_of(alert: Alert) -> set[str]:
+    """The days that an alert is about: its own one, and those that its evidence names; none = about no day."""
     named = (alert.evidence or {}).get("days")
-    if alert.day == day or (isinstance(named, list) and day in named):
+    days = [alert.day, *(named if isinstance(named, list) else [])]
+    return {day for day in days if isinstance(day, str)}
+
+
+def is_about(alert: Alert, day: str, receipt: Receipt | None) -> bool:
+    """Whether the alert is about the day, or its incident lay at least in part within it."""
+    if day in days_of(alert):
         return True
     if alert.state == "expired":  # what happened was over at once: its end is only that it left the list
         return False
     return receipt is not None and touches(alert, _begins(day, receipt), _ends(day, receipt))
+
+
+def _is_shown(alert: Alert, day: str | None, receipt: Receipt | None) -> bool:
+    if alert.severity == Severity.P2_NOTE or alert.state == "inhibited":
+        return False
+    return alert.state in LIVE or (day is not None and is_about(alert, day, receipt))
 
 
 def _causes(alert: Alert, shown: dict[str, Alert]) -> list[Alert]:

@@ -9,20 +9,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumer.core.days import METRICS
-from detectors.sentences import span
 from reports.render import charts, html_parts, story, words
+from reports.render.against import objections
 from reports.render.alert_record import last_word
 from reports.render.axis import Axis
-from reports.render.history import field_lines, funnel, hour_lines, hours_over, past_lines, usable_before
+from reports.render.history import (
+    field_lines,
+    funnel,
+    hour_lines,
+    hours_over,
+    past_lines,
+    usable_before,
+    whole_days,
+)
 from reports.render.html_page import page, phrase, prose
-from reports.render.incidents import Incident, incidents_within, minutes_to_detection
+from reports.render.incidents import Incident, folded, incidents_within, minutes_to_detection
 from reports.render.remedies import remedy_of
+from reports.render.report_md_alerts import MOST_SYMPTOMS, left_out, notes_by_kind, when
+from reports.render.source import Source
 from reports.render.summary import WEEK_DAYS, Summary, earlier, summarise, value_of
 from reports.render.sureness import sure
 from reports.render.titles import title
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from consumer.core.days import Receipt
     from detectors.alerts import Alert
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 NAME = "report.html"
 
 MOST_ALERTS = 20
+MOST_CHECKS = 20
 MOST_FIELDS = 40
 MOST_HISTORY = 20
 """What is shown of each; the loudest, newest or largest. Everything is in `alerts.json` and `daily_metrics.csv`."""
@@ -40,12 +51,21 @@ _DECIMALS, _FEW = 2, 100
 """Decimals of a rate that is below so many of 100."""
 
 
-def render(receipts: Collection[Receipt], alerts: Collection[Alert], day: str | None = None) -> bytes:
-    """The whole file, about `day` (ISO date), or about the newest closed day, else the newest open one."""
-    summary = summarise(receipts, alerts, day)
-    known = {receipt.day: receipt for receipt in receipts}
+def render(
+    receipts: Collection[Receipt],
+    alerts: Collection[Alert],
+    day: str | None = None,
+    source: Source = Source.KAFKA,
+    unplaced: Mapping[str, int] | None = None,
+) -> bytes:
+    """The whole file, about `day` (ISO date), or about the newest closed day, else the newest open one. `unplaced`:
+    what was rejected by reason, for where no day is known to which it could belong."""
+    summary = summarise(receipts, alerts, day, source)
     axis = Axis(summary.recent)
     shown = incidents_within(list(summary.alerts.values()), axis.days, dict(summary.recent))
+    opened, more_open = folded(summary.open, MOST_ALERTS)
+    over, more_over = folded(summary.over, MOST_ALERTS)
+    pending, more_pending = folded(summary.pending, MOST_ALERTS)
     return page(
         "report.html",
         {
@@ -54,18 +74,28 @@ def render(receipts: Collection[Receipt], alerts: Collection[Alert], day: str | 
             "verdict": story.headline(summary),
             "status": summary.receipt.status if summary.receipt else "none",
             "sentences": [phrase(sentence) for sentence in story.sentences(summary)],
+            "decide": html_parts.decisions(story.to_decide(summary), summary.waiting, source),
             "lead": _lead(summary),
             "strip": [html_parts.cell(day, receipt, summary.day) for day, receipt in summary.recent],
             "span": words.many(len(summary.recent), "day", "days").removeprefix("1 "),
             "axis": html_parts.dates(axis),
-            "metrics": _metrics(summary, known, axis, shown),
+            "metrics": _metrics(summary, axis, shown),
             "week_before": earlier(summary.day or "1970-01-01", WEEK_DAYS),
-            "open": [_incident(incident, summary) for incident in summary.open[:MOST_ALERTS]],
-            "more_open": max(len(summary.open) - MOST_ALERTS, 0),
-            "over": [_incident(incident, summary) for incident in summary.over[:MOST_ALERTS]],
-            "lanes": html_parts.lanes(shown, axis),
+            "open": [_incident(incident, summary) for incident in opened],
+            "more_open": prose(left_out(more_open)) if more_open else "",
+            "pending": [_incident(incident, summary) for incident in pending],
+            "more_pending": prose(left_out(more_pending)) if more_pending else "",
+            "over": [_incident(incident, summary) for incident in over],
+            "more_over": prose(left_out(more_over)) if more_over else "",
+            "notes": html_parts.notes(notes_by_kind(summary)),
+            "against": _against(summary),
+            "lanes": html_parts.lanes(shown, axis, summary.times),
             "days": [html_parts.day_row(day, receipt) for day, receipt in reversed(summary.recent)],
-            **_day_parts(summary, known),
+            "known_at": words.state_of(summary.times.moment(summary.as_of), past=summary.is_past),
+            "made_of": prose(source.made_of),
+            "letters": prose(source.where_rejected),
+            "unplaced": html_parts.reason_rows(unplaced or {}, {}),
+            **_day_parts(summary),
         },
     )
 
@@ -80,18 +110,33 @@ def _lead(summary: Summary) -> dict[str, Any] | None:
         return None
     return {
         "what": phrase(lead.what, begins=True),
-        "since": lead.since,
+        "when": f"{lead.when}, over" if lead.over else lead.when,
+        "over": lead.over,
         "severity": lead.severity,
         "do": prose(lead.do),
     }
 
 
-def _metrics(
-    summary: Summary, known: dict[str, Receipt], axis: Axis, lanes: Sequence[Incident]
-) -> list[dict[str, Any]]:
+def _against(summary: Summary) -> list[dict[str, Any]]:
+    """What speaks against the day, where that is more than the lead says."""
+    against = objections(summary)
+    if len(against) < 2 and not (summary.open or summary.pending or summary.over):  # noqa: PLR2004 - a single one is the lead
+        return []
+    return [
+        {
+            "rule": one.rule,
+            "weight": "quarantines the day" if one.blocks else "at risk",
+            "why": phrase(one.why),
+            "follows": phrase(one.follows) if one.follows else None,
+        }
+        for one in against[:MOST_CHECKS]
+    ]
+
+
+def _metrics(summary: Summary, axis: Axis, lanes: Sequence[Incident]) -> list[dict[str, Any]]:
     if summary.receipt is None:
         return []
-    past = past_lines(known, summary.recent)
+    past = past_lines(summary.days, summary.recent)
     filling = summary.receipt.status == "open"
     told = []
     for line in summary.metrics:
@@ -102,7 +147,7 @@ def _metrics(
                 "name": words.METRIC[line.metric],
                 "value": words.amount(line.metric, line.value),
                 "reason": summary.receipt.not_measurable.get(line.metric, ""),
-                "usual": words.usual(line),
+                "beside": words.beside(line) if line.value is not None or line.usual is not None else "",
                 "change": "" if filling else words.change(line),
                 "place": "unknown" if filling else line.place,
                 "week": None if line.last_week is None else words.amount(line.metric, line.last_week),
@@ -115,41 +160,43 @@ def _metrics(
 
 
 def _incident(incident: Incident, summary: Summary) -> dict[str, Any]:
-    alert = incident.alert
+    alert, times = incident.alert, summary.times
     cause = summary.alerts.get(alert.caused_by or "")
     minutes = minutes_to_detection(alert)
+    more = len(incident.symptoms) - MOST_SYMPTOMS
     return {
         "severity": alert.severity[:2],
         "title": phrase(title(alert), begins=True),
         "new": incident.new,
         "state": words.STATE[alert.state],
-        "is_open": alert.state == "open",
+        "is_open": alert.state == "open" or incident in summary.pending,
         "message": alert.message,
-        "since": words.moment(alert.first_seen),
-        "until": words.moment(alert.resolved_at) if alert.state == "resolved" else None,
-        "later": span(minutes) if minutes else "",
+        "since": when(alert, times),
+        "over": alert.state == "resolved",
+        "later": words.length(minutes) if minutes else "",
         "sure": sure(alert),
         "kind": alert.kind,
         "said": last_word(alert),
         "cause": phrase(title(cause)) if cause else None,
-        "symptoms": [phrase(title(symptom)) for symptom in incident.symptoms],
-        "do": prose(remedy_of(alert)),
+        "symptoms": [phrase(title(symptom)) for symptom in incident.symptoms[:MOST_SYMPTOMS]],
+        "more_symptoms": f"{more:,}" if more > 0 else "",
+        "do": prose(remedy_of(alert, summary.source)),
         "id": alert.id,
     }
 
 
-def _day_parts(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any]:
+def _day_parts(summary: Summary) -> dict[str, Any]:
     """The sections that only a known day has."""
     receipt = summary.receipt
     if receipt is None:
         return {"hours": None, "funnel": [], "rejects": [], "fields": [], "full_fields": [], "receipt": None}
-    before = usable_before(known, receipt.day)
+    before = usable_before(summary.days, receipt.day)
     lines = field_lines(receipt, before, summary.recent)
     always = [line.path for line in lines if all(s is None or s >= _FULL for s in line.shares)]
     moving = [line for line in lines if line.path not in set(always)][:MOST_FIELDS]
     return {
         "receipt": receipt,
-        "hours": _hours(summary, known),
+        "hours": _hours(summary),
         "funnel": _funnel(receipt, before),
         "rejects": html_parts.reason_rows(story.not_counted(receipt), receipt.claimed),
         "records": words.many(story.records_of(receipt), "record", "records"),
@@ -165,15 +212,14 @@ def _day_parts(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any]:
             }
             for line in moving
         ],
-        "full_fields": always,
+        "full_fields": always[:MOST_FIELDS],
         "missing": _missing(receipt),
         "history": [
-            (words.moment(e.decided_at or e.at), words.STATUS[e.status], e.by, e.reason)
+            (summary.times.moment(e.decided_at or e.at), words.STATUS[e.status], e.by, e.reason)
             for e in receipt.history[-MOST_HISTORY:]
         ],
         "late": words.many(receipt.counts.late, "event", "events"),
-        "notes": sorted({alert.kind for alert in summary.notes}),
-        "as_of": words.moment(summary.as_of),
+        "utc_aside": words.utc_aside(summary.times.name),
     }
 
 
@@ -185,18 +231,18 @@ def _missing(receipt: Receipt) -> list[tuple[str, str]]:
     ]
 
 
-def _hours(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any] | None:
+def _hours(summary: Summary) -> dict[str, Any] | None:
     """Today's hours: those of the newest day that is still filling, else of the day itself."""
     receipt = max(
         (*summary.filling, *([summary.receipt] if summary.receipt else [])), key=lambda r: r.day, default=None
     )
     if receipt is None:
         return None
-    lines = hour_lines(receipt, usable_before(known, receipt.day))
+    lines = hour_lines(receipt, usable_before(whole_days(summary.days), receipt.day))
     over = hours_over(receipt)
     told = []
     for line in lines:
-        chart = charts.hour_chart(line)
+        chart = charts.hour_chart(line, [h for h in range(24) if not summary.times.has_hour(receipt.day, h)])
         beside = "" if line.so_far_normal is None else f"{line.so_far_normal:,.0f}"
         told.append(
             {
@@ -213,7 +259,10 @@ def _hours(summary: Summary, known: dict[str, Receipt]) -> dict[str, Any] | None
 
 
 def _ratio(value: int, usual: float | None) -> str:
-    return f"{100 * (value - usual) / usual:+.0f} %" if usual else ""
+    if not usual:
+        return ""
+    change = f"{100 * (value - usual) / usual:+.0f} %"
+    return change if change not in ("+0 %", "-0 %") else "0 %"
 
 
 def _funnel(receipt: Receipt, before: Sequence[Receipt]) -> list[dict[str, Any]]:

@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING
 
 from consumer.core.days import METRICS, HistoryEntry, Receipt, Status
 from reports.render import story, words
+from reports.render.against import objections
 from reports.render.escape import markdown, markdown_code
 from reports.render.markdown_table import table
-from reports.render.remedies import remedy
-from reports.render.report_md_alerts import open_alerts, other_alerts, over_alerts, phrase
+from reports.render.report_md_alerts import (
+    decisions_told,
+    open_alerts,
+    other_alerts,
+    over_alerts,
+    pending_alerts,
+    phrase,
+)
+from reports.render.source import Source
 from reports.render.summary import WEEK_DAYS, Summary, earlier, summarise, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from detectors.alerts import Alert
-    from detectors.verdict import Check
+    from reports.render.against import Objection
+    from reports.render.times import Times
 
 NAME = "report.md"
 
@@ -37,17 +46,23 @@ _AGAINST: dict[Status, str] = {
     "released": "Why it was quarantined",
 }
 
-_LOOK = "They lie unchanged among the dead letters, each with its reason."
 
-
-def render(receipts: Iterable[Receipt], alerts: Iterable[Alert], day: str | None = None) -> bytes:
-    """The whole file, about `day` (ISO date), or about the newest closed day, else the newest open one."""
-    summary = summarise(receipts, alerts, day)
+def render(
+    receipts: Iterable[Receipt],
+    alerts: Iterable[Alert],
+    day: str | None = None,
+    source: Source = Source.KAFKA,
+    unplaced: Mapping[str, int] | None = None,
+) -> bytes:
+    """The whole file, about `day` (ISO date), or about the newest closed day, else the newest open one. `unplaced`:
+    what was rejected by reason, for where no day is known to which it could belong."""
+    summary = summarise(receipts, alerts, day, source)
     receipt, lead = summary.receipt, story.lead(summary)
     advised = {lead.rule} if lead else set()
     blocks = [
-        *(_first(summary, receipt) if receipt else _nothing(summary)),
+        *(_first(summary, receipt, lead) if receipt else _nothing(summary, unplaced or {})),
         open_alerts(summary, advised),
+        pending_alerts(summary, advised),
         over_alerts(summary),
         other_alerts(summary),
         *(_more(summary, receipt, advised) if receipt else ()),
@@ -57,34 +72,46 @@ def render(receipts: Iterable[Receipt], alerts: Iterable[Alert], day: str | None
     return ("\n\n".join("\n".join(block) for block in blocks if block) + "\n").encode()
 
 
-def _nothing(summary: Summary) -> list[list[str]]:
-    if summary.asked is None:
-        return [["# No day yet"], ["No day has been seen so far."]]
-    return [[f"# {markdown(summary.asked)}: nothing is known of this day"]]
+def _nothing(summary: Summary, unplaced: Mapping[str, int]) -> list[list[str]]:
+    if summary.asked is not None:
+        return [[f"# {markdown(summary.asked)}: nothing is known of this day"]]
+    if not unplaced:
+        return [["# No day yet"], ["No event has been seen so far."]]
+    rows = [(words.REASON.get(reason) or markdown_code(reason), f"{n:,}") for reason, n in unplaced.items()]
+    total = sum(unplaced.values())
+    records = f"all {total:,} records were" if total > 1 else "the only record was"
+    return [
+        [f"# No day: {records} rejected"],
+        [summary.source.where_rejected],
+        table(("reason", "count"), rows),
+    ]
 
 
-def _first(summary: Summary, receipt: Receipt) -> list[list[str]]:
+def _first(summary: Summary, receipt: Receipt, lead: story.Lead | None) -> list[list[str]]:
     title = f"# {markdown(receipt.day)}: {story.headline(summary)}"
     told = " ".join(phrase(sentence) for sentence in story.sentences(summary))
-    return [[title], _lead(summary), [told], _metrics(summary, receipt)]
+    return [
+        [title],
+        decisions_told(story.to_decide(summary), summary.waiting, summary.source),
+        _lead(lead) if lead else [],
+        [told],
+        _metrics(summary, receipt),
+    ]
 
 
-def _lead(summary: Summary) -> list[str]:
-    lead = story.lead(summary)
-    if lead is None:
-        return []
+def _lead(lead: story.Lead) -> list[str]:
     if not lead.severity:
         return [f"**Why:** {phrase(lead.what)}.  ", f"**What to do:** {lead.do}"]
-    what = f"{phrase(lead.what)}, since {lead.since} ({lead.severity})"
-    return [f"**What broke:** {what}.  ", f"**What to do:** {lead.do}"]
+    when = f"{lead.when}, over" if lead.over else f"since {lead.when}"
+    return [f"**What broke:** {phrase(lead.what)}, {when} ({lead.severity}).  ", f"**What to do:** {lead.do}"]
 
 
 def _more(summary: Summary, receipt: Receipt, advised: set[str]) -> list[list[str]]:
     return [
         _verdict(summary, receipt, advised),
-        _rejected(receipt),
+        _rejected(receipt, summary.source),
         _not_measurable(receipt),
-        _history(receipt),
+        _history(receipt, summary.times),
     ]
 
 
@@ -125,28 +152,27 @@ def _not_measurable(receipt: Receipt) -> list[str]:
 
 
 def _verdict(summary: Summary, receipt: Receipt, advised: set[str]) -> list[str]:
-    blocking = [check for check in receipt.checks if check.result == "quarantined"]
-    risky = [check for check in receipt.checks if check.result == "at_risk"]
-    against = [*blocking, *risky]
-    shown = summary.open or summary.over
+    against = objections(summary)
+    shown = summary.open or summary.pending or summary.over
     if not against or (len(against) == 1 and not shown):  # a single one is told at the top
         return []
-    lines = [line for check in against for line in _check(check, summary, advised)]
+    lines = [line for one in against for line in _objection(one, summary, advised)]
     return [f"## {_AGAINST[receipt.status]}", "", *lines]
 
 
-def _check(check: Check, summary: Summary, advised: set[str]) -> list[str]:
-    weight = "quarantines the day" if check.result == "quarantined" else "at risk"
-    told = any(incident.alert.message == check.reason for incident in summary.open)
-    reason = "" if told else f": {markdown(check.reason)}"
-    lines = [f"- {markdown_code(check.rule)}, {weight}{reason}"]
-    if check.rule not in advised:
-        advised.add(check.rule)
-        lines = [f"{lines[0]}  ", f"  What to do: {remedy(check.rule)}"]
+def _objection(one: Objection, summary: Summary, advised: set[str]) -> list[str]:
+    weight = "quarantines the day" if one.blocks else "at risk"
+    messages = {incident.alert.message for incident in (*summary.open, *summary.pending)}
+    reason = "" if messages.issuperset(one.why) else f": {phrase(one.why)}"
+    follows = f"; follows from: {phrase(one.follows)}" if one.follows else ""
+    lines = [f"- {markdown_code(one.rule)}, {weight}{reason}{follows}"]
+    if one.do and one.rule not in advised:
+        advised.add(one.rule)
+        lines = [f"{lines[0]}  ", f"  What to do: {one.do}"]
     return lines
 
 
-def _rejected(receipt: Receipt) -> list[str]:
+def _rejected(receipt: Receipt, source: Source) -> list[str]:
     counts = receipt.counts
     if not counts.rejected and not counts.collisions:
         return []
@@ -154,7 +180,7 @@ def _rejected(receipt: Receipt) -> list[str]:
     if counts.rejected:
         records = words.many(story.records_of(receipt), "record", "records")
         of_all = f"{counts.rejected:,} of {records} (score {markdown(receipt.score)})"
-        lines += ["", f"Rejected: {of_all}. {_LOOK}"]
+        lines += ["", f"Rejected: {of_all}. {source.where_rejected}"]
     return ["## Rejected and not counted", "", *lines]
 
 
@@ -175,23 +201,23 @@ def _reasons(receipt: Receipt) -> list[str]:
     return table(("reason", "count", "revenue in question"), rows)
 
 
-def _history(receipt: Receipt) -> list[str]:
+def _history(receipt: Receipt, times: Times) -> list[str]:
     """How the verdict came about, where it changed or a person decided, and that the numbers were amended."""
     if len(receipt.history) <= 1 and receipt.status != "released" and receipt.revision <= 1:
         return []
-    lines = [_entry(entry) for entry in receipt.history[-MOST_NAMED:]]
+    lines = [_entry(entry, times) for entry in receipt.history[-MOST_NAMED:]]
     amended = receipt.revision - 1
     if amended > 0:
         late = words.many(receipt.counts.late, "event", "events")
-        times = "once" if amended == 1 else f"{amended:,} times"
-        lines.append(f"- amended {times} since it closed (revision {receipt.revision:,}): {late} came late")
+        often = "once" if amended == 1 else f"{amended:,} times"
+        lines.append(f"- amended {often} since it closed (revision {receipt.revision:,}): {late} came late")
     return ["## How its verdict changed", "", *lines] if lines else []
 
 
-def _entry(entry: HistoryEntry) -> str:
+def _entry(entry: HistoryEntry, times: Times) -> str:
     by = f" by {markdown(entry.by, 80)}" if entry.by else ""
     reason = f": {markdown(entry.reason)}" if entry.reason else ""
-    return f"- {words.moment(entry.decided_at or entry.at)}, {words.STATUS[entry.status]}{by}{reason}"
+    return f"- {times.moment(entry.decided_at or entry.at)}, {words.STATUS[entry.status]}{by}{reason}"
 
 
 def _recent(summary: Summary) -> list[str]:
@@ -200,7 +226,7 @@ def _recent(summary: Summary) -> list[str]:
     days = [(of, receipt) for of, receipt in summary.recent if of <= day][-RECENT_DAYS:]
     if not days or summary.receipt is None:
         return []
-    if summary.receipt.status != "quarantined" and not summary.open and not summary.over:
+    if not (summary.waiting or summary.open or summary.over):
         return [_counted([receipt for of, receipt in days if of < day])]
     header = ("day", "status", *words.METRIC.values(), "score")
     return ["## The last days", "", *table(header, [_recent_row(*one) for one in reversed(days)], words=2)]
@@ -225,10 +251,14 @@ def _recent_row(day: str, receipt: Receipt | None) -> list[str]:
 
 def _footer(summary: Summary) -> list[str]:
     receipt = summary.receipt
-    known = f"State of the data: {words.moment(summary.as_of)}." if summary.as_of else ""
+    moment = summary.times.moment(summary.as_of)
+    known = words.state_of(moment, past=summary.is_past) if summary.as_of else ""
     if receipt is None:
         return [known] if known else []
     contract, zone = markdown(receipt.contract, 80), markdown(receipt.time_zone, 80)
     bands = "Usual ± band: what was normal when the day closed; 19 of 20 quiet days lie within. "
     told = bands if any(line.usual is not None for line in summary.metrics) else ""
-    return [f"{told}Revision {receipt.revision:,}, contract {contract}, days in {zone}. {known}".rstrip()]
+    return [
+        f"{told}Revision {receipt.revision:,}, contract {contract}, days and times in {zone}"
+        f"{words.utc_aside(summary.times.name)}. {known}".rstrip()
+    ]

@@ -8,31 +8,30 @@ from typing import TYPE_CHECKING, NamedTuple
 from detectors.alerts import LIVE, Severity
 from detectors.purchases import COLLISION
 from reports.render import words
-from reports.render.remedies import remedy, remedy_of
-from reports.render.titles import Name, Title, title
+from reports.render.against import objections
+from reports.render.decisions import MOST_NAMED, Decision, decisions
+from reports.render.remedies import costs_nothing, remedy_of
+from reports.render.summary import FEWEST_DAYS
+from reports.render.titles import Name, Title, many_collisions, title
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from consumer.core.days import Receipt
-    from detectors.verdict import Check
+    from detectors.alerts import Alert
+    from reports.render.against import Objection
     from reports.render.incidents import Incident
-    from reports.render.summary import Summary
-
-MOST_NAMED = 10
-"""Days that are named one by one; the newest."""
-
-AGAINST = ("at_risk", "quarantined")
-"""The results of checks that speak against a day."""
+    from reports.render.summary import MetricLine, Summary
 
 
 class Lead(NamedTuple):
-    """The first thing to know on a day that is not fine: what broke, since when and how loud (both empty where there
-    was no alert), what to do, and the rule that says so."""
+    """The first thing to know on a day that is not fine: what broke, when and how loud (both empty where there was no
+    alert), whether that is over, what to do, and the rule that says so."""
 
     what: Title
-    since: str
+    when: str
     severity: str
+    over: bool
     do: str
     rule: str
 
@@ -56,46 +55,66 @@ def _is_bad(filling: Receipt, summary: Summary) -> bool:
     return loud or filling.verdict == "quarantined"
 
 
+def to_decide(summary: Summary) -> list[Decision]:
+    """The days that wait for a person."""
+    return decisions(summary.waiting, summary.days, summary.alerts.values(), summary.source)
+
+
 def lead(summary: Summary) -> Lead | None:
-    """The loudest incident, those still open first; else the rule that speaks against the day; None if it is fine."""
+    """The loudest incident, those that are not over first and those that cost nothing last; else the rule that speaks
+    against the day; None if it is fine."""
     receipt = summary.receipt
-    shown = sorted(
-        [*summary.open, *summary.over], key=lambda i: (i.alert.severity, i.alert.state not in LIVE)
+    standing = [*summary.open, *summary.pending]
+    loudest = sorted(
+        [*standing, *summary.over],
+        key=lambda i: (
+            i.alert.severity,
+            costs_nothing(i.alert),
+            i in summary.over,
+            i in summary.pending,
+        ),
     )
-    against = [check for check in receipt.checks if check.result in AGAINST] if receipt else []
-    if shown and (summary.open or against):
-        alert = shown[0].alert
-        do = _what_to_do(summary, remedy_of(alert))
-        return Lead(title(alert), words.moment(alert.first_seen), alert.severity[:2], do, alert.kind)
+    against = objections(summary)
+    if loudest and (standing or against):
+        return _broke(loudest[0].alert, [incident.alert for incident in standing], summary)
     if receipt is not None and against:
-        first = min(against, key=lambda check: check.result != "quarantined")
-        return Lead(_in_words(first, receipt), "", "", _what_to_do(summary, remedy(first.rule)), first.rule)
+        first = against[0]
+        return Lead(
+            _in_words(first, receipt), "", "", over=False, do=_what_to_do(summary, first.do), rule=first.rule
+        )
     return None
 
 
-def _in_words(check: Check, receipt: Receipt) -> Title:
+def _broke(alert: Alert, standing: Collection[Alert], summary: Summary) -> Lead:
+    alike = [one for one in standing if one.kind == alert.kind == COLLISION]
+    what = many_collisions(alike) if len(alike) > 1 else title(alert)
+    since = min(one.first_seen for one in (alert, *alike))
+    over = alert.state not in LIVE and alert not in standing
+    when = summary.times.moment(since)
+    if over and alert.state == "resolved" and alert.resolved_at != since:
+        when = summary.times.period(since, alert.resolved_at)
+    do = _what_to_do(summary, remedy_of(alert, summary.source))
+    return Lead(what, when, alert.severity[:2], over, do, alert.kind)
+
+
+def _in_words(first: Objection, receipt: Receipt) -> Title:
     """What speaks against a day without having been an alert."""
     reasons = {
         reason: receipt.rejects.get(reason, 0) for reason in words.REASON if reason.startswith("purchase_")
     }
-    if check.rule == "purchase_invalid" and any(reasons.values()):
+    if first.rule == "purchase_invalid" and any(reasons.values()):
         told = [f"{count:,} × {words.REASON[reason]}" for reason, count in reasons.items() if count]
         return (f"{words.listed(told)}, not counted",)
-    return (Name(check.rule), check.reason)
+    if first.lost:
+        return ("an alert of", Name(first.rule), "that is no longer kept")
+    return (Name(first.rule), *first.why)
 
 
 def _what_to_do(summary: Summary, told: str) -> str:
     receipt = summary.receipt
-    if receipt is not None and receipt.status == "released" and not summary.open:
+    if receipt is not None and receipt.status == "released" and not summary.open and not summary.pending:
         return "Nothing more: the day was released, on record."
-    if receipt is None or receipt.status != "quarantined":
-        return told
-    return f"{told} Then: `{release(receipt.day)}`"
-
-
-def release(day: str) -> str:
-    """The command that lets a quarantined day through."""
-    return f'sluice gate release {day} --reason "…"'
+    return told
 
 
 def sentences(summary: Summary) -> list[Title]:
@@ -103,38 +122,73 @@ def sentences(summary: Summary) -> list[Title]:
     receipt = summary.receipt
     if receipt is None:
         return []
-    told = [_alerts(summary), *_metrics(summary, receipt), *_rejected(receipt)]
-    if summary.also_quarantined:
-        told.append((f"Also quarantined: {', '.join(summary.also_quarantined[-MOST_NAMED:])}.",))
+    told = [*_alerts(summary), *_metrics(summary, receipt), *_rejected(receipt)]
     if summary.filling:
         days = ", ".join(f"{r.day} (so far {words.STATUS[r.verdict]})" for r in summary.filling[-MOST_NAMED:])
         told.append((f"Not closed yet: {days}.",))
     return told
 
 
-def _alerts(summary: Summary) -> Title:
+def _alerts(summary: Summary) -> list[Title]:
+    later, kept = _count_later(summary), "Alerts that fired about this day are no longer kept."
+    over = len(summary.over)
+    told = [
+        _count_open(summary),
+        f", {_count_pending(len(summary.pending))}" if summary.pending else "",
+        f"; {over:,} of this day {'is' if over == 1 else 'are'} over" if over else "",
+        f"; {later}" if later else "",
+    ]
+    known = (f"{''.join(told)}.",)
+    if not summary.lost:
+        return [known]
+    nothing = not (summary.open or summary.pending or over or later)
+    return [(kept,)] if nothing else [known, (kept,)]
+
+
+def _count_open(summary: Summary) -> str:
     known = summary.open
     if not known:
-        count = len(summary.over)
-        over = f"; {count:,} of this day {'is' if count == 1 else 'are'} over" if count else ""
-        return (f"No alert is open{over}.",)
+        return "No alert about this day or before is open" if summary.later else "No alert is open"
     pages = sum(incident.alert.severity == Severity.P0_BLOCKER for incident in known)
     new = sum(incident.new for incident in known)
-    parts = [f"{pages:,} P0" if pages else "", f"{new:,} new" if new else ""]
+    if len(known) == 1:
+        parts = ["P0" if pages else "", "new" if new else ""]
+    else:
+        parts = [f"{pages:,} P0" if pages else "", f"{new:,} new" if new else ""]
     aside = ", ".join(part for part in parts if part)
     text = words.many(len(known), "alert is open", "alerts are open")
-    return (f"{text}{f' ({aside})' if aside else ''}.",)
+    return f"{text}{f' ({aside})' if aside else ''}"
+
+
+def _count_pending(count: int) -> str:
+    return f"{count:,} {'waits' if count == 1 else 'wait'} for a decision"
+
+
+def _count_later(summary: Summary) -> str:
+    """What is open, but not about the day or one before."""
+    count = len(summary.later)
+    if not count:
+        return ""
+    pages = sum(alert.severity == Severity.P0_BLOCKER for alert in summary.later)
+    aside = " (P0)" if pages == count == 1 else f" ({pages:,} P0)" if pages else ""
+    more = (
+        "more is"
+        if count == 1 and summary.open
+        else "more are"
+        if summary.open
+        else "is"
+        if count == 1
+        else "are"
+    )
+    return f"{count:,} {more} open about later days{aside}"
 
 
 def _metrics(summary: Summary, receipt: Receipt) -> list[Title]:
     lines = summary.metrics
     if receipt.status == "open":
         return [("The day is still filling, so its metrics are not compared yet.",)]
-    within = [line for line in lines if line.place == "within"]
     missing = [words.METRIC[line.metric] for line in lines if line.value is None]
-    told: list[Title] = []
-    if len(within) == len(lines):
-        told.append((f"All {words.number(len(lines))} metrics are within their usual range.",))
+    told: list[Title] = [(told,) for told in _within(lines)]
     told += [(*sentence,) for sentence in _off(summary)]
     if missing:
         names = words.listed(missing)
@@ -143,25 +197,50 @@ def _metrics(summary: Summary, receipt: Receipt) -> list[Title]:
     return told
 
 
+def _within(lines: Sequence[MetricLine]) -> list[str]:
+    """How many metrics are as usual, and which ones have nothing that they could be compared with."""
+    within = [line for line in lines if line.place == "within"]
+    unknown = [
+        words.METRIC[line.metric] for line in lines if line.value is not None and line.place == "unknown"
+    ]
+    if len(within) == len(lines):
+        return [f"All {words.number(len(lines))} metrics are within their usual range."]
+    told = []
+    if within and len(within) + len(unknown) == len(lines):
+        are = "metric that can be compared is" if len(within) == 1 else "metrics that can be compared are"
+        told.append(f"The {words.number(len(within))} {are} within the usual range.")
+    if unknown and any(line.days >= FEWEST_DAYS or line.usual is not None for line in lines):
+        names = words.listed(unknown)
+        has = "has" if len(unknown) == 1 else "have"
+        told.append(
+            f"{names[:1].upper()}{names[1:]} {has} no usual range: too few of the last days can be trusted."
+        )
+    return told
+
+
 def _off(summary: Summary) -> list[Title]:
     """The metrics outside of their band, those with one explanation together."""
-    shown = (*summary.open, *summary.over)
+    shown = (*summary.open, *summary.pending, *summary.over)
     first = lead(summary)
     groups: dict[tuple[str, Title], list[str]] = {}
     for line in summary.metrics:
         if line.place in ("low", "high"):
             cause = _cause(line.metric, shown)
             why = () if cause is None else title(cause.alert)
+            if cause is not None and first is not None and cause.alert.kind == first.rule == COLLISION:
+                why = first.what
             value = words.amount(line.metric, line.value)
-            told = f"{words.METRIC[line.metric]} ({value}, usual {words.usual(line)})"
+            told = f"{words.METRIC[line.metric]} ({value}, {words.beside(line)})"
             groups.setdefault((line.place, why), []).append(told)
     return [
-        (f"{place.capitalize()}: {words.listed(told)};", *_why(why, first))
+        (f"{place.capitalize()}: {words.listed(told)};", *_why(why, first, summary))
         for (place, why), told in groups.items()
     ]
 
 
-def _why(why: Title, first: Lead | None) -> Title:
+def _why(why: Title, first: Lead | None, summary: Summary) -> Title:
+    if not why and summary.lost:
+        return ("what its rules made of that is no longer kept.",)
     if not why:
         return ("no rule takes that for more than chance.",)
     if first is not None and why == first.what:
@@ -207,7 +286,13 @@ def _rejected(receipt: Receipt) -> list[Title]:
     counts = receipt.counts
     if not counts.rejected and not counts.collisions:
         return (
-            [(f"None of its {words.many(counts.events, 'event', 'events')} was rejected.",)]
+            [
+                (
+                    "Its one event passed."
+                    if counts.events == 1
+                    else f"All of its {counts.events:,} events passed.",
+                )
+            ]
             if counts.events
             else []
         )
@@ -216,8 +301,10 @@ def _rejected(receipt: Receipt) -> list[Title]:
         records = words.many(records_of(receipt), "record", "records")
         told.append(f"{counts.rejected:,} of {records} {'was' if counts.rejected == 1 else 'were'} rejected")
     if counts.collisions:
+        one = counts.collisions == 1
         purchases = words.many(counts.collisions, "purchase is", "purchases are")
-        told.append(f"{purchases} not counted because of a transaction id that came twice")
+        ids = "its transaction id" if one else "their transaction ids"
+        told.append(f"{purchases} not counted because {ids} came with different contents")
     asked = in_question(receipt)
     money = f"; {asked} of revenue is in question" if asked else ""
     return [(f"{', and '.join(told)}{money}.",)]

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Literal
 
 from consumer.core import timestamps
 from consumer.core.days import METRICS, USABLE, Receipt
-from detectors.alerts import LIVE, Alert
+from detectors.alerts import LIVE, Alert, Severity
 from reports.render.alerts_json import generated_at
-from reports.render.incidents import Incident, incidents
+from reports.render.incidents import Incident, days_of, incidents, is_about
+from reports.render.source import Source
+from reports.render.times import Times, times_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+
+    from detectors.verdict import Check
 
 FEWEST_DAYS = 3
 """The watch's rules need so many trusted days before they say what is normal."""
@@ -27,6 +31,9 @@ days beyond it on the same side for a change (`DeviationRules.sustained_z`)."""
 RECENT_DAYS = 28
 
 WEEK_DAYS = 7
+
+FLAG = "an alert"
+"""The reason of a check that an alert has left behind, with a colon and the alert's subject if it has one."""
 
 _WHOLE_SHARE = Decimal(1)
 _SHARES = frozenset({"conversion_rate", "direct_share"})
@@ -70,22 +77,34 @@ class MetricLine:
 class Summary:
     """Everything a report shows. Incidents are in the order in which they are shown, the loudest first.
 
-    `filling` are days other than this one that are not closed yet. `recent` has one entry for each calendar day up to
-    the newest one known, oldest first; None = nothing was received for that day. `notes` are alerts that never reach a
-    person by themselves: live ones, and those of the day that are over.
+    `pending` are incidents that have left the list of what is open while a day that they quarantined still waits for a
+    person; `waiting` are all such days, oldest first. `filling` are days other than this one that are not closed yet.
+    `recent` has one entry for each calendar day up to the newest one known, oldest first; None = nothing was received
+    for that day. `notes` are alerts that never reach a person by themselves: live ones, and those of the day that are
+    over. `later` are the open alerts that are only about later days, where an earlier day is reported. `lost` are the
+    rules that say of the day that an alert of theirs speaks against it, while there is none any more. `days` are the
+    receipts up to the day, or all; `as_of` is how far the whole state had come; `is_past`: a later day has closed.
     """
 
     asked: str | None
     receipt: Receipt | None
     metrics: tuple[MetricLine, ...]
     open: tuple[Incident, ...]
+    pending: tuple[Incident, ...]
     over: tuple[Incident, ...]
     notes: tuple[Alert, ...]
+    waiting: tuple[str, ...]
     also_quarantined: tuple[str, ...]
     filling: tuple[Receipt, ...]
     recent: tuple[tuple[str, Receipt | None], ...]
     alerts: dict[str, Alert]
+    later: tuple[Alert, ...]
+    lost: tuple[str, ...]
+    days: dict[str, Receipt]
     as_of: str | None
+    is_past: bool
+    times: Times
+    source: Source
 
     @property
     def day(self) -> str | None:
@@ -93,33 +112,77 @@ class Summary:
         return self.receipt.day if self.receipt else self.asked
 
 
-def summarise(receipts: Iterable[Receipt], alerts: Iterable[Alert], day: str | None = None) -> Summary:
-    """The summary of `day`, or of the day that `newest_day` chooses."""
-    days = {receipt.day: receipt for receipt in sorted(receipts, key=lambda receipt: receipt.day)}
-    known = sorted(alerts, key=lambda alert: (alert.severity, alert.opened_at, alert.id))
-    receipt = days.get(day) if day else newest_day(list(days.values()))
+def summarise(
+    receipts: Iterable[Receipt],
+    alerts: Iterable[Alert],
+    day: str | None = None,
+    source: Source = Source.KAFKA,
+) -> Summary:
+    """The summary of `day`, or of the day that `newest_day` chooses, out of everything that is known. Of a day before
+    the newest closed one it tells what is known of it and of the days before."""
+    everything = {receipt.day: receipt for receipt in sorted(receipts, key=lambda receipt: receipt.day)}
+    ordered = sorted(alerts, key=lambda alert: (alert.severity, alert.opened_at, alert.id))
+    newest = newest_day(list(everything.values()))
+    receipt = everything.get(day) if day else newest
     shown = receipt.day if receipt else day
+    days, known = everything, ordered
+    is_past = shown is not None and newest is not None and shown < newest.day
+    if shown is not None and is_past:
+        ends = receipt.ends if receipt else None
+        days = {one: told for one, told in everything.items() if one <= shown}
+        known = [alert for alert in ordered if concerns(alert, shown, ends)]
     found = incidents(known, shown, receipt)
+    waiting = tuple(one for one, told in days.items() if told.status == "quarantined")
+    over = [incident for incident in found if incident.alert.state not in LIVE]
     return Summary(
         asked=day,
         receipt=receipt,
         metrics=metric_lines(receipt, days) if receipt else (),
         open=tuple(incident for incident in found if incident.alert.state in LIVE),
-        over=tuple(incident for incident in found if incident.alert.state not in LIVE),
+        pending=tuple(incident for incident in over if _quarantines(incident.alert, waiting)),
+        over=tuple(incident for incident in over if not _quarantines(incident.alert, waiting)),
         notes=tuple(alert for alert in known if _is_note_of(alert, shown)),
-        also_quarantined=tuple(d for d, r in days.items() if r.status == "quarantined" and d != shown),
-        filling=tuple(r for d, r in days.items() if r.status == "open" and d != shown),
+        waiting=waiting,
+        also_quarantined=tuple(one for one in waiting if one != shown),
+        filling=tuple(told for one, told in days.items() if told.status == "open" and one != shown),
         recent=_recent(days, shown),
         alerts={alert.id: alert for alert in known},
-        as_of=generated_at(days.values(), known),
+        later=_later(ordered, known),
+        lost=lost_alerts(receipt, ordered) if receipt else (),
+        days=days,
+        as_of=generated_at(everything.values(), ordered),
+        is_past=is_past,
+        times=times_in(receipt.time_zone if receipt else "UTC"),
+        source=source,
     )
 
 
-def days_of(alert: Alert) -> set[str]:
-    """The days that an alert is about: its own one, and those that its evidence names; none = about no day."""
-    named = (alert.evidence or {}).get("days")
-    days = [alert.day, *(named if isinstance(named, list) else [])]
-    return {day for day in days if isinstance(day, str)}
+def _quarantines(alert: Alert, waiting: Collection[str]) -> bool:
+    """Whether a day that waits for a person is quarantined because of it."""
+    blocks = alert.severity == Severity.P0_BLOCKER and alert.layer == "gate"
+    return blocks and not days_of(alert).isdisjoint(waiting)
+
+
+def _later(everything: Iterable[Alert], known: Iterable[Alert]) -> tuple[Alert, ...]:
+    told = {alert.id for alert in known}
+    return tuple(
+        alert
+        for alert in everything
+        if alert.id not in told and _stands(alert) and alert.severity != Severity.P2_NOTE
+    )
+
+
+def is_flag(check: Check) -> bool:
+    """Whether an alert has left the check behind."""
+    return check.reason == FLAG or check.reason.startswith(f"{FLAG}: ")
+
+
+def lost_alerts(receipt: Receipt, alerts: Collection[Alert]) -> tuple[str, ...]:
+    """The rules of which the receipt says that an alert speaks against the day, and no alert is known: whoever kept
+    them does so no longer. Nobody may say then that none fired."""
+    flagged = {check.rule for check in receipt.checks if is_flag(check)}
+    kept = {alert.kind for alert in alerts if alert.kind in flagged and is_about(alert, receipt.day, receipt)}
+    return tuple(sorted(flagged - kept))
 
 
 def concerns(alert: Alert, day: str, ends: str | None = None) -> bool:

@@ -1,7 +1,7 @@
 """Inline SVG out of numbers: paths, rectangles and dots in a box whose width and height stretch with the page.
 
-Lines keep their width while the box stretches (`non-scaling-stroke`), and a dot is a line without length and with a
-round end, so it stays round. Whatever text goes in is escaped.
+Lines keep their width while the box stretches (`non-scaling-stroke`), and a dot is a line of hardly any length and with
+a round or square end, so it keeps its shape. Whatever text goes in is escaped.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def area(css: str, edges: Sequence[tuple[float, tuple[float, float] | None]]) ->
 
 
 def dots(css: str, points: Iterable[tuple[float, float]]) -> str:
-    """Dots of one kind."""
-    path = "".join(f"M{_n(x)} {_n(y)}h0" for x, y in points)
+    """Dots of one kind. Their lines have a length, or paper shows none with a square end (PDF paints only round ones)."""
+    path = "".join(f"M{_n(x)} {_n(y)}h.01" for x, y in points)
     return f'<path class="dot {css}" d="{path}"/>' if path else ""
 
 

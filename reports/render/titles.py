@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from detectors.alerts import LIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from detectors.alerts import Alert
 
@@ -71,13 +71,13 @@ def _unknown_event(alert: Alert) -> Title:
 def _coverage(alert: Alert) -> Title:
     field = _subject(alert, "a field")
     if alert.state not in LIVE:
-        return (field, "was filled more or less often than normal")
-    return (field, f"comes empty {'more' if _rose(alert) else 'less'} often than normal")
+        return (field, "was filled in more or less often than normal")
+    return (field, f"is {'empty' if _rose(alert) else 'filled in'} more often than normal")
 
 
 def _identity(alert: Alert) -> Title:
     if alert.state not in LIVE:
-        return ("events came without identity",)
+        return ("more or fewer events without identity than normal",)
     return (f"{'more' if _rose(alert) else 'fewer'} events without identity than normal",)
 
 
@@ -87,7 +87,26 @@ def _rose(alert: Alert) -> bool:
 
 
 def _collision(alert: Alert) -> Title:
-    return ("transaction id", _subject(alert, "(unknown)"), "stands for different orders")
+    if not alert.subject:
+        return ("many transaction ids", "stand for different orders")
+    return ("transaction id", Name(alert.subject), "stands for different orders")
+
+
+def many_collisions(alerts: Sequence[Alert]) -> Title:
+    """Several colliding transaction ids together. One alert without a subject stands for all beyond those that are told
+    for themselves.
+
+    >>> from detectors.finding import Finding
+    >>> from detectors.life import opened
+    >>> found = [Finding("transaction_collision", "happened", "P0_BLOCKER", "gate", 0, 1, name) for name in ("a", "b", "")]
+    >>> many_collisions([opened("id", one).alert for one in found])
+    ('more than 2 transaction ids', 'stand for different orders')
+    """
+    single = len({alert.subject for alert in alerts if alert.subject})
+    rest = any(not alert.subject for alert in alerts)
+    if single <= 1 and not (single and rest):
+        return _collision(alerts[0])
+    return (f"{'more than ' if rest else ''}{single:,} transaction ids", "stand for different orders")
 
 
 def _fixed(*words: str) -> Callable[[Alert], Title]:

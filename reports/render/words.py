@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from consumer.core import timestamps
 from consumer.core.instant import rfc3339
 from consumer.core.money import add, two_decimals
+from detectors.sentences import span
 from reports.render.summary import FEWEST_DAYS, MetricLine
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ REASON: dict[str, str] = {
     "event_name_missing": "no event name",
     "purchase_data": "purchase without readable data",
     "purchase_id": "purchase without a transaction id",
-    "purchase_revenue": "purchase without revenue above 0",
+    "purchase_revenue": "purchase without usable revenue",
     "purchase_items": "purchase without items",
     "transaction_collision": "transaction id with different contents",
 }
@@ -72,6 +73,8 @@ STATE: dict[str, str] = {
 _RATES = frozenset({"conversion_rate", "direct_share"})
 _ROUNDING = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _TO_THE_MINUTE = 16
+_DAYS = 2
+_UTC = frozenset({"UTC", "Etc/UTC", "Zulu", "Etc/Zulu", "UCT", "Etc/UCT", "Universal", "Etc/Universal"})
 _AMOUNT = re.compile(r"-?\d{1,30}(\.\d{1,60})?", re.ASCII)
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -116,6 +119,8 @@ def change(line: MetricLine) -> str:
     '-10.0 %'
     >>> change(MetricLine("direct_share", Decimal("0.5"), Decimal("0.4")))
     '+10.00 points'
+    >>> change(MetricLine("sessions", Decimal(100), Decimal("100.01")))
+    '0.0 %'
     """
     return difference(line.metric, line.value, line.usual)
 
@@ -125,10 +130,15 @@ def difference(metric: str, value: Decimal | None, other: Decimal | None) -> str
     if value is None or other is None:
         return ""
     if metric in _RATES:
-        return f"{_rounded((value - other) * 100, 2):+,} points"
+        return f"{_signed(_rounded((value - other) * 100, 2))} points"
     if not other:
         return ""
-    return f"{_rounded(_ROUNDING.divide((value - other) * 100, other), 1):+,} %"
+    return f"{_signed(_rounded(_ROUNDING.divide((value - other) * 100, other), 1))} %"
+
+
+def _signed(value: Decimal) -> str:
+    """With its sign; nothing is neither more nor less."""
+    return f"{value:+,}" if value else f"{abs(value):,}"
 
 
 def usual(line: MetricLine) -> str:
@@ -137,16 +147,31 @@ def usual(line: MetricLine) -> str:
     >>> usual(MetricLine("sessions", Decimal(90), Decimal("100.6"), Decimal("12.25")))
     '101 ± 12'
     >>> usual(MetricLine("direct_share", Decimal("0.5"), Decimal("0.4"), Decimal("0.042")))
-    '40.00 % ± 4.20'
+    '40.00 ± 4.20 %'
     >>> usual(MetricLine("sessions", Decimal(90), days=2)), usual(MetricLine("sessions", None, days=8))
-    ('no baseline yet (2 of 3 days)', '–')
+    ('not yet (2 of 3 days)', '–')
     """
     if line.usual is None or line.spread is None:
-        missing = f"no baseline yet ({line.days} of {FEWEST_DAYS} days)"
+        missing = f"not yet ({line.days} of {FEWEST_DAYS} days)"
         return missing if line.days < FEWEST_DAYS else NONE
     if line.metric in _RATES:
-        return f"{_rounded(line.usual * 100, 2):,} % ± {_rounded(line.spread * 100, 2):,}"
+        return f"{_rounded(line.usual * 100, 2):,} ± {_rounded(line.spread * 100, 2):,} %"
     return f"{_rounded(line.usual, 0):,} ± {_rounded(line.spread, 0):,}"
+
+
+def beside(line: MetricLine) -> str:
+    """The usual value as a clause.
+
+    >>> beside(MetricLine("sessions", Decimal(90), Decimal("100.6"), Decimal("12.25")))
+    'usual 101 ± 12'
+    >>> beside(MetricLine("sessions", Decimal(90), days=2)), beside(MetricLine("sessions", Decimal(90), days=8))
+    ('no usual range yet (2 of 3 days)', 'no usual range: too few of the last days can be trusted')
+    """
+    if line.usual is not None and line.spread is not None:
+        return f"usual {usual(line)}"
+    if line.days < FEWEST_DAYS:
+        return f"no usual range yet ({line.days} of {FEWEST_DAYS} days)"
+    return "no usual range: too few of the last days can be trusted"
 
 
 def band(line: MetricLine) -> str:
@@ -233,6 +258,27 @@ def moment(at: str | None) -> str:
     if milliseconds is None:
         return "unknown"
     return f"{rfc3339(milliseconds)[:_TO_THE_MINUTE].replace('T', ' ')} UTC"
+
+
+def utc_aside(zone: str) -> str:
+    """That the sentences of the rules name their times in UTC; empty where everything is."""
+    return "" if zone in _UTC else " (but in UTC where the sentence of an alert says so)"
+
+
+def state_of(moment: str, *, past: bool) -> str:
+    """How far the state had come that a page shows; of a day in the `past`, what that means for its alerts."""
+    return f"State of the data: {moment}{', so alerts tell also what came after this day' if past else ''}."
+
+
+def length(minutes: int) -> str:
+    """How long something took; of more than two days only the days.
+
+    >>> length(7), length(185), length(29069)
+    ('7 minutes', '3 hours 5 minutes', '20 days')
+    """
+    if minutes < _DAYS * 1440:
+        return span(minutes)
+    return many(round(minutes / 1440), "day", "days")
 
 
 def many(count: int, one: str, more: str) -> str:

@@ -151,9 +151,31 @@ def test_hostile_words_stay_one_harmless_line(capsys):
     assert all(character.isprintable() or character in "\t\n" for character in out)
 
 
-def test_a_person_gets_a_table_without_markup(capsys, monkeypatch):
+@pytest.fixture
+def person(monkeypatch):
+    """Somebody at a terminal of 80 columns."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_an_alert_reads_well_at_80_columns(capsys, person):
+    told = (
+        "Transaction id ORD-1042 came 2 times with different contents (2025-02-26). None of them is counted and these days "
+        "are quarantined: find out which order is the true one, then release the day."
+    )
+    alert_list.show([alert(ONE, message=told, explains=["a", "b"])], {ONE: alert(ONE)})
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        f"P0  {ONE[:8]}  transaction_collision  ORD-1042",
+        "    open, since 2025-02-26 09:13 UTC, explains 2 more",
+        "    Transaction id ORD-1042 came 2 times with different contents (2025-02-26).",
+        "    None of them is counted and these days are quarantined: find out which order",
+        "    is the true one, then release the day.",
+    ]
+
+
+def test_a_person_gets_words_without_markup(capsys, person):
     alert_list.show([alert(ONE, message="[red]not a colour[/red]")], {ONE: alert(ONE)})
     out = capsys.readouterr().out
     assert "[red]not a colour[/red]" in out

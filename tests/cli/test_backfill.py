@@ -91,7 +91,7 @@ def test_a_troubled_shops_files_give_the_oracles_numbers_and_its_dead_letters(fo
     }
     for letter in letters(folder):
         assert found[letter["file"]][letter["line"] - 1] == value_of(letter)
-    assert f"{len(values)} records, {sum(reasons.values())} dead letters, 3 days:" in result.output
+    assert f"{len(values):,} records, {sum(reasons.values()):,} dead letters, 3 days:" in result.output
 
 
 def test_the_same_files_give_the_same_bytes_again(folder):

@@ -174,6 +174,20 @@ def backfilled(tmp_path, monkeypatch):
     return "out/dead_letters.ndjson"
 
 
+def test_dead_letters_read_well_at_80_columns(backfilled, monkeypatch, capsys):
+    for name, value in {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+    sluice.main(["dlq", "list", "--file", backfilled], standalone_mode=False)
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "2 ×  timestamp_invalid  timestamp  page_viewed",
+        "    2 open, example 3",
+        "1 ×  not_json  $",
+        "    1 unrecoverable, example 4",
+        "1 ×  purchase_revenue  event_data.revenue  checkout_completed",
+        "    1 open, example 2",
+    ]
+
+
 def test_the_dead_letters_of_a_backfill_are_listed_and_shown(backfilled):
     rows = run("list", "--file", backfilled).stdout.splitlines()
     assert [row.split("\t") for row in rows] == [

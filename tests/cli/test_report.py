@@ -5,11 +5,22 @@ from click.testing import CliRunner
 
 from consumer.cli.exits import ExitCode
 from consumer.cli.report import command
-from reports.deliver import digest_files, render_files
+from consumer.runtime import dead_letter_file
+from reports.deliver import digest_files as digest_of
+from reports.deliver import render_files as files_of
 from reports.render import alerts_json, days_ndjson
-from tests.reports.sample_state import quarantined
+from reports.render.source import Source
+from tests.reports.sample_state import alert, quarantined, receipt
 
 STATE = quarantined()
+
+
+def render_files(receipts, alerts, day=None):
+    return files_of(receipts, alerts, day, Source.FILES)
+
+
+def digest_files(receipts, alerts, first, last):
+    return digest_of(receipts, alerts, first, last, Source.FILES)
 
 
 @pytest.fixture
@@ -18,6 +29,7 @@ def folder(tmp_path):
     receipts, alerts = STATE
     (tmp_path / alerts_json.NAME).write_bytes(render_files(receipts, alerts)[alerts_json.NAME])
     (tmp_path / days_ndjson.NAME).write_bytes(days_ndjson.render(receipts))
+    (tmp_path / dead_letter_file.NAME).write_bytes(b"")
     return tmp_path
 
 
@@ -31,7 +43,43 @@ def test_the_newest_closed_day_is_printed(folder):
     assert result.stdout_bytes == render_files(*STATE, "2025-02-26")["report.md"]
 
 
-def test_any_past_day_is_as_it_was_then(folder):
+def test_without_a_date_it_is_what_the_daily_report_says_also_while_no_day_is_closed(tmp_path):
+    days = [receipt("2025-02-18", status="open", revision=0)]
+    (tmp_path / alerts_json.NAME).write_bytes(
+        files_of(days, [alert("a", day="2025-02-18")])[alerts_json.NAME]
+    )
+    (tmp_path / days_ndjson.NAME).write_bytes(days_ndjson.render(days))
+    (tmp_path / dead_letter_file.NAME).write_bytes(b"")
+    result = run(tmp_path)
+    assert result.stdout_bytes == render_files(days, [alert("a", day="2025-02-18")])["report.md"]
+    assert result.stdout.startswith("# 2025-02-18: still open")
+
+
+def test_a_folder_in_which_no_event_could_be_used_says_where_they_are(tmp_path):
+    (tmp_path / alerts_json.NAME).write_bytes(files_of([], [])[alerts_json.NAME])
+    (tmp_path / days_ndjson.NAME).write_bytes(b"")
+    result = run(tmp_path)
+    assert result.exit_code == ExitCode.NOT_POSSIBLE
+    assert result.stderr == f"Error: {tmp_path} has no day: no event could be used\n"
+    (tmp_path / dead_letter_file.NAME).write_bytes(b"{}")
+    assert f"see `sluice dlq list --file {tmp_path}/dead_letters.ndjson`" in run(tmp_path).stderr
+
+
+def test_a_folder_without_dead_letters_names_no_command_for_them(folder):
+    assert "sluice dlq list --file dead_letters.ndjson" in run(folder).stdout
+    (folder / dead_letter_file.NAME).unlink()
+    told = run(folder).stdout
+    assert "sluice dlq" not in told
+    assert "They lie unchanged among the dead letters." in told
+
+
+def test_a_settings_file_that_is_not_there_is_said_also_where_a_folder_is_read(folder):
+    result = run(folder, "--config", "nope.toml")
+    assert result.exit_code == ExitCode.NOT_POSSIBLE
+    assert "nope.toml" in result.stderr
+
+
+def test_any_past_day_is_told(folder):
     assert run(folder, "--date", "2025-02-20").stdout_bytes == render_files(*STATE, "2025-02-20")["report.md"]
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from consumer.cli.exits import ExitCode
 from consumer.cli.main import sluice
-from consumer.cli.rollup import command, exit_code
+from consumer.cli.rollup import command, exit_code, lines
 from detectors.alerts import Severity
 from tests.reports.sample_state import alert, receipt
 
@@ -95,3 +95,20 @@ def test_without_a_broker_it_is_not_possible_and_said_in_one_sentence(tmp_path, 
 def test_the_exit_code_says_whether_the_numbers_may_be_used(day, alerts, code):
     known = [alert(f"a{number}", **fields) for number, fields in enumerate(alerts)]
     assert exit_code(receipt("2025-02-26", **day), known) == code
+
+
+def test_what_is_open_about_later_days_changes_no_exit_code_but_is_said():
+    later = [alert(f"a{n}", day="2025-02-27") for n in range(57)]
+    later += [alert("p", day="2025-02-28", **P1), alert("n", day="2025-02-28", **P2)]
+    day = receipt("2025-02-26")
+    assert exit_code(day, later) == ExitCode.FINE
+    assert lines([day], later, day) == [
+        "2025-02-26: pass, its numbers can be used",
+        "58 alerts about later days are open (57 P0).",
+    ]
+    filling = receipt("2025-02-27", status="open", verdict="quarantined")
+    assert lines([day, filling], later[:1], day) == [
+        "2025-02-26: pass, its numbers can be used; but 2025-02-27, still filling, is quarantined so far",
+        "1 alert about later days is open (P0).",
+    ]
+    assert lines([day], [], day) == ["2025-02-26: pass, its numbers can be used"]

@@ -249,7 +249,6 @@ def test_a_shape_is_known_again_by_keys_and_types_and_shared_by_all_that_say_the
     assert shapes.learn(reordered) is learned
     assert shapes.learn(GOOD | {"price": 5}) is learned
     assert shapes.learn(without("referrer")) is not learned
-    assert [shape.id for shape in shapes.by_id] == [0, 1]
 
 
 def test_events_of_many_or_long_keys_are_judged_but_not_remembered_by_their_keys():
@@ -267,15 +266,12 @@ def test_however_many_shapes_come_memory_is_bounded_between_batches():
     for number in range(16_384):
         shapes.learn({str(number): 1})
     shapes.forget_if_many()
-    assert len(shapes.by_signature) == len(shapes.by_id) == 16_384
+    assert len(shapes.by_signature) == len(shapes._alike) == 16_384
     shapes.learn(GOOD)
     shapes.forget_if_many()
     assert not shapes.by_signature
-    assert not shapes.by_id
     assert not shapes._alike
-    good = shapes.learn(GOOD)
-    assert shapes.by_id[good.id] is good
-    assert good.identity == ("client_id",)
+    assert shapes.learn(GOOD).identity == ("client_id",)
 
 
 @given(st.dictionaries(st.text(max_size=70) | st.sampled_from(sorted(GOOD)), JSON, max_size=8))

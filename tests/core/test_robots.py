@@ -20,6 +20,8 @@ from consumer.core.robots import Robots
         "Go-http-client/1.1",
         "Scrapy/2.11 (+https://scrapy.org)",
         "UptimeRobot/2.0",
+        "GOOGLEBOT",
+        "Besucher-Bot für alle",
     ],
 )
 def test_what_names_itself_a_robot_is_one(user_agent):

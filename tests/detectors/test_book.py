@@ -59,6 +59,15 @@ def test_the_same_incident_that_was_over_too_early_is_open_again(watch):
     assert (alert.state, alert.resolved_at, alert.opened_at) == ("open", None, at(NOON))
 
 
+def test_an_alert_that_is_forgotten_within_one_batch_is_told_all_the_same(watch):
+    watch.take(found("volume_drop"))
+    watch.take(found("volume_drop", "resolved", NOON + 60))
+    watch.take(minute=NOON + 40 * DAY)
+    (name,) = watch.book.told
+    assert watch.alerts == []
+    assert watch.book.last_word(name).state == "resolved"
+
+
 def test_conditions_with_different_subjects_are_different_incidents(watch):
     watch.take(*(found("field_coverage", subject=name) for name in ("user_agent", "referrer")))
     watch.take(found("field_coverage", "resolved", NOON + 5, subject="referrer"))

@@ -33,6 +33,8 @@ def explains(cause, symptom, fields=DEFAULT_FIELDS):
         ("schema_field_missing", "user_agent", "field_coverage", "user_agent"),
         ("schema_field_missing", "timestamp", "timestamp_errors", ""),
         ("volume_silence", "", "purchase_silence", ""),
+        ("volume_silence", "", "volume_drop", ""),
+        ("volume_drop", "", "volume_silence", ""),
         ("unparseable_events", "", "volume_drop", ""),
         ("purchase_silence", "", "revenue_anomaly", ""),
         ("bot_traffic", "", "conversion_shift", ""),
@@ -55,7 +57,6 @@ def test_a_cause_explains_its_symptoms(cause, subject, symptom, about):
         ("volume_silence", "", "field_coverage", "referrer"),
         ("direct_share_shift", "", "schema_field_missing", "referrer"),
         ("purchases_anomaly", "", "transaction_collision", "O"),
-        ("volume_drop", "", "volume_silence", ""),
         ("field_coverage", "event_data.user_email", "revenue_anomaly", ""),
         ("field_coverage", "event_data.items[].item_price", "purchase_invalid", ""),
     ],
@@ -140,12 +141,24 @@ def test_the_more_specific_cause_ranks_first():
     assert field < flood < sessions
 
 
-def test_a_flood_explains_fields_that_come_empty_only_where_both_begin_together():
-    flood = alert("volume_spike")
-    assert explains(flood, alert("field_coverage", subject="referrer", known=NOON + 30))
+def test_events_without_identity_explain_fields_that_come_empty_only_where_both_begin_within_hours():
+    flood = alert("identity_coverage")
+    assert explains(flood, alert("field_coverage", subject="referrer", since=NOON + 200, known=NOON + 230))
     assert not explains(
-        flood, alert("field_coverage", subject="referrer", since=NOON + 100, known=NOON + 120)
+        flood, alert("field_coverage", subject="referrer", since=NOON + 300, known=NOON + 320)
     )
+
+
+def test_fewer_sessions_explain_a_silence_that_follows_and_more_sessions_do_not():
+    silence = alert("volume_silence", since=NOON + 50, known=NOON + 60)
+    assert explains(alert("sessions_anomaly", relative_change=-0.5), silence)
+    assert not explains(alert("sessions_anomaly", relative_change=0.5), silence)
+
+
+@pytest.mark.parametrize("kind", ["volume_spike", "bot_traffic"])
+def test_a_flood_explains_fields_that_come_empty_as_long_as_it_stands(kind):
+    late = alert("field_coverage", subject="referrer", since=NOON + 600, known=NOON + 620)
+    assert explains(alert(kind), late)
 
 
 @pytest.mark.parametrize("kind", sorted(CAUSES_OF))

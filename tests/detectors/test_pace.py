@@ -258,10 +258,9 @@ def test_an_empty_day_and_one_of_taken_back_counts_have_no_nan(site):
                 assert all(math.isfinite(x) for x in found)
 
 
-@given(st.integers(0, 2**32), st.integers(3, 6), st.sampled_from([-2, 0, 3, 4000]))
-@settings(max_examples=25)
-def test_whatever_the_days_were_no_answer_is_nan(seed, known, most):
-    rng, baseline, pace = np.random.default_rng(seed), Baseline(), Pace()
+def odd_days(seed, known, most, rules=None, limits=None):
+    """The judge of a day after odd ones, and the odd course of that day."""
+    rng, baseline, pace = np.random.default_rng(seed), Baseline(limits=limits), Pace(rules, limits)
     for number in range(known + 1):
         course = Course()
         for minute, count in zip(
@@ -272,7 +271,13 @@ def test_whatever_the_days_were_no_answer_is_nan(seed, known, most):
         if number < known:
             baseline.learn_one(PastDay(number, course.totals()))
             pace.learn_one(PastCourse(number, course))
-    today = pace.begin(known, 0, baseline)
+    return pace.begin(known, 0, baseline), course
+
+
+@given(st.integers(0, 2**32), st.integers(3, 6), st.sampled_from([-2, 0, 3, 4000]))
+@settings(max_examples=25)
+def test_whatever_the_days_were_no_answer_is_nan(seed, known, most):
+    today, course = odd_days(seed, known, most)
     for step in range(24, STEPS + 1, 24):
         answers = today.score(course, step) + [today.recovery(w, course, step, 12) for w in PACED]
         found = [x for a in answers for x in msgspec.structs.astuple(a) if isinstance(x, float)]

@@ -80,6 +80,32 @@ def test_a_replayed_purchase_is_a_note_and_many_are_an_alert_beside_it() -> None
     assert [f.word for f in alerts] == ["opened"]
 
 
+def test_purchases_that_are_invalid_from_the_first_on_need_no_history_to_be_an_alert() -> None:
+    bad = [FieldMinute(20 * i, 1, purchases=1, rejected={"purchase_revenue": 1}) for i in range(12)]
+    alerts = [f for f in said("purchase_invalid", bad) if f.severity == Severity.P1_HIGH]
+    assert [(f.word, f.count, f.since_minute) for f in alerts[:1]] == [("opened", 10, 0)]
+    good = [FieldMinute(2000 + 20 * i, 1, purchases=1) for i in range(60)]
+    alerts = [f for f in said("purchase_invalid", [*bad, *good]) if f.severity == Severity.P1_HIGH]
+    assert [f.word for f in alerts if f.word != "standing"] == ["opened", "resolved"]
+
+
+def test_some_invalid_purchases_among_the_first_are_no_alert() -> None:
+    mixed = [
+        FieldMinute(20 * i, 1, purchases=1, rejected={"purchase_revenue": 1} if i % 3 else {})
+        for i in range(40)
+    ]
+    assert said("purchase_invalid", mixed) == []
+
+
+def test_a_level_of_invalid_purchases_that_a_person_accepted_is_no_alert_again() -> None:
+    watch = SchemaWatch(Expectations((), frozenset(), "checkout_completed"))
+    bad = [FieldMinute(20 * i, 1, purchases=1, rejected={"purchase_revenue": 1}) for i in range(200)]
+    words = [f.word for minute in bad[:20] for f in watch.update(minute)]
+    assert words[:1] == ["opened"]
+    assert watch.accept("purchase_invalid", "")
+    assert [f for minute in bad[20:] for f in watch.update(minute)] == []
+
+
 def test_old_events_that_are_sent_again_are_seen_by_coming_late() -> None:
     quiet = [FieldMinute(now, 3) for now in range(3 * 1440)]
     late = [FieldMinute(3 * 1440 + i, 3, stale=9) for i in range(30)]
@@ -101,6 +127,17 @@ def test_a_tenth_robots_is_a_note_and_a_flood_is_an_alert_with_an_end() -> None:
     words = [word for word, severity in flood if severity == "P1_HIGH"]
     assert words[0] == "opened"
     assert words.index("resolved") == len(words) - 1 <= 2
+
+
+def test_a_crawler_of_half_an_hour_is_no_flood_however_fast_it_is() -> None:
+    quiet = [(0, 2)] * 3 * 1440
+    assert ("opened", "P1_HIGH") not in robots([*quiet, *[(10, 12)] * 35, *quiet])
+
+
+def test_robots_that_go_on_are_a_flood_within_the_hour_though_a_crawler_comes_faster_every_night() -> None:
+    night = [(0, 2)] * 1410 + [(10, 12)] * 30
+    found = robots([*night * 4, *[(0, 2)] * 600, *[(3, 5)] * 60])
+    assert ("opened", "P1_HIGH") in found
 
 
 def test_a_site_that_always_has_many_robots_is_not_flooded_by_them() -> None:

@@ -10,7 +10,7 @@ from scipy import optimize, stats
 
 from detectors.share_dispersion import Dispersion, Noise
 from detectors.share_evidence import Walk, against, evidence
-from detectors.share_profile import Level, fit, share_of, slot_of
+from detectors.share_profile import Level, Profile, fit, share_of, slot_of
 from detectors.share_verdict import ShareOptions
 from detectors.share_window import loudest
 
@@ -78,6 +78,10 @@ def _of_sums(hits: float, trials: float, expected: float) -> float:
     return against(hits, trials, share, dispersion=1.0, unsure=1e-6, rise=hits > expected)
 
 
+def _fit(cells: dict[int, tuple[int, int]], hour: int, noise: Noise) -> Profile:
+    return fit(tuple(cells), tuple(cells.values()), hour, noise)
+
+
 def test_the_profile_finds_the_hours_the_weekends_and_the_level() -> None:
     rng = np.random.default_rng(3)
     cells = {}
@@ -86,7 +90,7 @@ def test_the_profile_finds_the_hours_the_weekends_and_the_level() -> None:
         logit = -1.0 + 0.4 * np.cos(hour % 24 * np.pi / 12) + (0.3 if slot_of(hour) >= 24 else 0.0)
         true[slot_of(hour)] = share_of(logit)
         cells[hour] = (int(rng.binomial(3000, share_of(logit))), 3000)
-    profile = fit(cells, 28 * 24, Noise(1.0, 0.001))
+    profile = _fit(cells, 28 * 24, Noise(1.0, 0.001))
     for slot, level in enumerate(profile.levels):
         assert level.share == pytest.approx(true[slot], rel=0.06)
         assert level.per_minute == pytest.approx(50)
@@ -98,15 +102,15 @@ def test_with_one_level_the_profile_is_the_maximum_of_the_likelihood() -> None:
     best = optimize.minimize_scalar(
         lambda share: -stats.binom.logpmf(30 * 672, 100 * 672, share), bounds=(0.01, 0.99), method="bounded"
     )
-    for level in fit(cells, 24 * 28, Noise(1.0, 0.0)).levels:
+    for level in _fit(cells, 24 * 28, Noise(1.0, 0.0)).levels:
         assert level.share == pytest.approx(best.x, abs=1e-3)
 
 
 def test_a_crawlers_hours_do_not_move_the_profile() -> None:
     cells = dict.fromkeys(range(24 * 10), (5, 100))
-    clean = fit(cells, 240, Noise(2.0, 0.003)).levels[3].share
+    clean = _fit(cells, 240, Noise(2.0, 0.003)).levels[3].share
     cells |= {3 * 24 + 3: (500, 600), 7 * 24 + 3: (700, 800)}
-    assert fit(cells, 240, Noise(2.0, 0.003)).levels[3].share < 2 * clean
+    assert _fit(cells, 240, Noise(2.0, 0.003)).levels[3].share < 2 * clean
 
 
 @pytest.mark.parametrize("size", [1, 4, 8])

@@ -175,6 +175,7 @@ def test_no_input_raises_or_leads_to_a_number_that_is_none(
         numbers = (verdict.value or 0.0, verdict.baseline or 0.0, verdict.z, verdict.expected)
         assert all(isfinite(number) for number in numbers)
         assert 0 <= verdict.hits <= verdict.trials
+        assert list(share.state.history.cells) == sorted(share.state.history.cells)
 
 
 def copied(share: ShareShift) -> ShareShift:
@@ -186,15 +187,25 @@ KNOWN = drawn(4, 0.1, seed=8)
 
 def test_the_life_of_an_incident() -> None:
     share = steady(6, 2, 20)
-    seen = words(share, 6 * DAY, 300, 8, 20)
+    seen = words(share, 6 * DAY, 900, 8, 20)
     assert seen.count("shifted") == 1
     assert set(seen[seen.index("shifted") + 1 :]) == {"open"}
-    higher = words(share, 6 * DAY + 300, 300, 16, 20)
+    higher = words(share, 6 * DAY + 900, 300, 16, 20)
     assert higher.count("stepped_up") == 1
-    back = words(share, 6 * DAY + 600, 600, 2, 20)
+    back = words(share, 6 * DAY + 1200, 600, 2, 20)
     assert back.count("recovered") == 1
     assert back.index("recovered") >= share.options.recovery_minutes
     assert set(back[back.index("recovered") + 1 :]) == {"within_band"}
+
+
+def test_a_share_that_goes_on_growing_for_hours_is_one_incident() -> None:
+    share = steady(6, 2, 20)
+    seen = [
+        word for hour in range(6) for word in words(share, 6 * DAY + 60 * hour, 60, min(4 + 3 * hour, 20), 20)
+    ]
+    assert seen.count("shifted") == 1
+    assert set(seen[seen.index("shifted") + 1 :]) == {"open"}
+    assert share.score_one(6 * DAY + 360, 19, 20).baseline == pytest.approx(0.1, abs=0.01)
 
 
 def test_an_incident_never_becomes_normal_by_itself() -> None:

@@ -79,6 +79,28 @@ def test_a_tick_fires_in_exactly_the_minute_foreseen(hours, last, offset, level)
     assert fires - last >= EVENT_SILENCE.least_minutes
 
 
+@given(
+    st.lists(st.floats(0, 500), min_size=24, max_size=24).filter(lambda hours: sum(hours) > 10),
+    st.integers(-5000, 5000),
+    st.integers(-720, 840),
+)
+def test_no_silence_is_told_sooner_than_the_busiest_hour_would_have_it(hours, last, offset):
+    for rules in (EVENT_SILENCE, PURCHASE_SILENCE):
+        found = silence(hours, rules, days=5)
+        fires = found.fires_at(last, offset)
+        assert fires is None or fires - last >= found.soonest() >= rules.least_minutes
+
+
+def test_the_soonest_silence_begins_in_the_busiest_hour():
+    found = silence([20.0] * 12 + [60.0] * 12)
+    assert found.fires_at(NOON) - NOON in (found.soonest(), found.soonest() + 1)
+    known = found.soonest()
+    for day in range(14):
+        found.learn_one(day, [120.0] * 24)
+    assert EVENT_SILENCE.least_minutes <= found.soonest() < known
+    assert silence(days=2).soonest() == 28 * DAY  # with too few days there is none
+
+
 @given(st.integers(0, 3 * DAY), st.integers(0, 3 * DAY))
 def test_expected_arrivals_add_up_and_are_found_again(start, length):
     rate = Rate((0.0, *np.cumsum(EVENTS).tolist()), 50.0, 1.0, 0.0)

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.render import charts, svg
+from consumer.core.days import Hours
+from reports.render import charts, html_parts, svg
 from reports.render.axis import Axis
-from reports.render.history import field_lines, funnel, hour_lines
+from reports.render.history import field_lines, funnel, hour_lines, whole_days
 from reports.render.incidents import Incident
 from reports.render.summary import MetricLine, summarise
+from reports.render.times import times_in
 from tests.reports.sample_state import COVERAGE, HOURS, NAMES, alert, good_week, receipt
 
 BERLIN = [
@@ -146,3 +148,91 @@ def test_fields_that_moved_most_come_first():
     lines = field_lines(today, good_week(), [("2025-02-25", today)])
     assert (lines[0].path, lines[0].now, lines[0].usual) == ("referrer", 0.9, 0.262)
     assert next(line.now for line in lines if line.path == "client_id") is None
+
+
+def marks_of(marked, days=28):
+    axis = Axis([(f"2025-02-{n + 1:02}", None) for n in range(days)])
+    chart = charts.metric_chart(
+        "sessions", axis, [(day, None) for day in axis.days], [None] * days, marked, None
+    )
+    root = ET.fromstring(str(chart.picture))  # noqa: S314 - made here
+    return [
+        (e.attrib["class"], float(e.attrib["x"]), float(e.attrib["width"]))
+        for e in root
+        if e.attrib["class"].startswith("incident")
+    ]
+
+
+def incident(name="a", **fields):
+    return Incident(alert(name, **{"kind": "volume_drop", "state": "resolved", **fields}), (), new=False)
+
+
+def test_no_number_of_incidents_makes_a_chart_that_does_not_open():
+    many = [
+        incident(
+            f"a{n}",
+            first_seen=f"2025-02-{n % 28 + 1:02}T{n % 24:02}:{n % 60:02}:00.000Z",
+            resolved_at=f"2025-02-{n % 28 + 1:02}T{n % 24:02}:{n % 60:02}:30.000Z",
+        )
+        for n in range(5000)
+    ]
+    assert 0 < len(marks_of(many)) <= charts.MOST_MARKS
+
+
+def test_incidents_that_overlap_are_not_darker_where_they_do():
+    two = [
+        incident("a", first_seen="2025-02-03T00:00:00.000Z", resolved_at="2025-02-05T00:00:00.000Z"),
+        incident("b", first_seen="2025-02-04T00:00:00.000Z", resolved_at="2025-02-06T00:00:00.000Z"),
+    ]
+    assert marks_of(two) == [("incident p0", 2.0, 3.0)]
+
+
+def test_a_collision_marks_the_days_on_which_its_purchases_lie_and_none_between():
+    far = incident(
+        kind="transaction_collision",
+        first_seen="2025-02-03T10:00:00.000Z",
+        opened_at="2025-02-23T10:00:00.000Z",
+        day="2025-02-23",
+        evidence={"days": ["2025-02-03", "2025-02-23"]},
+    )
+    assert marks_of([far]) == [("incident p0", 2.0, 1.0), ("incident p0", 22.0, 1.0)]
+
+
+def test_a_dot_has_a_length_so_that_paper_shows_it_whatever_its_end():
+    assert svg.dots("quarantined", [(1, 2)]) == '<path class="dot quarantined" d="M1 2h.01"/>'
+
+
+def test_an_hour_that_a_day_does_not_have_is_told_as_such():
+    line = hour_lines(receipt("2025-03-09", hours=HOURS), good_week())[0]
+    told = [e[0].text for e in ET.fromstring(str(charts.hour_chart(line, [2]).picture)) if len(e)]  # noqa: S314 - made here
+    assert told[2] == "02:00 to 03:00: there is no such hour on this day, the clock was put forward"
+    assert told[3].startswith("03:00 to 04:00: 90 events; usual")
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "missing"),
+    [
+        ("America/New_York", "2025-03-09", [2]),
+        ("America/New_York", "2025-11-02", []),
+        ("Europe/Berlin", "2025-03-30", [2]),
+        ("Africa/Cairo", "2025-04-25", [0]),
+        ("UTC", "2025-03-09", []),
+    ],
+)
+def test_the_hours_that_a_day_does_not_have_are_known(zone, day, missing):
+    assert [hour for hour in range(24) if not times_in(zone).has_hour(day, hour)] == missing
+
+
+def test_a_first_day_that_begins_in_its_middle_says_nothing_of_normal_hours():
+    part = [0] * 12 + [100] * 12
+    first = receipt("2025-02-17", hours=Hours(part, part, part))
+    known = {one.day: one for one in [first, *good_week()]}
+    assert min(whole_days(known)) == "2025-02-18"
+    assert whole_days({one.day: one for one in good_week()}).keys() == {one.day for one in good_week()}
+
+
+def test_no_date_reaches_out_of_a_narrow_chart():
+    axis = Axis([(f"2025-03-{n:02}", None) for n in range(3, 18)])
+    *inside, last = html_parts.dates(axis)
+    assert [label for _, room, label in inside if room == 0] == ["3 Mar", "10 Mar"]
+    assert (last[1], last[2]) == (-1.0, "17 Mar")

@@ -99,7 +99,7 @@ def test_the_rules_are_counted_by_what_became_of_their_alerts():
     assert (silence.pages, silence.alerts, silence.confirmed, silence.unanswered) == (2, 0, 1, 1)
     assert (silence.median_to_detection, silence.median_lasted) == (16, 50)
     assert rules["bot_traffic"].silenced == 1
-    assert (rules["direct_share_shift"].held_back, rules["direct_share_shift"].reached) == (1, 0)
+    assert (rules["direct_share_shift"].held_back, rules["direct_share_shift"].fired) == (1, 0)
     assert rules["transaction_replay"].notes == 1
 
 

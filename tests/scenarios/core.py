@@ -123,7 +123,7 @@ class Core:
             return
         if alert.state in HELD:
             self._held.add(alert.id)
-        elif alert.state not in OVER or alert.id not in self._held:
+        elif alert.state not in OVER or (alert.id not in self._held and alert.caused_by is None):
             self.pages[alert.id] = _page(alert, now_ms)
 
 

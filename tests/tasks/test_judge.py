@@ -81,3 +81,60 @@ def test_days_after_an_incident_that_ended_with_a_day_are_not_at_risk() -> None:
     later = [status for day, status in statuses.items() if day > alert.resolved_at[:10]]
     assert later == ["pass"] * len(later)
     assert later
+
+
+def test_an_input_that_ends_in_the_middle_of_its_last_day_says_nothing_of_that_days_whole() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    sessions(watch, 8, 0, 120, 3)
+    watch.end()
+    cut = watch.receipts["2025-03-07"]
+    assert (cut.status, [alert.kind for alert in watch.alerts.values()]) == ("pass", [])
+    assert "unmeasurable: the input ends at 2025-03-07 01:56 UTC" in {
+        check.reason for check in cut.checks if check.rule == "sessions_anomaly"
+    }
+
+
+def test_a_last_day_that_lasted_nearly_to_its_end_is_judged_like_any_other() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    start = (MIDNIGHT + 8 * DAY_MS) // MINUTE_MS
+    few = {
+        start + m: MinuteFacts(events=4, sessions=2, names={"page_viewed": 4}) for m in range(0, 1200, STEP)
+    }
+    watch.tell_minutes((start + 1200 - STEP) * MINUTE_MS, few)
+    watch.end()
+    assert watch.receipts["2025-03-07"].status == "at_risk"
+
+
+def test_a_silence_and_a_fall_that_are_over_say_from_when_to_when_and_that_all_is_as_before() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    sessions(watch, 8, 0, 720, 3)
+    sessions(watch, 8, 1020, 1440, 3)
+    sessions(watch, 9, 0, 1440, 3)
+    over = watch.alert("volume_silence")
+    assert over.state == "resolved"
+    assert over.message.startswith(
+        "No event came from 2025-03-07 11:55 UTC to 2025-03-07 17:00 UTC, for 5 hours 5 minutes, where about "
+    )
+    assert over.message.endswith("This is over: they come again.")
+
+
+def test_a_metric_that_is_as_before_says_so_and_no_longer_that_it_is_off() -> None:
+    watch = Watched()
+    for day in range(8):
+        sessions(watch, day, 0, 1440, 3)
+    start = (MIDNIGHT + 8 * DAY_MS) // MINUTE_MS
+    few = {
+        start + m: MinuteFacts(events=8, sessions=4, names={"page_viewed": 8}) for m in range(0, 1440, STEP)
+    }
+    watch.tell_minutes((start + 1440 - STEP) * MINUTE_MS, few)
+    for day in range(9, 14):
+        sessions(watch, day, 0, 1440, 3)
+    for kind, words in (("volume_drop", "Events are"), ("sessions_anomaly", "Sessions are")):
+        alert = watch.alert(kind)
+        assert (alert.state, alert.message.partition(" back to normal ")[0]) == ("resolved", words)
