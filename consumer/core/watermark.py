@@ -35,6 +35,7 @@ for it."""
 _FEWEST_VOICES = 8
 _LATELY = 5
 _SPOKEN_AFTER = 8
+_BROKEN_FOR_MS = 5 * MINUTE_MS
 _ALONE_MS = 10 * MINUTE_MS
 _EVERY = 16
 
@@ -51,7 +52,8 @@ class ClockRules:
 
 class ClockState(msgspec.Struct):
     """What a stream's clock remembers; part of the journal. `jumps`: events of a voice that were not believed;
-    `present_ms`: what the last few voices said."""
+    `present_ms`: what the last few voices said; `broken_since_ms`: the log's time since which nothing but broken records
+    came, while time stood at `still_ms`; `lag_ms`: how far the newest voice was behind the log's clock."""
 
     now_ms: int = UNKNOWN
     median_ms: int = UNKNOWN
@@ -60,6 +62,9 @@ class ClockState(msgspec.Struct):
     limit_ms: int = NO_LOG
     jumps: dict[str, int] = {}
     present_ms: int = UNKNOWN
+    still_ms: int = UNKNOWN
+    broken_since_ms: int = 0
+    lag_ms: int = 0
 
 
 class StreamClock:
@@ -81,12 +86,16 @@ class StreamClock:
         self._limit_ms = state.limit_ms
         self._jumps = dict(state.jumps)
         self._present_ms = state.present_ms
+        self._still_ms = state.still_ms
+        self._broken_since_ms = state.broken_since_ms
+        self._lag_ms = state.lag_ms
         self._rules = rules
         self.ceiling_ms = self._median_ms + rules.trust_ms
 
     def hear(self, client: str | None, at_ms: int, log_ms: int) -> None:
         """Takes the event of a client not heard of late as one voice; without identity each event is one."""
         self._limit_ms = log_ms + self._rules.log_tolerance_ms
+        self._lag_ms = log_ms - at_ms
         self._heard += 1
         self.voices[client if client is not None else f"\0{self._heard}"] = at_ms
         if len(self.voices) > VOICES:
@@ -160,11 +169,17 @@ class StreamClock:
             self._listen()
 
     def log_goes_on(self, log_ms: int) -> None:
-        """A record without any time of its own, of a stream that is live: time goes on with the log's clock, a little
-        behind it. So a stream of nothing but broken records does not stand still, and is heard of."""
+        """A record without any time of its own, of a stream that is live: once nothing else has come for some minutes of
+        the log's clock, time goes on with it, a little behind. So a stream of nothing but broken records does not stand
+        still, and is heard of; one broken record in a backlog that is read at once moves nothing."""
+        if log_ms == NO_LOG:
+            return
+        if self.now_ms != self._still_ms:
+            self._still_ms, self._broken_since_ms = self.now_ms, log_ms
         behind = log_ms - LOG_BEHIND_MS
-        if log_ms != NO_LOG and behind - self._rules.live_ms <= self.now_ms < behind:
-            self.now_ms = behind
+        lasts = log_ms - self._broken_since_ms >= _BROKEN_FOR_MS
+        if lasts and behind - self._rules.live_ms <= self.now_ms < behind:
+            self.now_ms = self._still_ms = behind
 
     def best_guess_ms(self) -> int | None:
         """Stream time, or while it is not known the median of the voices so far; None without any."""
@@ -187,7 +202,7 @@ class StreamClock:
         if guess is None or not self.voices:
             return guess
         soon = guess + self._rules.live_ms
-        if guess <= log_ms <= soon:
+        if guess <= log_ms <= soon and self._lag_ms <= _ALONE_MS:
             return log_ms
         near = sorted(at_ms for at_ms in self.voices.values() if at_ms <= soon)[-2:]
         newest = max(near, default=guess)
@@ -210,6 +225,9 @@ class StreamClock:
             self._limit_ms,
             self._jumps,
             self._present_ms,
+            self._still_ms,
+            self._broken_since_ms,
+            self._lag_ms,
         )
 
 

@@ -426,9 +426,19 @@ def test_the_logs_own_clock_vouches_for_an_event_far_from_its_stream(gate):
 
 def test_a_live_stream_of_nothing_but_broken_records_goes_on_with_the_logs_clock(gate):
     gate.read(*(event("11:59:30", client_id=f"c{n}") for n in range(3)))
-    gate.log_ms = NOON + 20 * 60_000
-    gate.read(b"{", b"{")
-    (minute,) = gate.facts().minutes
-    assert minute == NOON // 60_000 + 20
+    assert gate.task.stream_ms == NOON - 30_000
+    for minute in (10, 20):
+        gate.log_ms = NOON + minute * 60_000
+        gate.read(b"{")
+        assert list(gate.facts().minutes) == [NOON // 60_000 + minute]
+    assert gate.task.stream_ms == NOON + 18 * 60_000
     gate.read(event("12:19:00"))
     assert gate.letters() == []
+
+
+def test_a_broken_record_in_a_backlog_that_is_read_at_once_moves_no_time(gate):
+    gate.log_ms = NOON + 50 * 60_000
+    gate.read(*(event(f"11:59:{n}", client_id=f"c{n}") for n in range(10, 50)))
+    gate.read(b"{", event("12:10:00", client_id="late"), b"{")
+    assert gate.task.stream_ms == NOON + 10 * 60_000
+    assert sorted(gate.facts().minutes) == [NOON // 60_000 - 1, NOON // 60_000 + 10]
