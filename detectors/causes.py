@@ -105,14 +105,17 @@ _VISITS = ("sessions_anomaly", "conversion_shift", "direct_share_shift")
 SEVERAL_COLLISIONS = 3
 """From so many live ones on, collisions explain that purchases are missing: none of them is counted."""
 
+_HALF = 0.5
+
 _FLOODED_MINUTES = 240
 """Events that come twice, or without identity, explain that fields come empty only where both begin together."""
 
 
 class Row(NamedTuple):
     """Causes and what they explain. `of` limits the cause's subject; `field`: the symptom must be about the same field,
-    or one within it; `side`: which way the symptom's number must have gone (`same`: as the cause's); `together`: both must begin within so many
-    minutes; `mutual`: each may explain the other, so the earlier one does."""
+    or one within it; `side`: which way the symptom's number must have gone (`same`: as the cause's); `together`: both must
+    begin within so many minutes; `most`: the cause must touch half at least, since what is left of the rest is no silence;
+    `mutual`: each may explain the other, so the earlier one does."""
 
     causes: tuple[str, ...]
     symptoms: tuple[str, ...]
@@ -120,6 +123,7 @@ class Row(NamedTuple):
     field: bool = False
     side: str = "either"
     together: int | None = None
+    most: bool = False
     mutual: bool = False
 
 
@@ -129,23 +133,10 @@ ROWS: tuple[Row, ...] = (
     Row(_GONE, _SHARE, field=True),
     # What the numbers are made of is gone, or comes empty.
     Row(_GONE, ("timestamp_errors", "unparseable_events"), (About.EVENT,)),
-    Row(
-        _GONE,
-        (
-            "volume_silence",
-            "volume_drop",
-            "purchase_silence",
-            "sessions_anomaly",
-            "direct_share_shift",
-            *_ALL_ORDERS,
-        ),
-        (About.EVENT,),
-    ),
-    Row(
-        (*_GONE, *_SHARE),
-        ("purchase_invalid", "purchase_silence", *_ALL_ORDERS),
-        (About.PURCHASE,),
-    ),
+    Row(_GONE, ("volume_silence", "purchase_silence"), (About.EVENT,), most=True),
+    Row(_GONE, ("volume_drop", "sessions_anomaly", "direct_share_shift", *_ALL_ORDERS), (About.EVENT,)),
+    Row((*_GONE, *_SHARE), ("purchase_silence",), (About.PURCHASE,), most=True),
+    Row((*_GONE, *_SHARE), ("purchase_invalid", *_ALL_ORDERS), (About.PURCHASE,)),
     Row(("schema_unknown_event",), ("purchase_silence", *_ALL_ORDERS), (About.PURCHASE,)),
     Row((*_GONE, *_SHARE), ("bot_traffic", *_VISITS), (About.IDENTITY,)),
     Row((*_GONE, *_SHARE), ("direct_share_shift",), (About.VISIT,)),
@@ -153,13 +144,11 @@ ROWS: tuple[Row, ...] = (
     Row((*_GONE, *_SHARE), ("direct_share_shift", "sessions_anomaly", "volume_spike"), (About.AGENT,), side="rises"),
     Row(("field_coverage",), ("field_coverage",), field=True),
     # Events or purchases that cannot be used are missing elsewhere.
-    Row(("purchase_invalid",), ("purchase_silence", *_ALL_ORDERS), side="falls"),
+    Row(("purchase_invalid",), ("purchase_silence",), most=True),
+    Row(("purchase_invalid",), _ALL_ORDERS, side="falls"),
     Row(("transaction_collision",), (*_ORDERS, "conversion_shift"), side="falls"),
-    Row(
-        _UNREAD,
-        ("volume_silence", "volume_drop", "purchase_silence", "sessions_anomaly", *_ORDERS),
-        side="falls",
-    ),
+    Row(_UNREAD, ("volume_silence", "purchase_silence"), most=True),
+    Row(_UNREAD, ("volume_drop", "sessions_anomaly", *_ORDERS), side="falls"),
     # Nothing comes.
     Row(_LITTLE, _LITTLE, side="same", mutual=True),
     Row(("volume_silence",), ("purchase_silence", "sessions_anomaly", *_ORDERS), side="falls"),
@@ -241,7 +230,17 @@ def _fits(row: Row, cause: Alert, symptom: Alert, fields: Fields) -> bool:
         return False
     if row.together is not None and _apart(cause, symptom) > row.together * MINUTE_MS:
         return False
+    if row.most and not _is_most(cause):
+        return False
     return not row.mutual or _first(cause) < _first(symptom)
+
+
+def _is_most(cause: Alert) -> bool:
+    """Whether it touches half of what it is about, as far as it says."""
+    try:
+        return cause.value is None or float(cause.value) >= _HALF
+    except (ValueError, OverflowError):
+        return True
 
 
 def _about_same_field(cause: Alert, symptom: Alert, fields: Fields) -> bool:

@@ -149,6 +149,21 @@ def test_events_without_identity_explain_fields_that_come_empty_only_where_both_
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "subject", "silence"),
+    [
+        ("schema_field_missing", "timestamp", "volume_silence"),
+        ("unparseable_events", "", "volume_silence"),
+        ("purchase_invalid", "", "purchase_silence"),
+        ("schema_type_changed", "event_data.revenue", "purchase_silence"),
+    ],
+)
+def test_what_touches_a_few_events_explains_no_silence(kind, subject, silence):
+    told = alert(silence, known=NOON + 30)
+    assert not explains(alert(kind, subject=subject, value=0.06), told)
+    assert explains(alert(kind, subject=subject, value=0.9), told)
+
+
 def test_fewer_sessions_explain_a_silence_that_follows_and_more_sessions_do_not():
     silence = alert("volume_silence", since=NOON + 50, known=NOON + 60)
     assert explains(alert("sessions_anomaly", relative_change=-0.5), silence)
