@@ -7,6 +7,7 @@ import time
 import pytest
 from confluent_kafka.admin import NewPartitions
 
+from consumer.cli.exits import ExitCode
 from consumer.runtime.kafka import topics
 from tests.faults.feed import Sent, page_view, send, troubled_shop
 from tests.faults.verifier import receipts, verify
@@ -112,3 +113,19 @@ def test_two_processes_that_add_the_same_journal_partitions_at_once_both_go_on(s
     for _ in range(2):
         topics.create_missing(client, names, known, -1)
     wait_until(lambda: topics.existing(client)[names.journal] == 5, PATIENCE_SECONDS, "five partitions")
+
+
+def test_a_second_group_on_the_same_topics_ends_with_one_sentence_and_harms_nothing(site):
+    create_topic(site.servers, site.input, 2)
+    records = troubled_shop(23)
+    first = site.start()
+    send(site.servers, site.input, records[: len(records) // 2])
+    site.wait_until_caught_up()
+    second = site.start(GROUP=f"{site.group}-other")
+    assert second.exit_code() == ExitCode.NOT_POSSIBLE
+    assert f"is the journal of the group {site.group}" in second.told()
+    assert "two groups must not share topics" in second.told()
+    send(site.servers, site.input, records[len(records) // 2 :])
+    site.wait_until_caught_up()
+    assert first.running()
+    verify(site)

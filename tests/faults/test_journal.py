@@ -47,7 +47,7 @@ def read(address, topic):
     user = {"bootstrap.servers": address}
     config = journal_config(user, "group", silent())
     admin = AdminClient({**user, "logger": silent()})
-    for _, data in journal.read(config, admin, topic, 0):
+    for _, data in journal.read(config, admin, topic, 0, "group"):
         yield data
 
 

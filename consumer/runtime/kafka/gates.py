@@ -74,7 +74,7 @@ class Gates:
         here = Partition(names.keyed or names.input, number)
         at = journal_partition(here, names.facts, names.keyed)
         if topics.existing(self._admin).get(names.journal, 0) > at:  # else it has never read a record
-            for _, data in journal.read(config, self._admin, names.journal, at):
+            for _, data in journal.read(config, self._admin, names.journal, at, settings.group):
                 task.replay(read_entry(data))
             task.restored()
         return task

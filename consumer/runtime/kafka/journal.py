@@ -10,12 +10,14 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
+    Message,
     TopicPartition,
 )
 from confluent_kafka.admin import OffsetSpec
 
 from consumer.runtime.kafka.client import error_of
 from consumer.runtime.transport import Fatal, Fenced
+from detectors.sentences import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60.0
 """Without any progress for so long, something is wrong: longer than a dead owner's open transaction can last."""
 
+_GROUP = "sluice.group"
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001
 _GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
 
@@ -53,10 +56,18 @@ def _offset(admin: AdminClient, topic: str, number: int, which: OffsetSpec) -> i
     return end
 
 
-def read(config: Config, admin: AdminClient, topic: str, number: int) -> Iterator[tuple[int, bytes | None]]:
-    """All committed records of a journal partition, with their offsets, up to its log end as of now.
+def signed(group: str) -> list[tuple[str, bytes]]:
+    """The headers of a journal's records: whose they are."""
+    return [(_GROUP, group.encode())]
 
-    Raises Fenced(lost) when the broker is gone, Fatal when it is there and the journal cannot be read to its end.
+
+def read(
+    config: Config, admin: AdminClient, topic: str, number: int, group: str
+) -> Iterator[tuple[int, bytes | None]]:
+    """All committed records of a group's journal partition, with their offsets, up to its log end as of now.
+
+    Raises Fenced(lost) when the broker is gone, Fatal when it is there and the journal cannot be read to its end, or is
+    another group's.
     """
     begin, end = log_bounds(admin, topic, number)
     if begin >= end:
@@ -64,14 +75,26 @@ def read(config: Config, admin: AdminClient, topic: str, number: int) -> Iterato
     reader = Consumer(config)
     try:
         reader.assign([TopicPartition(topic, number, begin)])
-        yield from _until(reader, end, f"{topic}[{number}]", lambda: log_bounds(admin, topic, number))
+        where = f"{topic}[{number}]"
+        for message in _until(reader, end, where, lambda: log_bounds(admin, topic, number)):
+            _demand(message, where, group)
+            yield message.offset() or 0, message.value()
     finally:
         reader.close()
 
 
-def _until(
-    reader: Consumer, end: int, where: str, ask: Callable[[], object]
-) -> Iterator[tuple[int, bytes | None]]:
+def _demand(message: Message, where: str, group: str) -> None:
+    """Raises Fatal if a record is another group's; those of older versions do not say whose they are."""
+    of = dict(message.headers() or ()).get(_GROUP)
+    if isinstance(of, bytes) and of != group.encode():
+        other = cut(of.decode("utf-8", "replace"))
+        raise Fatal(
+            f"{where} is the journal of the group {other}, not of {group}: two groups must not share topics; give this one "
+            f"names of its own under [topics] (all but input), or set group to {other}"
+        )
+
+
+def _until(reader: Consumer, end: int, where: str, ask: Callable[[], object]) -> Iterator[Message]:
     reached, progress_at = -1, time.monotonic()
     while True:
         first = reader.poll(0.2)  # consume alone would wait its whole time-out for a full batch
@@ -80,7 +103,7 @@ def _until(
             offset = message.offset()
             if error is None and offset is not None:
                 reached, progress_at = offset + 1, time.monotonic()
-                yield offset, message.value()
+                yield message
             elif error is not None and error.code() == _EOF and offset is not None:
                 if offset >= end:
                     return

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import KafkaError, Producer, TopicPartition
 
 from consumer.runtime.kafka.client import RAISED, TRANSACTION_TIMEOUT_MS, error_of
+from consumer.runtime.kafka.journal import signed
 from consumer.runtime.transport import Fatal, Fenced, Retry
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ def member_metadata(metadata: bytes) -> tuple[int, str]:
 class TransactionalProducer:
     """One producer's transactions, one after the other. Starting it settles what an earlier one with the same id left."""
 
-    def __init__(self, config: Config, journal_topic: str, marker: Marker) -> None:
+    def __init__(self, config: Config, journal_topic: str, marker: Marker, group: str = "") -> None:
         self._journal_topic = journal_topic
+        self._signed = signed(group)
         self._marker = marker
         self._hangs = False
         self._producer = Producer(config)
@@ -145,7 +147,9 @@ class TransactionalProducer:
                 marks.setdefault(number, message.offset())
 
         for entry in entries:
-            self._produce(self._journal_topic, entry, partition=number, on_delivery=note)
+            self._produce(
+                self._journal_topic, entry, partition=number, headers=self._signed, on_delivery=note
+            )
 
     def _send_offsets(self, transaction: Transaction, group_metadata: Callable[[], Any]) -> None:
         metadata = group_metadata()

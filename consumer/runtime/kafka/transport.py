@@ -96,6 +96,7 @@ class KafkaTransport:
             ),
             options.names.journal,
             Marker(options.instance, options.made_with),
+            options.group,
         )
         self._consumer = Consumer(consumer_config(options.user, options.group, options.log))
         self._consumer.subscribe(
@@ -254,7 +255,7 @@ class KafkaTransport:
 
     def read_journal(self, number: int) -> Iterator[tuple[int, bytes | None]]:
         config = journal_config(self._options.user, self._options.group, self._options.log)
-        return journal.read(config, self._admin, self._options.names.journal, number)
+        return journal.read(config, self._admin, self._options.names.journal, number, self._options.group)
 
     def trim(self, journal: dict[int, int], consumed: dict[Partition, int]) -> None:
         name = self._options.names.journal
