@@ -135,7 +135,7 @@ def judge(run_: Run, quiet_pages: dict[str, Page]) -> Trial:
     found = next((page for page in after if page.kind in kinds), None)
     outcome = "early" if any(page.kind in kinds for page in early) else "missed"
     if found is not None and outcome != "early":
-        outcome = "found" if found.opened_ms <= run_.deadline_ms else "late"
+        outcome = "found" if found.opened_ms <= run_.deadline_ms + MINUTE_MS else "late"  # whole minutes
     if run_.crash:
         outcome = "crashed"
     return Trial(
