@@ -206,7 +206,7 @@ def by_hour(
     minutes: Mapping[int, MinuteFacts], zone: DayZone
 ) -> Iterator[tuple[str, int, list[MinuteFacts]]]:
     """The minutes in the order in which they are given, as runs of the same day and hour."""
-    for (day, hour), run in groupby(minutes, lambda minute: (zone.day_of(minute), zone.hour_of(minute))):
+    for (day, hour), run in groupby(minutes, zone.hour_of):
         yield day, hour, [minutes[minute] for minute in run]
 
 

@@ -117,16 +117,33 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
         self.ahead += other.ahead
         for reason, amount in other.claimed.items():
             self.claim(reason, amount)
-        for mine, theirs in zip(self.tables(), other.tables(), strict=True):
-            if theirs:  # most are empty
-                for name, count in theirs.items():
-                    mine[name] = mine.get(name, 0) + count
+        if other.rejected:  # most tables are empty
+            _add(self.rejected, other.rejected)
+        if other.names:
+            _add(self.names, other.names)
+        if other.null:
+            _add(self.null, other.null)
+        if other.absent:
+            _add(self.absent, other.absent)
+        if other.retyped:
+            _add(self.retyped, other.retyped)
+        if other.aliased:
+            _add(self.aliased, other.aliased)
+        if other.unknown:
+            _add(self.unknown, other.unknown)
+        if other.kinds:
+            _add(self.kinds, other.kinds)
 
     def tables(self) -> tuple[Counts, ...]:
         """The counts by name, always in the same order."""
         return (
             self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown, self.kinds,
         )  # fmt: skip
+
+
+def _add(counts: Counts, more: Counts) -> None:
+    for name, count in more.items():
+        counts[name] = counts.get(name, 0) + count
 
 
 class Facts(msgspec.Struct, omit_defaults=True):

@@ -73,13 +73,6 @@ class _Here(NamedTuple):
     open_day: OpenDay
 
 
-class Due(NamedTuple):
-    """Something to do at a minute."""
-
-    minute: int
-    act: Callable[[int], Judged]
-
-
 class Judge:
     """Judges minutes while a batch is decided."""
 
@@ -103,6 +96,8 @@ class Judge:
         self._cut = ""
         self._nothing_before = 0
         """No tick is due before this minute: a bound, so that an ordinary minute costs a comparison."""
+        self._no_silence_before = 0
+        """No silence is told before this minute, whatever comes until then: what comes only puts it off."""
 
     def _come_late(self, minute: int, more: HeldMinute) -> None:
         """What comes of a minute that is judged already only completes its day's course."""
@@ -133,34 +128,40 @@ class Judge:
         """Everything that is due up to the beginning of a minute, in order."""
         if until < self._nothing_before:
             return
-        while (due := self._next_due(until)) is not None and due.minute <= until:
-            judged = due.act(due.minute)
+        dues = self._dues(until)
+        while (minute := min(dues)) <= until:
+            acts = (
+                self._end_slot,
+                self._end_step,
+                self._events_fall_silent,
+                self._purchases_fall_silent,
+                self._close,
+            )
+            judged = acts[dues.index(minute)](minute)  # of several at one minute the first in this order
             if judged.findings or judged.checks:
                 yield judged
-        self._nothing_before = until if due is None else due.minute
+            dues = self._dues(until)
+        self._nothing_before = minute
 
-    def _next_due(self, until: int) -> Due | None:
-        """The next thing to do if it is due until then, of several at one minute the first of this order; else something
-        that is no later."""
+    def _dues(self, until: int) -> tuple[int, ...]:
+        """When each of the things to do is due, if that is until then; else some minute that is no later."""
         clock, options = self.clock, self._options
-        dues = (
+        events = purchases = self._no_silence_before
+        if events <= until:
+            events = self._metrics.silence_due(options.event_silence, clock.event, until)
+            purchases = self._metrics.silence_due(options.purchase_silence, clock.purchase, until)
+            self._no_silence_before = min(events, purchases)
+        return (
             NEVER if clock.slot < 0 else self._slot_end(clock.slot),
             NEVER if clock.stepped < 0 else clock.stepped,
-            self._metrics.silence_due(options.event_silence, clock.event, until),
-            self._metrics.silence_due(options.purchase_silence, clock.purchase, until),
+            events,
+            purchases,
             self._closes(clock.days[0]) if clock.days else NEVER,
         )
-        minute = min(dues)
-        if minute == NEVER:
-            return None
-        acts = (
-            self._end_slot,
-            self._end_step,
-            self._events_fall_silent,
-            self._purchases_fall_silent,
-            self._close,
-        )
-        return Due(minute, acts[dues.index(minute)])
+
+    def _ask_again(self) -> None:
+        """What was known of when silences are told is not so any more."""
+        self._nothing_before = self._no_silence_before = 0
 
     def _soon(self, minute: int) -> None:
         """Something new is due then."""
@@ -216,7 +217,7 @@ class Judge:
             gaps.append((last - here.start, minute - here.start))
         if last >= 0 and rules.rule not in self.clock.silent:
             return []
-        self._nothing_before = 0
+        self._ask_again()
         over = self._metrics.ends_silence(rules, minute, here.day)
         return [] if over is None else [over]
 
@@ -227,6 +228,7 @@ class Judge:
         by_gate = self._schema.accept(kind, subject) or self._shares.accept(kind, subject)
         if metric is not None and (metric in BY_SHARE or not by_gate):
             self._metrics.accept(metric, accepted.day)
+        self._ask_again()
 
     def see_clients(self, partition: int, clients: list[int]) -> None:
         """A sample of the clients that a partition's batch brought."""
@@ -294,6 +296,7 @@ class Judge:
         self.clock.days = self.clock.days[1:]
         self._minds.drop(f"day/{day}")
         self._here = None
+        self._ask_again()
         return Judged(minute, day, found, checks, normal=normal)
 
     def end(self, last_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
