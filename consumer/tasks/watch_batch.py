@@ -60,7 +60,7 @@ class WatchBatch:
         self._clocks = Draft(state.clock)
         self._minutes = Draft(state.minutes)
         self._minds = Draft(state.minds)
-        self._mind = Minds(self._minds)
+        self._mind = Minds(self._minds, memo.setdefault("minds", {}))
         self._judge = Judge(options.judge, self._minutes, self._mind, memo)
         self.clock = state.clock.get("", WatchClock())
         self._amended: set[str] = set()
