@@ -106,7 +106,7 @@ class SchemaWatch:
         self, minute: FieldMinute, before: Carriers, after: Carriers, findings: list[Finding]
     ) -> None:
         state = self.state
-        for number in sorted(self._busy | self._touched(minute) if is_odd(minute) else self._busy):
+        for number in sorted(self._busy.union(self._touched(minute))):
             field = self.expect.fields[number]
             known = state.fields.get(field.path)
             if known is None:
@@ -115,11 +115,11 @@ class SchemaWatch:
             findings += update_field(field, known, state.keys, minute, passing)
             (self._busy.add if known.is_busy() else self._busy.discard)(number)
 
-    def _touched(self, minute: FieldMinute) -> set[int]:
+    def _touched(self, minute: FieldMinute) -> list[int]:
         """The fields of which a minute says that something is wrong."""
-        tables = (minute.absent, minute.retyped, minute.aliased)
-        wrong = {self._bad[path] for table in tables for path in table if path in self._bad}
-        return wrong | {self._letters[reason] for reason in minute.rejected if reason in self._letters}
+        bad, letters = self._bad, self._letters
+        wrong = [bad[path] for path in (*minute.absent, *minute.retyped, *minute.aliased) if path in bad]
+        return wrong + [letters[reason] for reason in minute.rejected if reason in letters]
 
     def _update_tallies(
         self, minute: FieldMinute, before: Carriers, after: Carriers, findings: list[Finding]
