@@ -105,16 +105,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
 
     def add(self, other: MinuteFacts) -> None:
         """Takes the other's counts in."""
-        self.events += other.events
-        self.identity_missing += other.identity_missing
-        self.sessions += other.sessions
-        self.direct += other.direct
-        self.purchases += other.purchases
-        self.items += other.items
-        self.robots += other.robots
-        self.repeated += other.repeated
-        self.stale += other.stale
-        self.ahead += other.ahead
+        self._add_numbers(other)
         for reason, amount in other.claimed.items():
             self.claim(reason, amount)
         if other.rejected:  # most tables are empty
@@ -134,6 +125,43 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
         if other.kinds:
             _add(self.kinds, other.kinds)
 
+    def add_earlier(self, other: MinuteFacts) -> None:
+        """Takes the other's counts in, as what was counted before: as if these had been added to a copy of it, for less,
+        since most tables are empty."""
+        self._add_numbers(other)
+        if other.claimed:
+            later, self.claimed = self.claimed, other.claimed.copy()
+            for reason, amount in later.items():
+                self.claim(reason, amount)
+        if other.rejected:
+            self.rejected = _sum(other.rejected, self.rejected)
+        if other.names:
+            self.names = _sum(other.names, self.names)
+        if other.null:
+            self.null = _sum(other.null, self.null)
+        if other.absent:
+            self.absent = _sum(other.absent, self.absent)
+        if other.retyped:
+            self.retyped = _sum(other.retyped, self.retyped)
+        if other.aliased:
+            self.aliased = _sum(other.aliased, self.aliased)
+        if other.unknown:
+            self.unknown = _sum(other.unknown, self.unknown)
+        if other.kinds:
+            self.kinds = _sum(other.kinds, self.kinds)
+
+    def _add_numbers(self, other: MinuteFacts) -> None:
+        self.events += other.events
+        self.identity_missing += other.identity_missing
+        self.sessions += other.sessions
+        self.direct += other.direct
+        self.purchases += other.purchases
+        self.items += other.items
+        self.robots += other.robots
+        self.repeated += other.repeated
+        self.stale += other.stale
+        self.ahead += other.ahead
+
     def tables(self) -> tuple[Counts, ...]:
         """The counts by name, always in the same order."""
         return (
@@ -144,6 +172,12 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
 def _add(counts: Counts, more: Counts) -> None:
     for name, count in more.items():
         counts[name] = counts.get(name, 0) + count
+
+
+def _sum(counts: Counts, more: Counts) -> Counts:
+    total = counts.copy()
+    _add(total, more)
+    return total
 
 
 class Facts(msgspec.Struct, omit_defaults=True):

@@ -33,10 +33,9 @@ class HeldMinutes:
                 held.facts.add(facts)
             elif minute <= judged:
                 self._late(minute, HeldMinute(facts))
-            elif known(minute) is None:
-                self._table[minute] = HeldMinute(facts)
             else:
-                self._held(minute).facts.add(facts)
+                earlier = known(minute)
+                self._table[minute] = HeldMinute(facts) if earlier is None else earlier.before(facts)
 
     def purchase(self, minute: int, amount: float) -> None:
         """A purchase that was counted, when it came first."""
