@@ -63,6 +63,8 @@ class FieldMinute(msgspec.Struct, omit_defaults=True):
         >>> FieldMinute(0, rejected={"not_json": 2, "purchase_id": 1}).rejects(UNPARSEABLE)
         2
         """
+        if not self.rejected:
+            return 0
         return sum(count for reason, count in self.rejected.items() if reason in reasons)
 
     def records(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,6 @@ def rolling_median(values: Iterable[float], size: int) -> float:
     (2.0, 1.5)
     """
     window: SortedWindow[float] = SortedWindow(size)
-    for value in values:
+    for value in deque(values, maxlen=size):
         window.append(value)
     return float(median(window))

@@ -104,15 +104,18 @@ def update_field(
 ) -> list[Finding]:
     """What is to be said of a field after a minute; `keys` know that minute already."""
     findings = []
-    for table, share, counts in (
-        ("lost", state.lost, fields.lost),
-        ("aliased", state.aliased, fields.aliased),
-        ("retyped", state.retyped, fields.retyped),
+    for table, share, counts, told in (
+        ("lost", state.lost, fields.lost, minute.absent or minute.rejected),
+        ("aliased", state.aliased, fields.aliased, minute.aliased),
+        ("retyped", state.retyped, fields.retyped, minute.retyped),
     ):
         if table == "aliased" and not field.aliases:
             continue
+        waits = is_busy(share) or (table == "lost" and state.held_since >= 0)
+        if not told and not waits:
+            continue
         hits, trials = counts(field, minute)
-        if not hits and not is_busy(share) and (table != "lost" or state.held_since < 0):
+        if not hits and not waits:
             continue
         catch_up(share, passing)
         sight = _Sight(field, table, share, hits, trials, minute)

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from math import log
 from statistics import median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from detectors.fields import Passing
+if TYPE_CHECKING:
+    from detectors.fields import Passing
 
 _MEMORY_DAYS = 14
 _LAG_HOURS = 2
@@ -197,14 +198,19 @@ def is_busy(state: JumpState) -> bool:
 def catch_up(state: JumpState, passing: Passing) -> None:
     """Counts the trials of minutes without hits that were passed over: nearly all minutes of nearly all shares are like
     that. Those of the minute at hand are left to `step`."""
-    if passing.before > state.seen and state.open is None:
-        _keep(state, passing.hour, 0, passing.before - state.seen)
+    _count_missed(state, passing.hour, passing.before)
     state.seen = passing.after
+
+
+def _count_missed(state: JumpState, hour: int, carriers: int) -> None:
+    if carriers > state.seen and state.open is None:
+        _keep(state, hour, 0, carriers - state.seen)
 
 
 def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
     """Ends an hour that had so many carriers; `minute` lies in the next one with any."""
-    catch_up(state, Passing(hour, carriers, 0))
+    _count_missed(state, hour, carriers)
+    state.seen = 0
     _fold(state, minute)
 
 
@@ -296,6 +302,8 @@ def _to_rule_out(incident: Open, options: JumpOptions) -> float:
 
 def sane(hits: int, trials: int) -> tuple[int, int]:
     """Counts that a share can be made of, whatever came."""
+    if 0 <= hits <= trials:
+        return hits, trials
     trials = max(trials, 0)
     return min(max(hits, 0), trials), trials
 
@@ -303,16 +311,19 @@ def sane(hits: int, trials: int) -> tuple[int, int]:
 def _keep(state: JumpState, hour: int, hits: int, trials: int) -> None:
     if not trials:
         return
-    if state.hours and state.hours[-1][0] == hour:
-        _, old_hits, old_trials = state.hours.pop()
-        hits, trials = hits + old_hits, trials + old_trials
-    state.hours.append((hour, hits, trials))
+    hours = state.hours
+    if hours and hours[-1][0] == hour:
+        _, old_hits, old_trials = hours[-1]
+        hours[-1] = hour, hits + old_hits, trials + old_trials
+    else:
+        hours.append((hour, hits, trials))
 
 
 def _fold(state: JumpState, minute: int) -> None:
     """Learns the hours that are long enough ago."""
-    while state.hours and state.hours[0][0] <= minute // 60 - _LAG_HOURS:
-        hour, hits, trials = state.hours.pop(0)
+    hours, learned = state.hours, minute // 60 - _LAG_HOURS
+    while hours and hours[0][0] <= learned:
+        hour, hits, trials = hours.pop(0)
         state.usual = None
         if not state.days or state.days[-1].number != hour // 24:
             state.days = [*state.days, Day(hour // 24)][-_MEMORY_DAYS:]

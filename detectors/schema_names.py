@@ -72,7 +72,7 @@ class NameState(msgspec.Struct, omit_defaults=True):
 
 def update_names(expect: Expectations, state: NameState, minute: FieldMinute) -> list[Finding]:
     """What is to be said of event names after a minute."""
-    if minute.names.keys() <= expect.event_names and not state.unknown and state.rest is None:
+    if not state.unknown and state.rest is None and expect.event_names.issuperset(minute.names):
         _learn(expect, state, minute)
         return []
     _turn(state, minute.minute)
@@ -261,6 +261,7 @@ def _learn(expect: Expectations, state: NameState, minute: FieldMinute) -> None:
         state.events /= 2
         state.known = {name: count / 2 for name, count in state.known.items()}
     state.events += max(minute.events, 0)
+    known, names = state.known, expect.event_names
     for name, count in minute.names.items():
-        if name in expect.event_names and count > 0:
-            state.known[name] = state.known.get(name, 0.0) + count
+        if count > 0 and name in names:
+            known[name] = known.get(name, 0.0) + count

@@ -50,9 +50,10 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
     >>> [f.severity.value for at in range(120) for f in update_robots(state, at, at < 20, 1)]
     ['P2_NOTE']
     """
-    robots, sessions = sane(robots, max(sessions, robots))
-    if sessions:
-        _take(state, minute, robots, sessions)
+    if robots or sessions:
+        robots, sessions = sane(robots, max(sessions, robots))
+        if sessions:
+            _take(state, minute, robots, sessions)
     _forget(state, minute)
     if state.since < 0 and state.robots < _ALERT_SESSIONS:
         return _note(state, minute, robots) if robots else []
@@ -61,13 +62,15 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
         state.count += robots
         return _note(state, minute, robots) + _follow(state, minute, hour_robots, hour_sessions)
     findings = _note(state, minute, robots)
-    past, lasting = _past(state, minute), _lasting(state.minutes, hour_robots)
-    before = _note_lasting(state, minute // _HOUR, lasting)
-    if hour_robots <= _ALERT_SHARE * hour_sessions or past is None:
+    lasting = _lasting(state.minutes, hour_robots)
+    _note_lasting(state, minute // _HOUR, lasting)
+    if hour_robots <= _ALERT_SHARE * hour_sessions:
         return findings
-    if lasting < max(_NOTE_SESSIONS, _LASTING_SHARE * hour_robots):
+    past = _past(state, minute)
+    if past is None or lasting < max(_NOTE_SESSIONS, _LASTING_SHARE * hour_robots):
         return findings
-    if hour_robots < _FAR_MORE * past and lasting < _FAR_MORE * max(before, _NOTE_SESSIONS):
+    before = max(_most_lasting(state, minute), _NOTE_SESSIONS)
+    if hour_robots < _FAR_MORE * past and lasting < _FAR_MORE * before:
         return findings
     state.since = next(at for at, some, _ in state.minutes if some)
     state.told, state.count = minute, hour_robots
@@ -78,10 +81,12 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
 def _take(state: RobotState, minute: int, robots: int, sessions: int) -> None:
     state.minutes.append((minute, robots, sessions))
     state.robots += robots
-    if state.hours and state.hours[-1][0] == minute // _HOUR:
-        _, old_robots, old_sessions = state.hours.pop()
-        robots, sessions = robots + old_robots, sessions + old_sessions
-    state.hours.append((minute // _HOUR, robots, sessions))
+    hour, hours = minute // _HOUR, state.hours
+    if hours and hours[-1][0] == hour:
+        _, old_robots, old_sessions = hours[-1]
+        hours[-1] = hour, robots + old_robots, sessions + old_sessions
+    else:
+        hours.append((hour, robots, sessions))
 
 
 def _lasting(minutes: list[tuple[int, int, int]], robots: int) -> int:
@@ -96,26 +101,32 @@ def _lasting(minutes: list[tuple[int, int, int]], robots: int) -> int:
         while minutes[first][0] <= at - _CRAWL_MINUTES:
             inside -= minutes[first][1]
             first += 1
-        most = max(most, inside)
+        if inside > most:  # noqa: PLR1730 - max() costs thrice
+            most = inside
     return robots - most
 
 
-def _note_lasting(state: RobotState, hour: int, lasting: int) -> int:
-    """Remembers it; the most in an hour before this one and the last."""
+def _note_lasting(state: RobotState, hour: int, lasting: int) -> None:
     if lasting and state.lasting and state.lasting[-1][0] == hour:
         state.lasting[-1] = hour, max(lasting, state.lasting[-1][1])
     elif lasting:
         state.lasting.append((hour, lasting))
-    return max((most for at, most in state.lasting if at < hour - 1), default=0)
+
+
+def _most_lasting(state: RobotState, minute: int) -> int:
+    """The most that came outside of a crawl in an hour before this one and the last."""
+    return max((most for at, most in state.lasting if at < minute // _HOUR - 1), default=0)
 
 
 def _forget(state: RobotState, minute: int) -> None:
-    while state.minutes and state.minutes[0][0] <= minute - _HOUR:
-        state.robots -= state.minutes.pop(0)[1]
-    while state.hours and state.hours[0][0] <= minute // _HOUR - _MEMORY_HOURS:
-        del state.hours[0]
-    while state.lasting and state.lasting[0][0] <= minute // _HOUR - _MEMORY_HOURS:
-        del state.lasting[0]
+    minutes, hours, lasting = state.minutes, state.hours, state.lasting
+    while minutes and minutes[0][0] <= minute - _HOUR:
+        state.robots -= minutes.pop(0)[1]
+    oldest = minute // _HOUR - _MEMORY_HOURS
+    while hours and hours[0][0] <= oldest:
+        del hours[0]
+    while lasting and lasting[0][0] <= oldest:
+        del lasting[0]
 
 
 def _sum(cells: list[tuple[int, int, int]]) -> tuple[int, int]:
@@ -134,7 +145,7 @@ def _note(state: RobotState, minute: int, robots: int) -> list[Finding]:
     due = state.noted < 0 or minute - state.noted >= _TELL_MINUTES
     if not robots or not due:
         return []
-    day = [cell for cell in state.hours if cell[0] > minute // _HOUR - _DAY]
+    day = [cell for cell in state.hours[-_DAY:] if cell[0] > minute // _HOUR - _DAY]
     some, all_of_them = _sum(day)
     if some < _NOTE_SESSIONS or some < _NOTE_SHARE * all_of_them:
         return []

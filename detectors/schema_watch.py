@@ -87,47 +87,59 @@ class SchemaWatch:
         if minute.minute <= state.minute:
             return []
         state.minute = minute.minute
-        self._turn(minute.minute)
-        before, after = state.carriers, state.carriers.plus(minute)
-        state.carriers = after
+        if minute.minute // 60 != state.carriers.hour:
+            self._turn(minute.minute)
+        before = state.carriers
+        after = state.carriers = before.plus(minute)
         if minute.unknown or minute.kinds:
             learn(state.keys, minute, self._index.keys())
-        findings = []
-        for number in sorted(self._busy | self._touched(minute)) if self._busy or is_odd(minute) else ():
+        findings: list[Finding] = []
+        if self._busy or is_odd(minute):
+            self._update_fields(minute, before, after, findings)
+        findings += update_names(self.expect, state.names, minute)
+        if self._busy_tallies or has_bad_records(minute):
+            self._update_tallies(minute, before, after, findings)
+        findings += update_robots(state.robots, minute.minute, minute.robots, minute.sessions)
+        return findings
+
+    def _update_fields(
+        self, minute: FieldMinute, before: Carriers, after: Carriers, findings: list[Finding]
+    ) -> None:
+        state = self.state
+        for number in sorted(self._busy.union(self._touched(minute))):
             field = self.expect.fields[number]
-            known = state.fields.setdefault(field.path, FieldState())
+            known = state.fields.get(field.path)
+            if known is None:
+                known = state.fields[field.path] = FieldState()
             passing = before.passing(field.scope, after)
             findings += update_field(field, known, state.keys, minute, passing)
             (self._busy.add if known.is_busy() else self._busy.discard)(number)
-        findings += update_names(self.expect, state.names, minute)
-        if self._busy_tallies or has_bad_records(minute):
-            findings += self._update_tallies(minute, before, after)
-        return findings + update_robots(state.robots, minute.minute, minute.robots, minute.sessions)
 
-    def _touched(self, minute: FieldMinute) -> set[int]:
+    def _touched(self, minute: FieldMinute) -> list[int]:
         """The fields of which a minute says that something is wrong."""
-        tables = (minute.absent, minute.retyped, minute.aliased)
-        wrong = {self._bad[path] for table in tables for path in table if path in self._bad}
-        return wrong | {self._letters[reason] for reason in minute.rejected if reason in self._letters}
+        bad, letters = self._bad, self._letters
+        wrong = [bad[path] for path in (*minute.absent, *minute.retyped, *minute.aliased) if path in bad]
+        return wrong + [letters[reason] for reason in minute.rejected if reason in letters]
 
-    def _update_tallies(self, minute: FieldMinute, before: Carriers, after: Carriers) -> list[Finding]:
-        findings = []
+    def _update_tallies(
+        self, minute: FieldMinute, before: Carriers, after: Carriers, findings: list[Finding]
+    ) -> None:
+        busy, any_bad = self._busy_tallies, has_bad_records(minute)
         for tally in TALLIES:
+            if not any_bad and tally.kind not in busy:
+                continue
             hits, trials = tally.counts(minute)
-            if not hits and tally.kind not in self._busy_tallies:
+            if not hits and tally.kind not in busy:
                 continue
             known = self.state.tallies.setdefault(tally.kind, TallyState())
             if not trials and known.share.open is None and known.share.first >= 0:
                 continue  # sums on their way stay as they are
             findings += update_tally(tally, known, minute, before.passing(tally.carrier, after))
-            (self._busy_tallies.add if is_busy(known.share) else self._busy_tallies.discard)(tally.kind)
-        return findings
+            (busy.add if is_busy(known.share) else busy.discard)(tally.kind)
 
     def _turn(self, minute: int) -> None:
-        """Ends the hour if this minute lies in another one."""
+        """Ends the hour: this minute lies in another one."""
         state, carriers = self.state, self.state.carriers
-        if minute // 60 == carriers.hour:
-            return
         for field in self.expect.fields:
             known = state.fields.get(field.path)
             for share in known.shares() if known is not None else ():

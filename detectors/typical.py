@@ -33,9 +33,12 @@ def typical_steps(days: Sequence[Sequence[float]]) -> Steps:
 
 
 def _cut_mean(values: Sequence[float]) -> float:
+    least, most = min(values), max(values)
+    if most <= least + 3 * math.sqrt(max(least, 1)):  # then it is no further from the median
+        return math.fsum(values) / len(values)
     middle = median(values)
     chance = 3 * math.sqrt(max(middle, 1))
-    if max(values) <= middle + chance:  # so is the robust deviation wider: nothing is cut
+    if most <= middle + chance:  # so is the robust deviation wider: nothing is cut
         return math.fsum(values) / len(values)
     most = middle + max(3 * MAD_TO_SIGMA * mad(values, middle), chance)
     return math.fsum([min(most, x) for x in values]) / len(values)

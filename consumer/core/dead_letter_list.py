@@ -70,11 +70,8 @@ class Reading:
             case Column.DAY:
                 return self._zone.day_of(minute) if letter.at_ms >= 0 else ""
             case Column.HOUR:
-                return (
-                    f"{self._zone.day_of(minute)}T{self._zone.hour_of(minute):02d}"
-                    if letter.at_ms >= 0
-                    else ""
-                )
+                day, hour = self._zone.hour_of(minute)
+                return f"{day}T{hour:02d}" if letter.at_ms >= 0 else ""
             case Column.PARTITION:
                 return place.partition("/")[0]
             case Column.OUTCOME:

@@ -105,6 +105,52 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
 
     def add(self, other: MinuteFacts) -> None:
         """Takes the other's counts in."""
+        self._add_numbers(other)
+        for reason, amount in other.claimed.items():
+            self.claim(reason, amount)
+        if other.rejected:  # most tables are empty
+            _add(self.rejected, other.rejected)
+        if other.names:
+            _add(self.names, other.names)
+        if other.null:
+            _add(self.null, other.null)
+        if other.absent:
+            _add(self.absent, other.absent)
+        if other.retyped:
+            _add(self.retyped, other.retyped)
+        if other.aliased:
+            _add(self.aliased, other.aliased)
+        if other.unknown:
+            _add(self.unknown, other.unknown)
+        if other.kinds:
+            _add(self.kinds, other.kinds)
+
+    def add_earlier(self, other: MinuteFacts) -> None:
+        """Takes the other's counts in, as what was counted before: as if these had been added to a copy of it, for less,
+        since most tables are empty."""
+        self._add_numbers(other)
+        if other.claimed:
+            later, self.claimed = self.claimed, other.claimed.copy()
+            for reason, amount in later.items():
+                self.claim(reason, amount)
+        if other.rejected:
+            self.rejected = _sum(other.rejected, self.rejected)
+        if other.names:
+            self.names = _sum(other.names, self.names)
+        if other.null:
+            self.null = _sum(other.null, self.null)
+        if other.absent:
+            self.absent = _sum(other.absent, self.absent)
+        if other.retyped:
+            self.retyped = _sum(other.retyped, self.retyped)
+        if other.aliased:
+            self.aliased = _sum(other.aliased, self.aliased)
+        if other.unknown:
+            self.unknown = _sum(other.unknown, self.unknown)
+        if other.kinds:
+            self.kinds = _sum(other.kinds, self.kinds)
+
+    def _add_numbers(self, other: MinuteFacts) -> None:
         self.events += other.events
         self.identity_missing += other.identity_missing
         self.sessions += other.sessions
@@ -115,18 +161,23 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
         self.repeated += other.repeated
         self.stale += other.stale
         self.ahead += other.ahead
-        for reason, amount in other.claimed.items():
-            self.claim(reason, amount)
-        for mine, theirs in zip(self.tables(), other.tables(), strict=True):
-            if theirs:  # most are empty
-                for name, count in theirs.items():
-                    mine[name] = mine.get(name, 0) + count
 
     def tables(self) -> tuple[Counts, ...]:
         """The counts by name, always in the same order."""
         return (
             self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown, self.kinds,
         )  # fmt: skip
+
+
+def _add(counts: Counts, more: Counts) -> None:
+    for name, count in more.items():
+        counts[name] = counts.get(name, 0) + count
+
+
+def _sum(counts: Counts, more: Counts) -> Counts:
+    total = counts.copy()
+    _add(total, more)
+    return total
 
 
 class Facts(msgspec.Struct, omit_defaults=True):

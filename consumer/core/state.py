@@ -7,12 +7,9 @@ that after a full turn everything older than the turn's beginning can be cut fro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -80,7 +77,7 @@ class RollingSnapshot:
         keys = min(sum(map(len, tables)), self._keys_then)
         if begins and self._changes_since + changed < max(FEWEST_KEYS, keys):
             return Slice(Turn(self._number), [], [], 0)
-        pending = list(_all_keys(tables)) if begins else self._pending
+        pending = _all_keys(tables) if begins else self._pending
         start = 0 if begins else self._reached
         reached = start + max(SLICE, changed)
         turn = Turn(self._number + begins, begins, reached >= len(pending))
@@ -100,7 +97,5 @@ class RollingSnapshot:
         self._number = turn.number
 
 
-def _all_keys(tables: list[dict[Any, Any]]) -> Iterator[tuple[int, Any]]:
-    for number, table in enumerate(tables):
-        for key in table:
-            yield number, key
+def _all_keys(tables: list[dict[Any, Any]]) -> list[tuple[int, Any]]:
+    return [(number, key) for number, table in enumerate(tables) for key in table]

@@ -25,7 +25,7 @@ class DayZone:
         self.name = name
         self._zone = zone
         self._days: dict[int, str] = {}
-        self._hours: dict[int, int] = {}
+        self._hours: dict[int, tuple[str, int]] = {}
         self._starts: dict[str, int] = {}
         self._ends: dict[str, int] = {}
 
@@ -39,18 +39,19 @@ class DayZone:
             day = self._days[quarter] = self._local(quarter * _QUARTER).date().isoformat()
         return day
 
-    def hour_of(self, minute: int) -> int:
-        """The hour (0-23) that a clock on the wall shows in the minute; an hour that comes twice is one.
+    def hour_of(self, minute: int) -> tuple[str, int]:
+        """The minute's day, and the hour (0-23) that a clock on the wall shows in it; an hour that comes twice is one.
 
         >>> DayZone(UTC, "UTC").hour_of(29004480 + 61)
-        1
+        ('2025-02-23', 1)
         """
         quarter = minute // _QUARTER
         hour = self._hours.get(quarter)
         if hour is None:
             if len(self._hours) >= _MOST_CACHED:
                 self._hours.clear()
-            hour = self._hours[quarter] = self._local(quarter * _QUARTER).hour
+            local = self._local(quarter * _QUARTER)
+            hour = self._hours[quarter] = local.date().isoformat(), local.hour
         return hour
 
     def start_ms(self, day: str) -> int:

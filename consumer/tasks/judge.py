@@ -15,8 +15,9 @@ import msgspec
 from consumer.core.timestamps import MINUTE_MS
 from consumer.tasks.judge_contract import field_minute
 from consumer.tasks.judge_metrics import ALL, BY_SHARE, NEVER, MetricJudge, touched_by
+from consumer.tasks.judge_minutes import HeldMinutes
 from consumer.tasks.judge_shares import ShareJudge, Slot
-from consumer.tasks.judge_state import HeldMinute, JudgeClock, OpenDay, Standing
+from consumer.tasks.judge_state import JudgeClock, OpenDay, Standing
 from detectors.alerts import Severity
 from detectors.keying import KeyingState, judge_keying, see
 from detectors.schema_watch import SchemaState, SchemaWatch
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from consumer.core.daybook import Day
-    from consumer.core.facts import MinuteFacts
     from consumer.tasks.draft import Draft
-    from consumer.tasks.judge_state import JudgeOptions
+    from consumer.tasks.judge_state import HeldMinute, JudgeOptions
     from consumer.tasks.minds import Minds
     from detectors.finding import Finding
     from detectors.orders import Acceptance
@@ -65,11 +65,12 @@ class Judged(NamedTuple):
     normal: dict[str, Normal] = {}  # noqa: RUF012 - as above
 
 
-class Due(NamedTuple):
-    """Something to do at a minute."""
+class _Here(NamedTuple):
+    """The open day of the minute at hand, and the minute at which it begins."""
 
-    minute: int
-    act: Callable[[int], Judged]
+    day: str
+    start: int
+    open_day: OpenDay
 
 
 class Judge:
@@ -83,69 +84,43 @@ class Judge:
         memo: dict[str, Any],
     ) -> None:
         self._options = options
-        self._minutes = minutes
         self._minds = minds
         self.clock = minds.of("clock", JudgeClock)
+        self.minutes = HeldMinutes(minutes, self.clock.judged, self._come_late)
         self._schema = SchemaWatch(options.expectations, minds.of("schema", SchemaState))
         self._shares = ShareJudge(options, options.shares, minds)
+        self._slot: Slot | None = None
+        self._here: _Here | None = None
         self._metrics = MetricJudge(options, minds, self.clock, memo)
         self.unmeasurable: dict[str, str] = {}
         self._cut = ""
         self._nothing_before = 0
         """No tick is due before this minute: a bound, so that an ordinary minute costs a comparison."""
+        self._no_silence_before = 0
+        """No silence is told before this minute, whatever comes until then: what comes only puts it off."""
 
-    # -- what comes in -------------------------------------------------------------------------------------------
-
-    def hold(self, minute: int, facts: MinuteFacts) -> None:
-        """Takes a minute's facts in. One that is judged already only completes its day's course."""
-        if minute <= self.clock.judged or self._minutes.get(minute) is None:
-            self._add(minute, HeldMinute(facts))
-        else:
-            self._held(minute).facts.add(facts)
-
-    def purchase(self, minute: int, amount: float) -> None:
-        """A purchase that was counted, when it came first."""
-        cents = round(100 * amount)
-        self._add(minute, HeldMinute(purchases=1, cents=cents, cents_squared=float(cents) * cents))
-
-    def replay(self, minute: int) -> None:
-        """A purchase came again."""
-        if minute > self.clock.judged:
-            self._held(minute).replays += 1
-
-    def _add(self, minute: int, more: HeldMinute) -> None:
-        """Takes more of a minute in, which must be its own to keep."""
-        if minute <= self.clock.judged:
-            day = self._options.zone.day_of(minute)
-            if day in self.clock.days:
-                self._count(day, minute, more)
-        elif self._minutes.get(minute) is None:
-            self._minutes[minute] = more
-        else:
-            self._held(minute).add(more)
-
-    def _held(self, minute: int) -> HeldMinute:
-        held = self._minutes.put.get(minute)
-        if held is None:
-            known = self._minutes.get(minute)
-            held = self._minutes[minute] = HeldMinute() if known is None else known.copy()
-        return held
+    def _come_late(self, minute: int, more: HeldMinute) -> None:
+        """What comes of a minute that is judged already only completes its day's course."""
+        day = self._options.zone.day_of(minute)
+        if day in self.clock.days:
+            _count(self._open(day), minute - self._start(day), more)
 
     # -- time goes on --------------------------------------------------------------------------------------------
 
     def advance(self, mark_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
-        """Judges every minute that the watermark has left by the hold. `days` gives a day's sums."""
+        """Judges every minute that the watermark has left by the hold; those that bring nothing are left out. `days`
+        gives a day's sums."""
         last = mark_ms // MINUTE_MS - 1 - self._options.hold_minutes
         if last <= self.clock.judged:
             return
         self._sums = days
-        for minute in sorted(m for m in self._minutes.merged() if m <= last):
-            held = self._minutes.get(minute)
-            del self._minutes[minute]
-            yield from self._ticks(minute)
-            if held is not None:
-                yield self._take(minute, held)
-                self.clock.judged = minute
+        for minute, held in self.minutes.until(last):
+            if minute >= self._nothing_before:
+                yield from self._ticks(minute)
+            judged = self._take(minute, held)
+            if judged is not None:
+                yield judged
+            self.clock.judged = minute
         yield from self._ticks(last + 1)
         self.clock.judged = last
 
@@ -153,32 +128,40 @@ class Judge:
         """Everything that is due up to the beginning of a minute, in order."""
         if until < self._nothing_before:
             return
-        while (due := self._next_due(until)) is not None and due.minute <= until:
-            yield due.act(due.minute)
-        self._nothing_before = until if due is None else due.minute
+        dues = self._dues(until)
+        while (minute := min(dues)) <= until:
+            acts = (
+                self._end_slot,
+                self._end_step,
+                self._events_fall_silent,
+                self._purchases_fall_silent,
+                self._close,
+            )
+            judged = acts[dues.index(minute)](minute)  # of several at one minute the first in this order
+            if judged.findings or judged.checks:
+                yield judged
+            dues = self._dues(until)
+        self._nothing_before = minute
 
-    def _next_due(self, until: int) -> Due | None:
-        """The next thing to do if it is due until then, of several at one minute the first of this order; else something
-        that is no later."""
+    def _dues(self, until: int) -> tuple[int, ...]:
+        """When each of the things to do is due, if that is until then; else some minute that is no later."""
         clock, options = self.clock, self._options
-        dues = (
+        events = purchases = self._no_silence_before
+        if events <= until:
+            events = self._metrics.silence_due(options.event_silence, clock.event, until)
+            purchases = self._metrics.silence_due(options.purchase_silence, clock.purchase, until)
+            self._no_silence_before = min(events, purchases)
+        return (
             NEVER if clock.slot < 0 else self._slot_end(clock.slot),
             NEVER if clock.stepped < 0 else clock.stepped,
-            self._metrics.silence_due(options.event_silence, clock.event, until),
-            self._metrics.silence_due(options.purchase_silence, clock.purchase, until),
+            events,
+            purchases,
             self._closes(clock.days[0]) if clock.days else NEVER,
         )
-        minute = min(dues)
-        if minute == NEVER:
-            return None
-        acts = (
-            self._end_slot,
-            self._end_step,
-            self._events_fall_silent,
-            self._purchases_fall_silent,
-            self._close,
-        )
-        return Due(minute, acts[dues.index(minute)])
+
+    def _ask_again(self) -> None:
+        """What was known of when silences are told is not so any more."""
+        self._nothing_before = self._no_silence_before = 0
 
     def _soon(self, minute: int) -> None:
         """Something new is due then."""
@@ -189,43 +172,54 @@ class Judge:
 
     # -- a minute with events ------------------------------------------------------------------------------------
 
-    def _take(self, minute: int, held: HeldMinute) -> Judged:
-        clock, options = self.clock, self._options
-        day, found = options.zone.day_of(minute), []
-        standing = () if day in clock.days else tuple(clock.standing.values())
-        open_day = self._open(day)
-        if clock.event < 0 and minute - self._start(day) >= _WHOLE_DAY_FROM_MINUTES:
+    def _take(self, minute: int, held: HeldMinute) -> Judged | None:
+        """What the minute brought; None if nothing."""
+        clock, options, facts = self.clock, self._options, held.facts
+        day, here = options.zone.day_of(minute), self._here
+        standing: tuple[Standing, ...] = ()
+        if here is None or here.day != day:
+            standing = () if day in clock.days else tuple(clock.standing.values())
+            here = self._here = _Here(day, self._start(day), self._open(day))
+        _, start, open_day = here
+        if clock.event < 0 and minute - start >= _WHOLE_DAY_FROM_MINUTES:
             self._touch(day, ALL)
-        if held.facts.events:
-            if options.event_silence.rule in clock.silent or clock.event < 0:
-                self._nothing_before = 0
-            gone = self._metrics.ends_silence(options.event_silence, minute, day)
-            found += [gone] if gone else []
-            self._gap(open_day.event_gaps, day, clock.event, minute)
+        found: list[Finding] = []
+        if facts.events:
+            found += self._comes(options.event_silence, here, open_day.event_gaps, clock.event, minute)
             clock.event = minute
         if held.purchases:
-            if options.purchase_silence.rule in clock.silent or clock.purchase < 0:
-                self._nothing_before = 0
-            gone = self._metrics.ends_silence(options.purchase_silence, minute, day)
-            found += [gone] if gone else []
-            self._gap(open_day.purchase_gaps, day, clock.purchase, minute)
+            gaps = open_day.purchase_gaps
+            found += self._comes(options.purchase_silence, here, gaps, clock.purchase, minute)
             clock.purchase = minute
-        self._count(day, minute, held)
+        _count(open_day, minute - start, held)
         if clock.stepped < 0:
-            start = self._start(day)
             clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
             self._soon(clock.stepped)
         for finding in self._schema.update(field_minute(minute, held)):
             # notes have no day: those of one kind join
             found.append(finding if finding.word == "happened" else msgspec.structs.replace(finding, day=day))
-        slot = self._minds.of("slot", Slot)
-        slot.add(held.facts)
+        slot = self._slot
+        if slot is None:
+            slot = self._slot = self._minds.of("slot", Slot)
+        slot.add(facts)
         if clock.slot < 0:
             clock.slot = minute
             self._soon(self._slot_end(minute))
         if slot.events >= options.slot_trials:
             found += self._end_slot(minute + 1).findings
-        return self._judged(minute + 1, day, found, standing)
+        return self._judged(minute + 1, day, found, standing) if found or standing else None
+
+    def _comes(
+        self, rules: SilenceRules, here: _Here, gaps: list[tuple[int, int]], last: int, minute: int
+    ) -> list[Finding]:
+        """Something came again after the minute `last`: a quiet spell is remembered, a silence is over."""
+        if minute - last >= _LEAST_GAP_MINUTES and last >= here.start:
+            gaps.append((last - here.start, minute - here.start))
+        if last >= 0 and rules.rule not in self.clock.silent:
+            return []
+        self._ask_again()
+        over = self._metrics.ends_silence(rules, minute, here.day)
+        return [] if over is None else [over]
 
     def accept(self, accepted: Acceptance) -> None:
         """An operator takes the present level as normal: the detectors forget what was before."""
@@ -234,6 +228,7 @@ class Judge:
         by_gate = self._schema.accept(kind, subject) or self._shares.accept(kind, subject)
         if metric is not None and (metric in BY_SHARE or not by_gate):
             self._metrics.accept(metric, accepted.day)
+        self._ask_again()
 
     def see_clients(self, partition: int, clients: list[int]) -> None:
         """A sample of the clients that a partition's batch brought."""
@@ -249,31 +244,12 @@ class Judge:
         found = judge_keying(self._minds.of("keying", KeyingState), minute, day)
         return self._judged(minute, day, found) if found else None
 
-    def _gap(self, gaps: list[tuple[int, int]], day: str, last: int, minute: int) -> None:
-        start = self._start(day)
-        if last >= start and minute - last >= _LEAST_GAP_MINUTES:
-            gaps.append((last - start, minute - start))
-
-    def _count(self, day: str, minute: int, held: HeldMinute) -> None:
-        """Adds a minute to its day's course. Self-declared robots are left out: that a crawler comes one night and not
-        the next is nothing that people did. They open a session with an event each, without a referrer."""
-        course, facts = self._minds.of(f"day/{day}", OpenDay).course, held.facts
-        at = minute - self._start(day)
-        robots = facts.robots
-        course.count(
-            at,
-            events=max(facts.events - robots, 0),
-            sessions=facts.sessions - robots,
-            direct=facts.direct - min(robots, max(facts.direct, 0)),
-        )
-        course.add(at, held.purchases, held.cents, held.cents_squared)
-
     # -- ticks ---------------------------------------------------------------------------------------------------
 
     def _end_slot(self, minute: int) -> Judged:
         clock = self.clock
         first, clock.slot = clock.slot, -1
-        slot = self._minds.of("slot", Slot)
+        slot, self._slot = self._minds.of("slot", Slot), None
         self._minds.drop("slot")
         day = self._options.zone.day_of(first)
         found = [f for f in self._shares.look(slot, first, minute, day) if self._metrics.hear_share(f)]
@@ -320,6 +296,8 @@ class Judge:
             self._forget_resolved(found)
         self.clock.days = self.clock.days[1:]
         self._minds.drop(f"day/{day}")
+        self._here = None
+        self._ask_again()
         return Judged(minute, day, found, checks, normal=normal)
 
     def end(self, last_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
@@ -383,3 +361,18 @@ class Judge:
         """A little before the day closes for its readers, so that its verdict is there by then."""
         wait = self._options.lateness_minutes - self._options.hold_minutes
         return self._options.zone.end_ms(day) // MINUTE_MS + max(wait, 0)
+
+
+def _count(open_day: OpenDay, at: int, held: HeldMinute) -> None:
+    """Adds a minute, `at` of the day, to its day's course. Self-declared robots are left out: that a crawler comes one
+    night and not the next is nothing that people did. They open a session with an event each, without a referrer."""
+    course, facts = open_day.course, held.facts
+    robots = facts.robots
+    course.count(
+        at,
+        events=max(facts.events - robots, 0),
+        sessions=facts.sessions - robots,
+        direct=facts.direct - min(robots, max(facts.direct, 0)) if robots else facts.direct,
+    )
+    if held.purchases:
+        course.add(at, held.purchases, held.cents, held.cents_squared)

@@ -45,16 +45,15 @@ class Slot(msgspec.Struct, omit_defaults=True):
         self.purchases += facts.purchases
         self.items += facts.items
         self.sessions += facts.sessions - facts.robots
+        hits = self.hits
         for table in (facts.null, facts.absent):
             for path, count in table.items():
-                self._hit(path, count)
+                hits[path] = hits.get(path, 0) + count
         if facts.identity_missing:
-            self._hit(IDENTITY, facts.identity_missing)
+            hits[IDENTITY] = hits.get(IDENTITY, 0) + facts.identity_missing
         if facts.direct:
-            self._hit(DIRECT, facts.direct - min(facts.robots, max(facts.direct, 0)))
-
-    def _hit(self, key: str, count: int) -> None:
-        self.hits[key] = self.hits.get(key, 0) + count
+            people = facts.direct - min(facts.robots, max(facts.direct, 0))
+            hits[DIRECT] = hits.get(DIRECT, 0) + people
 
 
 class Waiting(msgspec.Struct, array_like=True):

@@ -77,6 +77,11 @@ class HeldMinute(msgspec.Struct, omit_defaults=True):
         """The same counts, to add to."""
         return HeldMinute(self.facts.copy(), self.purchases, self.cents, self.cents_squared, self.replays)
 
+    def before(self, facts: MinuteFacts) -> HeldMinute:
+        """With later facts, which are used up; this one stays as it is."""
+        facts.add_earlier(self.facts)
+        return HeldMinute(facts, self.purchases, self.cents, self.cents_squared, self.replays)
+
     def add(self, other: HeldMinute) -> None:
         """Takes the other's counts in."""
         self.facts.add(other.facts)

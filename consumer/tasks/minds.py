@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -21,24 +21,42 @@ def _as_new(kind: Any) -> bytes:
     return _encode(kind())
 
 
-def _canonical(packed: bytes, kind: type[Any]) -> bytes:
+class Kept(NamedTuple):
+    """A memory as it is packed and unpacked."""
+
+    packed: bytes
+    memory: Any
+
+
+def _canonical(packed: bytes, kind: type[Any]) -> Kept:
     """As it is packed once it was unpacked: an int in a float's place would make equal memories unequal bytes."""
-    return _encode(msgspec.msgpack.decode(packed, type=kind))
+    memory = msgspec.msgpack.decode(packed, type=kind)
+    return Kept(_encode(memory), memory)
 
 
 class Minds:
-    """Memories by name. One that was asked for may be changed in place; `store` writes those that did change."""
+    """Memories by name. One that was asked for may be changed in place; `store` writes those that did change.
 
-    def __init__(self, table: Draft[str, bytes]) -> None:
+    `kept` spares the next batch the unpacking of what this one wrote: it is used up by the first who asks, and only if
+    the table has the same bytes.
+    """
+
+    def __init__(self, table: Draft[str, bytes], kept: dict[str, Kept] | None = None) -> None:
         self._table = table
         self._held: dict[str, Any] = {}
+        self._kept: dict[str, Kept] = {} if kept is None else kept
 
     def of(self, name: str, kind: type[T]) -> T:
         """The memory of this name, a new one if there is none."""
         held = self._held.get(name)
         if held is None:
-            packed = self._table.get(name)
-            held = kind() if packed is None else msgspec.msgpack.decode(packed, type=kind)
+            packed, kept = self._table.get(name), self._kept.pop(name, None)
+            if packed is None:
+                held = kind()
+            elif kept is not None and kept.packed == packed:
+                held = kept.memory
+            else:
+                held = msgspec.msgpack.decode(packed, type=kind)
             self._held[name] = held
         return cast("T", held)
 
@@ -50,6 +68,7 @@ class Minds:
     def drop(self, name: str) -> None:
         """Forgets a memory for good."""
         self._held.pop(name, None)
+        self._kept.pop(name, None)
         del self._table[name]
 
     def store(self, *names: str) -> None:
@@ -63,4 +82,5 @@ class Minds:
                     if before is not None:
                         del self._table[name]
                 elif packed != before:
-                    self._table[name] = _canonical(packed, type(held))
+                    kept = self._kept[name] = _canonical(packed, type(held))
+                    self._table[name] = kept.packed

@@ -82,21 +82,15 @@ class WatchTask:
             value = drafts[number].get(key)
             if value is None:
                 continue
-            if self._has_left(value, batch.clock.watermark_ms):
+            if isinstance(value, Remembered) and self._has_left(value, batch.clock.watermark_ms):
                 deltas[number].put.pop(key, None)
                 deltas[number].gone.append(key)
             else:
                 deltas[number].put[key] = value
         return WatchChanges(*deltas), snapshot
 
-    def _has_left(self, value: object, watermark_ms: int | None) -> bool:
-        if watermark_ms is None:
-            return False
-        match value:
-            case Remembered(last_ms=last_ms):
-                return last_ms < watermark_ms - self._options.memory_ms
-            case _:
-                return False
+    def _has_left(self, value: Remembered, watermark_ms: int | None) -> bool:
+        return watermark_ms is not None and value.last_ms < watermark_ms - self._options.memory_ms
 
     def apply(self, decision: Decision) -> None:
         self._move(decision.changes, decision.sequence, decision.next_offset)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from consumer.core.daybook import Day, Span, receipt
+from consumer.core.daybook import Day, Span, by_hour, receipt
 from consumer.core.facts import Command, GateReport
 from consumer.core.instant import LAST_MS
 from consumer.core.purchases import PurchaseFact, Remembered, remember
@@ -60,7 +60,7 @@ class WatchBatch:
         self._clocks = Draft(state.clock)
         self._minutes = Draft(state.minutes)
         self._minds = Draft(state.minds)
-        self._mind = Minds(self._minds)
+        self._mind = Minds(self._minds, memo.setdefault("minds", {}))
         self._judge = Judge(options.judge, self._minutes, self._mind, memo)
         self.clock = state.clock.get("", WatchClock())
         self._amended: set[str] = set()
@@ -96,11 +96,15 @@ class WatchBatch:
                 f"number {report.sequence} came after number {before.sequence}"
             )
         self._amended.clear()
-        for minute, facts in report.facts.minutes.items():
-            self._day(self._zone.day_of(minute)).add(facts, self._zone.hour_of(minute))
-            self._judge.hold(minute, facts)
-            if not PURCHASE_INVALID.isdisjoint(facts.rejected):
-                self._invalid_minutes.add(minute)
+        minutes = report.facts.minutes
+        for day, hour, some in by_hour(minutes, self._zone):
+            self._day(day).add(some, hour)
+        self._invalid_minutes.update(
+            minute
+            for minute, facts in minutes.items()
+            if facts.rejected and not PURCHASE_INVALID.isdisjoint(facts.rejected)
+        )
+        self._judge.minutes.add(minutes)
         for minute, facts in report.facts.taken_back.items():
             self._day(self._zone.day_of(minute)).take_back(facts)
         for fact in report.facts.purchases:
@@ -150,9 +154,9 @@ class WatchBatch:
         )
         self.purchases[outcome] = self.purchases.get(outcome, 0) + 1
         if outcome == "counted" and now.amount is not None:
-            self._judge.purchase(fact.at_ms // MINUTE_MS, float(now.amount))
+            self._judge.minutes.purchase(fact.at_ms // MINUTE_MS, float(now.amount))
         elif outcome == "replayed":
-            self._judge.replay(fact.at_ms // MINUTE_MS)
+            self._judge.minutes.replay(fact.at_ms // MINUTE_MS)
 
     def _forgotten(self, known: Remembered) -> bool:
         mark = self.clock.watermark_ms

@@ -35,7 +35,7 @@ MINUTES = st.builds(
 def day(*minutes, **fields):
     made = Day(**fields)
     for minute in minutes:
-        made.add(minute, HOUR)
+        made.add([minute], HOUR)
     return made
 
 
@@ -89,15 +89,15 @@ def test_adding_leaves_the_minute_as_it_was():
 def test_what_comes_after_the_day_closed_is_late_and_counts_all_the_same():
     sums = closed(MinuteFacts(5))
     assert sums.late == 0
-    sums.add(MinuteFacts(3), HOUR)
+    sums.add([MinuteFacts(3)], HOUR)
     assert (sums.events, sums.late) == (8, 3)
 
 
 def test_a_day_keeps_so_many_names_of_each_kind_and_counts_the_rest_together():
     sums = Day()
     for number in range(MOST_NAMES + 50):
-        sums.add(MinuteFacts(1, names={f"name {number}": 1}, unknown={f"key {number}": 1}), HOUR)
-    sums.add(MinuteFacts(1, names={"name 0": 1, "name 249": 1}), HOUR)
+        sums.add([MinuteFacts(1, names={f"name {number}": 1}, unknown={f"key {number}": 1})], HOUR)
+    sums.add([MinuteFacts(1, names={"name 0": 1, "name 249": 1})], HOUR)
     for table in (sums.names, sums.unknown):
         assert len(table) == MOST_NAMES + 1
     assert sums.names["name 0"] == 2
@@ -128,7 +128,7 @@ def test_a_copy_can_be_changed_in_every_way_and_the_day_stays():
     other = original.copy()
     assert other == original
     more = MinuteFacts(1, 1, 1, 1, *({"a": 1, "b": 1} for _ in TABLES), claimed={"purchase_id": Decimal(1)})
-    other.add(more, HOUR)
+    other.add([more], HOUR)
     other.change(DayChange("", 1, Decimal(1), 1, 1, Decimal(1)))
     other.released = True
     other.revise(CLOSED)
@@ -138,9 +138,9 @@ def test_a_copy_can_be_changed_in_every_way_and_the_day_stays():
 
 def test_a_day_knows_its_hours():
     sums = Day()
-    sums.add(MinuteFacts(3, sessions=2, purchases=1), 0)
-    sums.add(MinuteFacts(2, sessions=-1), 23)
-    sums.add(MinuteFacts(4), 0)
+    sums.add([MinuteFacts(3, sessions=2, purchases=1)], 0)
+    sums.add([MinuteFacts(2, sessions=-1)], 23)
+    sums.add([MinuteFacts(4)], 0)
     hours = written(sums).hours
     assert (hours.events[0], hours.events[23], sum(hours.events)) == (7, 2, sums.events)
     assert (hours.sessions[0], hours.sessions[23]) == (2, -1)
@@ -149,7 +149,7 @@ def test_a_day_knows_its_hours():
 
 def test_of_a_day_that_an_older_version_began_no_hours_are_told():
     sums = Day(events=7)
-    sums.add(MinuteFacts(3), 5)
+    sums.add([MinuteFacts(3)], 5)
     assert written(sums).hours is None
 
 
@@ -164,8 +164,8 @@ def test_what_an_older_version_wrote_is_read():
 
 def test_what_rejected_and_collided_purchases_claim_adds_up_exactly():
     sums = Day()
-    sums.add(MinuteFacts(claimed={"purchase_items": Decimal("0.1")}), HOUR)
-    sums.add(MinuteFacts(claimed={"purchase_items": Decimal("0.2"), "purchase_id": Decimal(5)}), HOUR)
+    sums.add([MinuteFacts(claimed={"purchase_items": Decimal("0.1")})], HOUR)
+    sums.add([MinuteFacts(claimed={"purchase_items": Decimal("0.2"), "purchase_id": Decimal(5)})], HOUR)
     sums.change(DayChange("", collisions=2, claimed=Decimal("10.50")))
     assert written(sums).claimed == {
         "purchase_id": "5.00",
@@ -350,6 +350,6 @@ def test_a_receipt_does_not_change_when_its_day_does():
     before = msgspec.json.encode(told)
     for collisions in itertools.islice(itertools.cycle([1, 0]), 5):
         sums.collisions = collisions
-        sums.add(MinuteFacts(1, rejected={"empty": 1}), HOUR)
+        sums.add([MinuteFacts(1, rejected={"empty": 1})], HOUR)
         sums.revise(CLOSED)
     assert msgspec.json.encode(told) == before

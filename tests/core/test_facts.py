@@ -100,11 +100,29 @@ def test_every_field_of_a_minute_adds_up():
     one = MinuteFacts(1, 2, 3, 4, *({"a": n, "b": 1} for n in range(5, 13)), *range(13, 19))
     two = MinuteFacts(10, 20, -30, -40, *({"a": n, "c": 2} for n in range(50, 58)), *range(130, 190, 10))
     one.claimed, two.claimed = {"a": Decimal("0.1")}, {"a": Decimal("0.2"), "b": Decimal(1)}
+    before, after = one.copy(), msgspec.msgpack.decode(msgspec.msgpack.encode(two), type=MinuteFacts)
     one.add(two)
+    after.add_earlier(before)
     tables = ({"a": n + n + 45, "b": 1, "c": 2} for n in range(5, 13))
     assert one == MinuteFacts(
         11, 22, -27, -36, *tables, *range(143, 209, 11), {"a": Decimal("0.3"), "b": Decimal(1)}
     )
+    assert after == one
+
+
+@given(FACTS, FACTS)
+def test_adding_what_was_counted_before_is_adding_to_a_copy_of_it(earlier, later):
+    for minute, facts in copied(later).minutes.items():
+        before = earlier.minute(minute)
+        told, total = copied(earlier), before.copy()
+        total.add(facts)
+        facts.add_earlier(before)
+        assert facts == total
+        assert [list(table) for table in facts.tables()] == [list(table) for table in total.tables()]
+        for table in facts.tables():
+            table["changed"] = 1
+        facts.claim("changed", Decimal(1))
+        assert earlier == told
 
 
 def test_every_table_of_a_minute_is_among_its_tables():
