@@ -37,7 +37,7 @@ class LateRules:
 
     hours: tuple[int, ...] = (1, 2, 4, 8)
     level_hours: int = 4
-    z: float = 4.0
+    z: float = 4.25
     fewest: float = 20
     day_share: float = 0.03
     spike: float = 1.0
