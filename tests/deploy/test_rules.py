@@ -57,7 +57,7 @@ def jobs():
 def test_alarms_look_for_the_job_of_every_example():
     labels = [labels for query in queries.of_rules() for _, labels in queries.selectors(query.expr)]
     matchers = [it["job"] for it in labels if "job" in it]
-    patterns = {value for operator, value in matchers if operator == "=~"}
+    patterns = {value for operator, value in matchers if operator == "MatchOp.Re"}
     assert patterns
     assert [job for job in jobs() for pattern in patterns if not re.fullmatch(pattern, job)] == []
 
