@@ -3,7 +3,6 @@ what somebody would write into it, and the daily files reach the place that is k
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import shlex
 from pathlib import PurePosixPath
@@ -68,12 +67,3 @@ def test_the_volume_of_compose_receives_the_daily_files():
     written = PurePosixPath(image()[1], loaded.deliver.out)
     assert f"{written}" in [volume.split(":")[1] for volume in COMPOSE["sluice"]["volumes"]]
     assert f"\nVOLUME {written}\n" in DOCKERFILE
-
-
-def test_what_the_image_copies_is_not_kept_out_of_the_build():
-    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
-    let_in = [line[1:] for line in lines if line.startswith("!")]
-    copied = [line.split()[:-1] for line in re.findall(r"^COPY (?!--)(.+)$", DOCKERFILE, re.MULTILINE)]
-    missing = [one for line in copied for one in line if not any(fnmatch.fnmatch(one, it) for it in let_in)]
-    assert missing == []
-    assert all((ROOT / one).exists() for line in copied for one in line)
