@@ -30,7 +30,7 @@ def start_over(site):
     """As docs/operations.md has it, with the site's names."""
     (program,) = re.findall(r"```python\n(.*?)```", RECIPES.read_text("utf-8"), re.DOTALL)
     names = {"127.0.0.1:9092": site.servers, "sluice": site.group, "events.dlq": site.topic("dead_letters")}
-    names |= {f"sluice.{name}": site.topic(name) for name in ("keyed", *MADE)}
+    names |= {f"sluice.{name}": site.topic(name) for name in ("keyed", *MADE[1:])}
     for name, ours in names.items():
         assert f'"{name}"' in program
         program = program.replace(f'"{name}"', f'"{ours}"')
