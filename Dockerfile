@@ -17,10 +17,10 @@ RUN useradd --create-home --uid 10001 --shell /usr/sbin/nologin sluice
 USER sluice
 WORKDIR /home/sluice
 RUN mkdir reports
+# A file and no SLUICE_* variables: those would win over the file that you mount or name with --config.
+COPY deploy/docker/sluice.toml ./
 ENV PATH=/opt/sluice/bin:$PATH \
-    PYTHONUNBUFFERED=1 \
-    SLUICE_DELIVER_OUT=/home/sluice/reports \
-    SLUICE_METRICS_HOST=0.0.0.0
+    PYTHONUNBUFFERED=1
 VOLUME /home/sluice/reports
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

@@ -55,7 +55,7 @@ def test_the_dbt_source_names_our_file_and_every_status():
     assert values == ["open", "pass", "at_risk", "quarantined", "released"]
 
 
-@pytest.mark.parametrize("file", ["docs/recipes.md", "README.md"])
+@pytest.mark.parametrize("file", ["docs/recipes.md", "docs/operations.md", "README.md"])
 def test_every_command_that_is_named_is_one_of_ours(file):
     text = (ROOT / file).read_text(encoding="utf-8")
     named = re.findall(r"(?:^|[`/ {;])sluice (\w+)((?: +[^`\n;&|\]]+)?)", text)

@@ -55,4 +55,4 @@ def _serve(port: int, data: Path | None) -> None:
         )
         while kafka.running(_LOOK_SECONDS):
             pass
-        raise BrokerError(f"Apache Kafka ended by itself: {kafka.last_words()}")
+        raise BrokerError(f"Apache Kafka is gone: {kafka.last_words()}")

@@ -91,7 +91,7 @@ class Lookout:
                 self._screen.happened(text)
             self._mind(daemon)
         if not self._kafka.running():
-            raise DemoError(f"Apache Kafka ended by itself: {self._kafka.last_words()}")
+            raise DemoError(f"Apache Kafka is gone: {self._kafka.last_words()}")
         for sighting in self.sightings.news(self._faults, self._reader.opened):
             self._screen.sighted(sighting)
         self._screen.show(self.standing())

@@ -117,7 +117,7 @@ class EmbeddedKafka:
             server.close()
 
     def last_words(self) -> str:
-        """Why the server ended, as far as its log tells: one line of it."""
+        """Why the server ended: the signal that ended it, or one line of its log."""
         return self._server.last_words() if self._server else "it was not started"
 
     def _serve(self, server: KafkaServer) -> int:

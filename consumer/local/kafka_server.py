@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 from contextlib import suppress
@@ -27,6 +28,9 @@ DECLARE_SECONDS = 15
 
 FORMAT_SECONDS = 60
 STOP_SECONDS = 20
+
+_BY_SIGNAL = 128
+_IN_ORDER = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 _POLL_SECONDS = 0.05
 _ANSWER_SECONDS = 2.0
@@ -103,8 +107,8 @@ class KafkaServer:
             self.folder.remove()
 
     def last_words(self) -> str:
-        """Why it ended, as far as its log tells: one line of it."""
-        return self._said.last_words()
+        """Why it ended: the signal that ended it, or one line of its log."""
+        return ended_by(self._kept.exit_code()) or self._said.last_words()
 
     def _format(self) -> str:
         """Give a new folder its cluster id and first metadata."""
@@ -117,6 +121,24 @@ class KafkaServer:
     def _run(self, *program: str) -> int:
         self._said.mark()
         return self._kept.run(java.command(self._jars, self._heap_megabytes, self.folder.scratch, *program))
+
+
+def ended_by(exit_code: int | None) -> str:
+    """The signal that ended a Java process, in words; empty if none did. Java itself ends in order on some signals, with
+    128 and the signal's number.
+
+    >>> ended_by(-9), ended_by(143), ended_by(1), ended_by(None)
+    ('killed by SIGKILL (by somebody, or by the system for want of memory)', 'ended by SIGTERM', '', '')
+    """
+    if exit_code is None or (exit_code >= 0 and exit_code - _BY_SIGNAL not in _IN_ORDER):
+        return ""
+    number = -exit_code if exit_code < 0 else exit_code - _BY_SIGNAL
+    if number == signal.SIGKILL:
+        return "killed by SIGKILL (by somebody, or by the system for want of memory)"
+    try:
+        return f"ended by {signal.Signals(number).name}"
+    except ValueError:
+        return f"ended by signal {number}"
 
 
 def _answers(port: int, cluster: str) -> bool:

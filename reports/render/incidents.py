@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.core import timestamps
 from detectors.alerts import LIVE, Alert, Severity
+from detectors.purchases import COLLISION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -113,7 +114,9 @@ def is_about(alert: Alert, day: str, receipt: Receipt | None) -> bool:
     """Whether the alert is about the day, or its incident lay at least in part within it."""
     if day in days_of(alert):
         return True
-    if alert.state == "expired":  # what happened was over at once: its end is only that it left the list
+    if (
+        alert.state == "expired" or alert.kind == COLLISION
+    ):  # over at once: its end is only that it left the list
         return False
     return receipt is not None and touches(alert, _begins(day, receipt), _ends(day, receipt))
 

@@ -112,6 +112,7 @@ def _lead(summary: Summary) -> dict[str, Any] | None:
         "what": phrase(lead.what, begins=True),
         "when": f"{lead.when}, over" if lead.over else lead.when,
         "over": lead.over,
+        "elsewhere": lead.elsewhere,
         "severity": lead.severity,
         "do": prose(lead.do),
     }

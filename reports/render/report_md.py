@@ -103,7 +103,8 @@ def _lead(lead: story.Lead) -> list[str]:
     if not lead.severity:
         return [f"**Why:** {phrase(lead.what)}.  ", f"**What to do:** {lead.do}"]
     when = f"{lead.when}, over" if lead.over else f"since {lead.when}"
-    return [f"**What broke:** {phrase(lead.what)}, {when} ({lead.severity}).  ", f"**What to do:** {lead.do}"]
+    broke = f"What broke on {markdown(lead.elsewhere)}" if lead.elsewhere else "What broke"
+    return [f"**{broke}:** {phrase(lead.what)}, {when} ({lead.severity}).  ", f"**What to do:** {lead.do}"]
 
 
 def _more(summary: Summary, receipt: Receipt, advised: set[str]) -> list[list[str]]:

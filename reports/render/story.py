@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from detectors.alerts import LIVE, Severity
+from detectors.alerts import Severity
 from detectors.purchases import COLLISION
 from reports.render import words
 from reports.render.against import objections
 from reports.render.decisions import MOST_NAMED, Decision, decisions
+from reports.render.incidents import days_of, is_about
 from reports.render.remedies import costs_nothing, remedy_of
 from reports.render.summary import FEWEST_DAYS
 from reports.render.titles import Name, Title, many_collisions, title
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from consumer.core.days import Receipt
     from detectors.alerts import Alert
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 class Lead(NamedTuple):
     """The first thing to know on a day that is not fine: what broke, when and how loud (both empty where there was no
-    alert), whether that is over, what to do, and the rule that says so."""
+    alert), whether that is over, what to do, the rule that says so, and the days that it is about where the day reported
+    is not one of them."""
 
     what: Title
     when: str
@@ -34,6 +36,7 @@ class Lead(NamedTuple):
     over: bool
     do: str
     rule: str
+    elsewhere: str = ""
 
 
 def headline(summary: Summary) -> str:
@@ -61,40 +64,71 @@ def to_decide(summary: Summary) -> list[Decision]:
 
 
 def lead(summary: Summary) -> Lead | None:
-    """The loudest incident, those that are not over first and those that cost nothing last; else the rule that speaks
-    against the day; None if it is fine."""
+    """The loudest incident, or the rule that speaks against the day where no incident of its own is as loud; None if all
+    is fine. Of those as loud, what is about the day comes before what is about another one, where something speaks
+    against the day; then those that are not over. What costs nothing comes last."""
     receipt = summary.receipt
     standing = [*summary.open, *summary.pending]
-    loudest = sorted(
-        [*standing, *summary.over],
-        key=lambda i: (
-            i.alert.severity,
-            costs_nothing(i.alert),
-            i in summary.over,
-            i in summary.pending,
-        ),
-    )
     against = objections(summary)
-    if loudest and (standing or against):
-        return _broke(loudest[0].alert, [incident.alert for incident in standing], summary)
+
+    def place(incident: Incident) -> tuple[object, ...]:
+        foreign = bool(against) and not _of_the_day(incident.alert, summary)
+        costless = costs_nothing(incident.alert)
+        return (
+            incident.alert.severity,
+            costless,
+            foreign,
+            incident in summary.over,
+            incident in summary.pending,
+        )
+
+    loudest = min([*standing, *summary.over], key=place, default=None)
+    if loudest is not None and (standing or against) and not _is_outdone(loudest.alert, against, summary):
+        return _broke(loudest, summary)
     if receipt is not None and against:
         first = against[0]
-        return Lead(
-            _in_words(first, receipt), "", "", over=False, do=_what_to_do(summary, first.do), rule=first.rule
-        )
+        do = _what_to_do(summary, first.do, of_day=True)
+        return Lead(_in_words(first, receipt), "", "", over=False, do=do, rule=first.rule)
     return None
 
 
-def _broke(alert: Alert, standing: Collection[Alert], summary: Summary) -> Lead:
-    alike = [one for one in standing if one.kind == alert.kind == COLLISION]
+def _of_the_day(alert: Alert, summary: Summary) -> bool:
+    return summary.day is not None and is_about(alert, summary.day, summary.receipt)
+
+
+def _is_outdone(alert: Alert, against: Sequence[Objection], summary: Summary) -> bool:
+    """Whether what speaks against the day, by itself, comes before this alert: one about other days and no louder."""
+    if not against or _of_the_day(alert, summary):
+        return False
+    return against[0].blocks or alert.severity != Severity.P0_BLOCKER
+
+
+def _broke(incident: Incident, summary: Summary) -> Lead:
+    alert, is_over = incident.alert, incident in summary.over
+    of_day = _of_the_day(alert, summary)
+    beside = summary.over if is_over else (*summary.open, *summary.pending)
+    alike = [
+        one.alert
+        for one in beside
+        if one.alert.kind == alert.kind == COLLISION and _of_the_day(one.alert, summary) == of_day
+    ]
     what = many_collisions(alike) if len(alike) > 1 else title(alert)
     since = min(one.first_seen for one in (alert, *alike))
-    over = alert.state not in LIVE and alert not in standing
     when = summary.times.moment(since)
-    if over and alert.state == "resolved" and alert.resolved_at != since:
+    if is_over and alert.state == "resolved" and alert.resolved_at != since:
         when = summary.times.period(since, alert.resolved_at)
-    do = _what_to_do(summary, remedy_of(alert, summary.source))
-    return Lead(what, when, alert.severity[:2], over, do, alert.kind)
+    do = _what_to_do(summary, remedy_of(alert, summary.source), of_day=of_day)
+    elsewhere = "" if of_day else _days_named([alert, *alike], summary)
+    return Lead(what, when, alert.severity[:2], is_over, do, alert.kind, elsewhere)
+
+
+def _days_named(alerts: Sequence[Alert], summary: Summary) -> str:
+    """The days that alerts about other days are about; where one names none, that in which it began."""
+    began = {alert.id: summary.times.moment(alert.first_seen).split()[0] for alert in alerts}
+    days = {day for alert in alerts for day in days_of(alert) or {began[alert.id]}}
+    named = sorted(days)[-MOST_NAMED:]
+    more = len(days) - len(named)
+    return words.listed([*([f"{more:,} earlier days"] if more else []), *named])
 
 
 def _in_words(first: Objection, receipt: Receipt) -> Title:
@@ -110,9 +144,11 @@ def _in_words(first: Objection, receipt: Receipt) -> Title:
     return (Name(first.rule), *first.why)
 
 
-def _what_to_do(summary: Summary, told: str) -> str:
+def _what_to_do(summary: Summary, told: str, *, of_day: bool) -> str:
     receipt = summary.receipt
-    if receipt is not None and receipt.status == "released" and not summary.open and not summary.pending:
+    standing = [*summary.open, *summary.pending]
+    released = receipt is not None and receipt.status == "released"
+    if released and of_day and not any(_of_the_day(incident.alert, summary) for incident in standing):
         return "Nothing more: the day was released, on record."
     return told
 
@@ -220,8 +256,11 @@ def _within(lines: Sequence[MetricLine]) -> list[str]:
 
 def _off(summary: Summary) -> list[Title]:
     """The metrics outside of their band, those with one explanation together."""
-    shown = (*summary.open, *summary.pending, *summary.over)
+    every = (*summary.open, *summary.pending, *summary.over)
+    shown = [incident for incident in every if _of_the_day(incident.alert, summary)]
     first = lead(summary)
+    if first is not None and first.elsewhere:
+        first = None
     groups: dict[tuple[str, Title], list[str]] = {}
     for line in summary.metrics:
         if line.place in ("low", "high"):

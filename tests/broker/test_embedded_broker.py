@@ -233,6 +233,16 @@ def test_a_server_whose_keeper_is_killed_is_gone_and_said_to_be(tmp_path):
     assert not folder.exists()
 
 
+@pytest.mark.parametrize(
+    ("by", "words"), [(signal.SIGKILL, "killed by SIGKILL"), (signal.SIGTERM, "ended by SIGTERM")]
+)
+def test_a_server_that_a_signal_ended_is_said_to_be(by, words):
+    with EmbeddedKafka() as kafka:
+        os.kill(kafka.pid, by)
+        wait_until(lambda: not kafka.running(), 20, "the server is gone")
+        assert kafka.last_words().startswith(words)
+
+
 def test_an_occupied_port_is_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as occupant:
         port = occupant.getsockname()[1]

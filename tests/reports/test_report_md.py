@@ -219,7 +219,7 @@ def test_many_alerts_of_one_kind_do_not_hide_the_others():
     alerts = [alert(f"a{n:03}", subject=f"ORD-{n}") for n in range(300)]
     renamed = alert("z", kind="schema_field_renamed", severity=Severity.P1_HIGH, subject="referrer")
     report = text_of(good_week(), [*alerts, renamed])
-    assert "**What broke:** 300 transaction ids stand for different orders, since" in report
+    assert "**What broke on 2025-02-26:** 300 transaction ids stand for different orders, since" in report
     assert "- **P1** `referrer` was renamed" in report
 
 

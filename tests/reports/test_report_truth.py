@@ -168,8 +168,8 @@ def test_what_costs_nothing_is_not_what_broke_where_something_else_did():
         "a", kind="schema_field_renamed", subject="client_id", evidence={"renamed_to": "clientId"}, **P1
     )
     empty = alert("b", kind="field_coverage", subject="referrer", **P1)
-    assert "**What broke:** `referrer`" in text_of(good_week(), [renamed, empty])
-    assert "**What broke:** `client_id`" in text_of(good_week(), [renamed])
+    assert "**What broke on 2025-02-26:** `referrer`" in text_of(good_week(), [renamed, empty])
+    assert "**What broke on 2025-02-26:** `client_id`" in text_of(good_week(), [renamed])
 
 
 def test_what_puts_a_day_at_risk_is_told_causes_first_and_what_to_do_only_there():
