@@ -25,6 +25,7 @@ from consumer.runtime.kafka.client import (
     producer_config,
 )
 from consumer.runtime.kafka.marks import Marker
+from consumer.runtime.kafka.offsets import answered
 from consumer.runtime.kafka.transaction import TransactionalProducer
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
 
@@ -238,8 +239,8 @@ class KafkaTransport:
         for where, answer in answers.items():
             partition = Partition(where.topic, where.partition)
             try:
-                end = answer.result(timeout=2 * END_SECONDS).offset
-            except (*RAISED, TimeoutError) as ignored:
+                end = answered(answer, 2 * END_SECONDS)
+            except RAISED as ignored:
                 # no answer, no claim: it is asked again at the next tick
                 del ignored
                 continue
@@ -329,12 +330,11 @@ class KafkaTransport:
         spec = OffsetSpec.earliest() if earliest else OffsetSpec.latest()
         futures = self._admin.list_offsets({here: spec}, isolation_level=IsolationLevel.READ_COMMITTED)
         try:
-            offset: int = futures[here].result(timeout=20).offset
+            return answered(futures[here], 20)
         except KafkaException as raised:
             raise Fenced(
-                f"the beginning of {where.topic} cannot be asked: {error_of(raised).str()}"
+                f"the beginning of {where.topic} cannot be asked: {error_of(raised).str()}", outcome="lost"
             ) from raised
-        return offset
 
     def close(self) -> None:
         self._closing = True
