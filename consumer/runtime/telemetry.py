@@ -217,6 +217,7 @@ class Telemetry:
             self._ends_restoring(partition)
         self._ours.clear()
         self._tell_assigned()
+        self._metrics.lag_unknown()
         outcome = error.outcome
         self._metrics.recovered(outcome)  # type: ignore[arg-type]  # one of its four
         if outcome == "unknown":
