@@ -183,7 +183,7 @@ class Metrics:
         self._deliveries.labels(sink, outcome).inc()
 
     def lag_unknown(self) -> None:
-        """There is no connection, so nobody knows what waits."""
+        """No partition is ours, mostly since there is no connection: what waits is not known."""
         for role in ROLES:
             self.lag(role, math.nan, math.nan)
 
@@ -231,13 +231,13 @@ class Metrics:
         self._lag = new.gauge(
             "consumer_lag_records",
             "Records in this process's partitions of the role that are not committed yet; 0 = all is read, "
-            "NaN = not known, for it is not connected.",
+            "NaN = not known, for it has no partition: no broker, or it stands by.",
             role=ROLES,
         )
         self._lag_seconds = new.gauge(
             "consumer_lag_seconds",
             "Age of the oldest record, by its Kafka timestamp, in this process's partitions of the role that is not "
-            "committed yet; 0 = all is read, NaN = not known, for it is not connected.",
+            "committed yet; 0 = all is read, NaN = not known, for it has no partition: no broker, or it stands by.",
             role=ROLES,
         )
         self.lag_unknown()
