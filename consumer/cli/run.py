@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import socket
 import threading
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -69,13 +70,30 @@ def command(roles: tuple[str, ...], config: Path | None) -> None:
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
-    """The first signal ends in order; a second one at once (nothing is lost by that)."""
+    """The first signal ends in order; a second one at once (nothing is lost by that).
+
+    `stop` is set by a thread that the interpreter wakes: a handler runs in the main thread only, which may hang in the
+    Kafka client, or hold the very lock that `stop` is set with.
+    """
+    signals = 0
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal signals
+        signals += 1
+        if signals > 1:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        stop.set()
 
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)  # noqa: FBT003 - the library's signature
+
+    def hear() -> None:
+        with ear, mouth:  # for as long as the process lives
+            while True:
+                if ear.recv(1)[0] in (signal.SIGTERM, signal.SIGINT):
+                    stop.set()
+
+    signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
+    threading.Thread(target=hear, name="signals", daemon=True).start()

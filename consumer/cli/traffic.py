@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _DEFAULTS = TrafficOptions()
 
+END_SECONDS = 10.0
+"""At the end, for what no broker has taken yet."""
+
 
 @click.command("traffic")
 @click.option(
@@ -54,7 +57,7 @@ def command(days: int, sessions_per_day: float, seed: int, partitions: int, conf
 
     A seeded shop: its past days first, all at once, if the topic is missing and so is created; then every event when
     its time has come. Days are UTC. Colliding orders three days ago and yesterday, garbage and worthless orders today
-    give the gate something to do.
+    give the gate something to do. A broker that is lost is waited for, as long as it takes.
 
     \b
     Example:
@@ -88,10 +91,10 @@ def run(settings: Settings, options: TrafficOptions, partitions: int, say: Calla
         say(
             f"Created the topic {topic} and sent {history.delivered.total():,} events of the days before now."
         )
-    sender = Sender(settings.kafka, topic, partitions, copies)
+    sender = Sender(settings.kafka, topic, partitions, copies, waits=say)
     say(f"The shop goes on: its events go to the topic {topic}. Ctrl-C ends it.")
     try:
         for event in traffic.live(sender.serve):
             sender.send(event.value(), event.key())
     finally:
-        sender.finish()
+        sender.finish(END_SECONDS)

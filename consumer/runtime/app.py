@@ -36,7 +36,7 @@ from consumer.runtime.options import (
 from consumer.runtime.service_manager import ServiceManager
 from consumer.runtime.telemetry import Telemetry
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
-from consumer.runtime.watchdog import Watchdog
+from consumer.runtime.watchdog import StopDeadline, Watchdog
 from consumer.tasks.keyer import KeyerTask
 from consumer.tasks.watch import WatchTask
 from detectors.rules import KINDS
@@ -98,6 +98,8 @@ class App:
         endpoints = self._open_endpoints(where.host, where.port)
         ServiceManager(os.environ, self._health, parts.clock).start(stop)
         watchdog = Watchdog(HANG_SECONDS, self._health.turns, parts.log)
+        deadline = StopDeadline(stop, parts.log)
+        deadline.start()
         delivered_last = threading.Event()
         notifier = self._start_notifier()
         deliverer = self._start_deliverer(delivered_last, notifier)
@@ -119,6 +121,7 @@ class App:
                 neighbours.join(SECONDS_TO_PART)
             watchdog.stop()
             endpoints.close()
+            deadline.ended()
 
     def _open_endpoints(self, host: str, port: int) -> Endpoints:
         try:

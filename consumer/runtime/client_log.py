@@ -20,13 +20,43 @@ def librdkafka_logger(log: Logger, clock: Clock, every_seconds: float = 60.0) ->
     return forward
 
 
+_MEASURE = re.compile(
+    r"-?\d+(?=\s?(?:ms|us|s|bytes|identical|in-flight|retry-queued|out-queue|partially-sent)\b)"
+    r"|(?<=timeout #)\d+|(?<=\(broker )-?\d+"
+)
+_SPEAKER = re.compile(
+    r"\[(?:rdkafka#|thrd:)[^\]]*\]:? ?"
+    r"|\b(?:Group|Txn)Coordinator(?:/-?\d+)?: "
+    r"|\S+: (?=Connect to )"
+    r"|(?<=\d)/(?:-?\d+|bootstrap)(?=: )"
+    r"| in state \w+"
+)
+
+_GUESS = re.compile(
+    r":? (?:might be caused by|probably due to|or) broker version (?:is )?< 0\.10(?: \([^)]*\))?"
+)
+"""What librdkafka takes a broker for that closes a connection or does not answer. Such old ones have no transactions."""
+
+_TOLD_BY_THE_LOOP = "TXNERR "
+"""A transaction that failed, as at every rebalance; the loop knows whether it matters and says so itself."""
+
+
+def gist(text: str) -> str:
+    """A line of librdkafka's without what differs between two that say the same.
+
+    >>> gist("FAIL [rdkafka#consumer-1] [thrd:b:9092/1]: b:9092/1: Disconnected (after 9ms in state UP)")
+    'FAIL b:9092: Disconnected (after #ms)'
+    >>> gist("FAIL [rdkafka#producer-2] [thrd:TxnCoordinator]: TxnCoordinator: b:9092: Disconnected (after 12ms)")
+    'FAIL b:9092: Disconnected (after #ms)'
+    """
+    return _MEASURE.sub("#", _SPEAKER.sub("", text))
+
+
 class Repeats:
     """Lets the same text through once per window. Times are seconds of a monotonic clock."""
 
     MOST_TEXTS = 256
     """Different texts in one window; further ones are held back, so that this is the most lines a window has."""
-
-    _MEASURE = re.compile(r"\d+(?=\s?(?:ms|us|s|bytes|identical)\b)")
 
     def __init__(self, window_seconds: float) -> None:
         self._window = window_seconds
@@ -34,8 +64,8 @@ class Repeats:
 
     def held_back(self, text: str, now: float) -> int | None:
         """How often the text was held back since it last came through; None = hold it back this time too. Texts
-        that differ only in a duration or a size are the same."""
-        text = self._MEASURE.sub("#", text)
+        that differ only in numbers, or in which of a process's clients and connections speaks, are the same."""
+        text = gist(text)
         since, repeated = self._seen.get(text, (-math.inf, 0))
         if now - since < self._window:
             self._seen[text] = (since, repeated + 1)
@@ -62,10 +92,12 @@ class _Forward(logging.Handler):
         self._repeats = repeats
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
+        text = _GUESS.sub("", record.getMessage())
         repeated = self._repeats.held_back(text, self._clock.monotonic())
         if repeated is not None:
             level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
+            if text.startswith(_TOLD_BY_THE_LOOP):
+                level = min(level, logging.INFO)
             more = {"repeated": repeated} if repeated else {}
             self._log.log(level, "librdkafka says", message=text, **more)
 

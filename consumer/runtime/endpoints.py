@@ -57,6 +57,13 @@ class Endpoints:
             return BoundedServer(host, candidate, handler, clock, partial(_tell, log))
 
         endpoints = cls(_first_free(host, port, serve_on))
+        if port and endpoints.port != port:
+            log.warning(
+                "the endpoints' port is taken, another is used",
+                effect="whoever scrapes the wanted port sees another process and takes it for this one",
+                wanted_port=port,
+                port=endpoints.port,
+            )
         log.info("endpoints open", address=endpoints.address, wanted_port=port)
         return endpoints
 

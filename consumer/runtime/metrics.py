@@ -6,6 +6,7 @@ about the program. Nothing here is called for a single event: the loop tells onc
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -123,7 +124,7 @@ class Metrics:
         """So many partitions of the role are ours now."""
         self._assigned.labels(role).set(partitions)
 
-    def lag(self, role: Role, records: int, seconds: float) -> None:
+    def lag(self, role: Role, records: float, seconds: float) -> None:
         """So many records of all our partitions of the role are not committed yet, and the oldest of them is that old."""
         self._lag.labels(role).set(records)
         self._lag_seconds.labels(role).set(seconds)
@@ -181,6 +182,11 @@ class Metrics:
         """One delivery to a sink ended."""
         self._deliveries.labels(sink, outcome).inc()
 
+    def lag_unknown(self) -> None:
+        """No partition is ours, mostly since there is no connection: what waits is not known."""
+        for role in ROLES:
+            self.lag(role, math.nan, math.nan)
+
     def left(self, role: Role) -> None:
         """Our last partition of the role went to another process, which shows these numbers from now on."""
         self.assigned(role, 0)
@@ -224,15 +230,17 @@ class Metrics:
         )
         self._lag = new.gauge(
             "consumer_lag_records",
-            "Records in this process's partitions of the role that are not committed yet; 0 = all is read.",
+            "Records in this process's partitions of the role that are not committed yet; 0 = all is read, "
+            "NaN = not known, for it has no partition: no broker, or it stands by.",
             role=ROLES,
         )
         self._lag_seconds = new.gauge(
             "consumer_lag_seconds",
             "Age of the oldest record, by its Kafka timestamp, in this process's partitions of the role that is not "
-            "committed yet; 0 = all is read.",
+            "committed yet; 0 = all is read, NaN = not known, for it has no partition: no broker, or it stands by.",
             role=ROLES,
         )
+        self.lag_unknown()
         self._watermark = new.gauge(
             "watermark_timestamp_seconds",
             "How far event time has surely come (Unix time), lowest of this process's partitions of the role; 0 = not known.",

@@ -151,6 +151,8 @@ class Telemetry:
 
     def waiting(self, records: Mapping[Partition, Waiting]) -> None:
         """See `Observer`."""
+        if not self._ours:
+            return
         now_ms = self._clock.now_ms()
         for role in ROLES:
             waiting = [it for partition, it in records.items() if self._role(partition) == role]
@@ -242,6 +244,8 @@ class Telemetry:
                 self._metrics.left(role)
                 self._behind.discard(role)
                 self._health.behind(role, "")
+        if not self._ours:
+            self._metrics.lag_unknown()
 
     def _ours_as(self, role: Role) -> list[Partition]:
         return [partition for partition in self._ours if self._role(partition) == role]

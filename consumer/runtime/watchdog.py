@@ -1,4 +1,4 @@
-"""Ends the process when its loop hangs. A process that is gone is replaced and its partitions move; one that hangs
+"""Ends the process when its loop hangs, or its end does. A process that is gone is replaced and its partitions move; one that hangs
 in the Kafka client (`send_offsets_to_transaction` can ignore its time limit: librdkafka issues 5456 and 5511) is not.
 Nothing is lost by it: what was not committed is read again."""
 
@@ -22,6 +22,9 @@ EXIT_CODE = 70
 
 LOOKS = 10
 """Looks within the limit. The process ends when so many in a row saw no turn: after 1 to 1.1 times the limit."""
+
+STOP_SECONDS = 25.0
+"""For an orderly end. Supervisors kill after 30 s (Kubernetes' default, and what `deploy/` sets)."""
 
 SECONDS_TO_TELL = 2.0
 """For the last sentence. If its reader is what hangs (a full pipe), the process ends without it."""
@@ -75,19 +78,67 @@ class Watchdog:
                 break
 
     def _end_process(self) -> None:
-        try:
-            tell = threading.Thread(target=self._tell, name="last words", daemon=True)
-            tell.start()
-            tell.join(SECONDS_TO_TELL)
-        finally:
-            self._end(EXIT_CODE)
-
-    def _tell(self) -> None:
-        frame = sys._current_frames().get(self._watched)  # noqa: SLF001 - documented; there is no other way to see it
-        calls = list(traceback.walk_stack(frame))[::-1] if frame else []
-        self._log.critical(
+        end_process(
+            self._log,
             "loop hangs, process ends",
-            limit_seconds=self._limit_seconds,
-            exit_code=EXIT_CODE,
-            at=where(calls),
+            self._limit_seconds,
+            self._watched,
+            self._end,
         )
+
+
+class StopDeadline:
+    """Ends the process when an orderly end, begun by `stop`, takes longer than `limit_seconds`; until `ended`."""
+
+    def __init__(
+        self,
+        stop: threading.Event,
+        log: Logger,
+        limit_seconds: float = STOP_SECONDS,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._stop = stop
+        self._log = log
+        self._limit_seconds = limit_seconds
+        self._end = end
+        self._watched = threading.get_ident()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="stop deadline", daemon=True)
+
+    def start(self) -> None:
+        """Begins to watch; the calling thread is the one whose place is told."""
+        self._watched = threading.get_ident()
+        self._thread.start()
+
+    def ended(self) -> None:
+        """It has ended in order."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        self._stop.wait()
+        if not self._ended.wait(self._limit_seconds):
+            end_process(
+                self._log,
+                "stop takes too long, process ends",
+                self._limit_seconds,
+                self._watched,
+                self._end,
+            )
+
+
+def end_process(
+    log: Logger, event: str, limit_seconds: float, thread: int, end: Callable[[int], object]
+) -> None:
+    """One line with the place where that thread is, then the end."""
+
+    def tell() -> None:
+        frame = sys._current_frames().get(thread)  # noqa: SLF001 - documented; there is no other way to see it
+        calls = list(traceback.walk_stack(frame))[::-1] if frame else []
+        log.critical(event, limit_seconds=limit_seconds, exit_code=EXIT_CODE, at=where(calls))
+
+    try:
+        last_words = threading.Thread(target=tell, name="last words", daemon=True)
+        last_words.start()
+        last_words.join(SECONDS_TO_TELL)
+    finally:
+        end(EXIT_CODE)

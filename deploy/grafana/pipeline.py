@@ -51,7 +51,7 @@ def lag() -> Graph:
         "Lag in records",
         "Records that are not committed yet. A backlog goes down; a line that rises for long means that more comes than is "
         "done: start more processes, up to the input's partitions.",
-        query(f"sum by (role) (sluice_consumer_lag_records{{{OURS}}})", "{{role}}"),
+        query(f"sum by (role) (sluice_consumer_lag_records{{{OURS}}} >= 0)", "{{role}}"),
     )
 
 

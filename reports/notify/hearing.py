@@ -34,7 +34,7 @@ SETTLE_MS = 120_000
 """How long something old must stand: a backlog of a day takes seconds, of a very busy one a minute."""
 
 MEMORY_MS = 7 * 86_400_000
-"""What was over before that is not told any more to a receiver that never heard of it."""
+"""What was over before that is not told any more to a receiver that could not be told while it stood."""
 
 _OVER = frozenset({"resolved", "expired"})
 _HELD = frozenset({"inhibited", "silenced"})
@@ -111,17 +111,16 @@ def changes(policy: Policy, situation: Situation) -> tuple[list[Change], dict[st
     """Everything that people have yet to hear, due or not, and what is noticed by now."""
     found: list[Change] = []
     noticed: dict[str, Noticed] = {}
-    oldest = max(situation.since_ms - policy.grace_ms, situation.now_ms - MEMORY_MS)
-    oldest_text = rfc3339(oldest)
+    since, oldest = rfc3339(situation.since_ms), rfc3339(situation.now_ms - MEMORY_MS)
     for alert in situation.alerts.values():
         told = situation.told_of(alert.id)
         if (
             told is None
             and alert.state in _OVER
-            and max(alert.opened_at, alert.resolved_at or "") < oldest_text
+            and (alert.opened_at < since or max(alert.opened_at, alert.resolved_at or "") < oldest)
         ):
-            continue  # most alerts are long over: their texts say so as well as `turned_ms`, and thirty times as quickly
-        event = _event(policy, alert, told, oldest)
+            continue  # its beginning was nothing for this receiver, so its end is not; or both are long ago
+        event = _event(policy, alert, told)
         if event is not None:
             found.append(noted(policy, situation, noticed, alert, event, told))
     return found, noticed
@@ -157,7 +156,7 @@ def next_due(found: Iterable[Change], now_ms: int) -> int | None:
     return min((change.due_ms for change in found if change.due_ms > now_ms), default=None)
 
 
-def _event(policy: Policy, alert: Alert, told: Told | None, oldest_ms: int) -> Event | None:
+def _event(policy: Policy, alert: Alert, told: Told | None) -> Event | None:
     heard = hearing(alert)
     if told is not None and told.live:
         return _of_known(alert, told, heard)
@@ -165,8 +164,7 @@ def _event(policy: Policy, alert: Alert, told: Told | None, oldest_ms: int) -> E
         return None
     if heard != "over":
         return "opened"
-    is_news = told is None and turned_ms(alert) >= oldest_ms and not was_held_back(alert)
-    return "resolved" if is_news else None
+    return "resolved" if told is None and not was_held_back(alert) else None
 
 
 def _of_known(alert: Alert, told: Told, heard: Hearing) -> Event | None:

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from consumer.runtime.kafka import sender
+from consumer.runtime.kafka.sender import Sender, SendError
+from tests.faults.kafka_proxy import Fate, KafkaProxy
 from tests.topic_reader import log_ends, read_committed
 
 pytestmark = pytest.mark.broker
@@ -44,3 +47,27 @@ def test_a_topic_that_it_creates_gets_the_days_before_now_and_one_that_is_there_
     assert ends[0] > 1000
     assert ends[1] < 1.2 * ends[0]
     assert len({message.value() for message in read_committed(servers, topic)}) > 1000
+
+
+def test_a_lost_broker_is_waited_for_as_long_as_it_takes_and_said_when_it_begins_and_when_it_ends(
+    broker, topic_prefix, monkeypatch
+):
+    monkeypatch.setattr(sender, "DELIVERY_TIMEOUT_MS", 2_000)
+    topic, said, away = f"{topic_prefix}events", [], []
+    with KafkaProxy(broker.bootstrap_servers, lambda _: Fate.LOSE_REQUEST if away else Fate.PASS) as proxy:
+        kafka = {"bootstrap.servers": proxy.address}
+        patient = Sender(kafka, topic, 1, waits=said.append)
+        hasty = Sender(kafka, topic, 1)
+        away.append(True)
+        proxy.cut()
+        for one in (patient, hasty):
+            one.send(b"event", b"key")
+        with pytest.raises(SendError, match="did not take a record"):
+            hasty.finish()
+        patient.serve()
+        with pytest.raises(SendError, match=r"no broker took the last records .*: 1 are left"):
+            patient.finish(0)
+        away.clear()
+        patient.finish()
+    assert patient.delivered.total() == 1
+    assert said == ["No broker can be reached: waiting for one.", "The brokers take records again."]

@@ -7,8 +7,11 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.runtime.client_log import silent
+from consumer.runtime.clock import SystemClock
 from consumer.runtime.kafka import journal
 from consumer.runtime.kafka.client import journal_config
+from consumer.runtime.kafka.delivered_topics import TailError
+from consumer.runtime.kafka.scan import Scan
 from consumer.runtime.transport import Fatal, Fenced
 from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
 from tests.topic_reader import create_topic
@@ -73,3 +76,28 @@ def test_a_broker_that_goes_away_meanwhile_is_waited_for(servers, topic):
         with pytest.raises(Fenced, match="cannot be asked") as raised:
             next(found)
         assert raised.value.outcome == "lost"
+
+
+@pytest.mark.usefixtures("open_transaction")
+@pytest.mark.parametrize("unanswered", [1, 2])
+def test_a_broker_that_does_not_say_where_the_journal_ends_is_waited_for_not_taken_for_an_empty_journal(
+    servers, topic, unanswered, monkeypatch
+):
+    monkeypatch.setattr(journal, "ANSWER_SECONDS", 1.0)
+
+    def judge(request):
+        silent_one = request == (Api.LIST_OFFSETS, unanswered)
+        return Fate.SWALLOW_ANSWER if silent_one else Fate.PASS
+
+    with KafkaProxy(servers, judge) as proxy:
+        with pytest.raises(Fenced, match="cannot be asked: no broker answered") as raised:
+            list(read(proxy.address, topic))
+        assert raised.value.outcome == "lost"
+
+
+def test_a_broker_that_does_not_say_where_topics_end_is_not_taken_for_empty_topics(servers, topic):
+    def judge(request):
+        return Fate.SWALLOW_ANSWER if request.api == Api.LIST_OFFSETS else Fate.PASS
+
+    with KafkaProxy(servers, judge) as proxy, pytest.raises(TailError, match="no Kafka broker answers"):
+        Scan({"bootstrap.servers": proxy.address}, [topic], SystemClock(), silent(), 1.0)

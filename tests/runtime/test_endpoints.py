@@ -240,15 +240,26 @@ def test_a_client_that_sends_a_byte_now_and_then_is_cut_off_at_the_deadline(site
         assert received(client) == b""
 
 
-def test_a_taken_port_moves_on_to_the_next_free_one(site):
+def test_a_taken_port_moves_on_to_the_next_free_one_with_a_warning_that_names_both(site):
     other = Site(port=site.endpoints.port)
     with contextlib.closing(other.endpoints):
         assert site.endpoints.port < other.endpoints.port < site.endpoints.port + PORTS_TO_TRY
         assert other.ask("/healthz")[0].status == 200
-        line = json.loads(other.logged.getvalue())
+        warning, line = map(json.loads, other.logged.getvalue().splitlines())
+    assert warning["level"] == "warning"
+    assert (warning["wanted_port"], warning["port"]) == (site.endpoints.port, other.endpoints.port)
     assert line["event"] == "endpoints open"
     assert line["address"] == other.endpoints.address == f"127.0.0.1:{other.endpoints.port}"
     assert line["wanted_port"] == site.endpoints.port
+
+
+def test_a_port_that_is_free_or_any_is_no_warning(site):
+    free = site.endpoints.port
+    site.endpoints.close()
+    again = Site(port=free)
+    again.endpoints.close()
+    for one in (site, again):
+        assert json.loads(one.logged.getvalue())["level"] == "info"
 
 
 def test_no_free_port_is_said_in_words(site, monkeypatch):

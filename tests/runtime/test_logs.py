@@ -226,6 +226,91 @@ def test_librdkafka_lines_arrive_at_their_level_and_repeat_once_a_window():
     assert {line["event"] for line in lines} == {"librdkafka says"}
 
 
+OUTAGE = """
+FAIL [rdkafka#consumer-6] [thrd:GroupCoordinator]: GroupCoordinator: 127.0.0.1:27689: Disconnected: connection closed by peer: receive 0 after POLLIN (after 15750ms in state UP)
+FAIL [rdkafka#consumer-1] [thrd:127.0.0.1:27689/1]: 127.0.0.1:27689/1: Disconnected: connection closed by peer: receive 0 after POLLIN (after 16168ms in state UP)
+FAIL [rdkafka#consumer-1] [thrd:GroupCoordinator]: GroupCoordinator: 127.0.0.1:27689: Disconnected: connection closed by peer: receive 0 after POLLIN (after 16166ms in state APIVERSION_QUERY)
+FAIL [rdkafka#consumer-1] [thrd:127.0.0.1:27689/1]: 127.0.0.1:27689/1: Connect to ipv4#127.0.0.1:27689 failed: Connection refused (after 0ms in state CONNECT)
+FAIL [rdkafka#consumer-6] [thrd:GroupCoordinator]: GroupCoordinator: Connect to ipv4#127.0.0.1:27689 failed: Connection refused (after 1ms in state CONNECT)
+FAIL [rdkafka#producer-5] [thrd:127.0.0.1:27689/bootstrap]: 127.0.0.1:27689/bootstrap: Connect to ipv4#127.0.0.1:27689 failed: Connection refused (after 0ms in state CONNECT)
+SESSTMOUT [rdkafka#consumer-6] [thrd:main]: Consumer group session timed out (in join-state steady) after 10011 ms without a successful response from the group coordinator (broker -1, last error was Success): revoking assignment and rejoining group
+SESSTMOUT [rdkafka#consumer-1] [thrd:main]: Consumer group session timed out (in join-state steady) after 10002 ms without a successful response from the group coordinator (broker 1, last error was Success): revoking assignment and rejoining group
+REQTMOUT [rdkafka#consumer-1] [thrd:GroupCoordinator]: GroupCoordinator/1: Timed out 1 in-flight, 0 retry-queued, 0 out-queue, 0 partially-sent requests
+REQTMOUT [rdkafka#consumer-6] [thrd:127.0.0.1:27689/1]: GroupCoordinator/1: Timed out 3 in-flight, 1 retry-queued, 0 out-queue, 0 partially-sent requests
+""".strip().splitlines()
+"""What librdkafka said as a broker went away."""
+
+
+class Heard:
+    """A process's log, and librdkafka's line into it."""
+
+    def __init__(self):
+        self.stream, self.clock = io.StringIO(), SetClock()
+        log = configure(clock=self.clock, stream=self.stream, format="json")
+        self.client = librdkafka_logger(log, self.clock)
+
+    def says(self, text, level=logging.ERROR):
+        facility, client, rest = text.split(" ", 2)
+        self.client.log(level, "%s [%s] %s", facility, client.strip("[]"), rest)
+
+    def lines(self):
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+
+def test_a_lost_broker_is_said_once_a_minute_for_each_thing_to_say_however_many_clients_lose_it():
+    heard = Heard()
+    for _ in range(20):
+        for text in OUTAGE:
+            heard.says(text)
+    told = [line["message"].split(" ", 1)[0] for line in heard.lines()]
+    assert told == ["FAIL", "FAIL", "SESSTMOUT", "REQTMOUT"]
+    heard.clock.seconds += 60
+    heard.says(OUTAGE[0])
+    assert heard.lines()[-1]["repeated"] == 59
+
+
+def test_a_transaction_that_fails_at_an_ordinary_rebalance_is_no_error():
+    heard = Heard()
+    heard.says(
+        "TXNERR [rdkafka#producer-5] [thrd:main]: Current transaction failed in state InTransaction: Failed to commit "
+        "offsets to transaction on broker GroupCoordinator/1: Broker: Specified group generation id is not valid"
+    )
+    heard.says("FATAL [rdkafka#producer-5] [thrd:main]: Fatal error: fenced")
+    assert [line["level"] for line in heard.lines()] == ["info", "error"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            (
+                "Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol configuration "
+                "(connecting to a SSL listener?) or broker version is < 0.10 (see api.version.request) (after 3ms)"
+            ),
+            (
+                "Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol configuration "
+                "(connecting to a SSL listener?) (after 3ms)"
+            ),
+        ),
+        (
+            "Disconnected while requesting ApiVersion: might be caused by broker version < 0.10 (see api.version.request)",
+            "Disconnected while requesting ApiVersion",
+        ),
+        (
+            (
+                "ApiVersionRequest failed: Local: Timed out: probably due to broker version < 0.10 (see api.version.request "
+                "configuration)"
+            ),
+            "ApiVersionRequest failed: Local: Timed out",
+        ),
+    ],
+)
+def test_librdkafkas_guess_that_a_broker_is_very_old_is_left_out(said, told):
+    heard = Heard()
+    heard.says(f"FAIL [rdkafka#consumer-1] {said}")
+    assert [line["message"] for line in heard.lines()] == [f"FAIL [rdkafka#consumer-1] {told}"]
+
+
 def test_different_brokers_are_different_texts():
     repeats = Repeats(60)
     assert repeats.held_back("127.0.0.1:9092: refused (after 1ms)", 0) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from structlog.testing import LogCapture
 from consumer.runtime.health import Health
 from consumer.runtime.metrics import Metrics
 from consumer.runtime.telemetry import COUNT_SECONDS, Telemetry
+from consumer.runtime.transport import Fenced
 from consumer.tasks.gate import GateTask
 from tests.one_process import EVENTS, JOURNAL, OneProcess, Scripted, five_visits
 from tests.simulated_transport import TOPICS
@@ -75,6 +77,29 @@ def test_no_record_is_waiting_once_everything_is_read_markers_or_not(kafka):
     process.run(20)
     assert kafka.logs[EVENTS].end == kafka.offsets[EVENTS] == 7
     assert process.seen[-1]["gate"] == process.seen[-1]["watch"] == 0
+
+
+def test_what_waits_is_not_known_while_there_is_no_connection_or_no_partition(kafka):
+    process = Told(kafka)
+    value = process.metrics.registry.get_sample_value
+    names = ("sluice_consumer_lag_records", "sluice_consumer_lag_seconds")
+
+    def lag():
+        return {value(name, {"role": role}) for name in names for role in ("gate", "watch")}
+
+    def known_and_then_lost() -> None:
+        assert lag() == {0}
+        process.telemetry.recovering(Fenced("no broker", outcome="lost"))
+        found.append(lag())
+
+    found = [lag()]
+    process.after[10] = known_and_then_lost
+    process.run(20)
+    found.append(lag())  # it has given its partitions up, as the client does when it has lost the group
+    process.telemetry.waiting({})
+    found.append(lag())
+    assert len(found) == 4
+    assert all(math.isnan(number) for numbers in found for number in numbers)
 
 
 def test_what_is_read_but_not_committed_still_waits(kafka):

@@ -16,6 +16,7 @@ from consumer.core.requeue import Place
 from consumer.runtime.kafka import topics
 from consumer.runtime.kafka.client import RAISED, admin_config, consumer_config, error_of
 from consumer.runtime.kafka.delivered_topics import TailError
+from consumer.runtime.kafka.offsets import answered
 from consumer.runtime.kafka.scan import Scan
 from consumer.runtime.transport import Fenced
 
@@ -139,7 +140,7 @@ def _is_judged(topic: str, admin: AdminClient, asker: Consumer) -> bool:
     asked = admin.list_offsets(
         {where: OffsetSpec.latest() for where in partitions}, isolation_level=IsolationLevel.READ_COMMITTED
     )
-    ends = {where.partition: answer.result(ANSWER_SECONDS).offset for where, answer in asked.items()}
+    ends = {where.partition: answered(answer, ANSWER_SECONDS) for where, answer in asked.items()}
     for _ in range(_LOOKS):
         reached = asker.committed(partitions, timeout=ANSWER_SECONDS)
         # behind the last record stands its transaction's marker

@@ -16,6 +16,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec
 
 from consumer.runtime.kafka.client import error_of
+from consumer.runtime.kafka.offsets import answered
 from consumer.runtime.transport import Fatal, Fenced
 from detectors.sentences import cut
 
@@ -30,6 +31,8 @@ PATIENCE_SECONDS = 60.0
 """Without any progress for so long, something is wrong: longer than a dead owner's open transaction can last."""
 
 _GROUP = "sluice.group"
+ANSWER_SECONDS = 15.0
+
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001
 _GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
 
@@ -45,15 +48,14 @@ def log_bounds(admin: AdminClient, topic: str, number: int) -> tuple[int, int]:
 def _offset(admin: AdminClient, topic: str, number: int, which: OffsetSpec) -> int:
     where = TopicPartition(topic, number)
     futures = admin.list_offsets(
-        {where: which}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=15
+        {where: which}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=ANSWER_SECONDS
     )
     try:
-        end: int = futures[where].result(timeout=20).offset
+        return answered(futures[where], ANSWER_SECONDS + 5)
     except KafkaException as raised:
         raise Fenced(
             f"the end of {topic}[{number}] cannot be asked: {error_of(raised).str()}", outcome="lost"
         ) from raised
-    return end
 
 
 def signed(group: str) -> list[tuple[str, bytes]]:

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumer.runtime.kafka.client import RAISED, admin_config, error_of
 from consumer.runtime.kafka.delivered_topics import TailError, tail_config
+from consumer.runtime.kafka.offsets import answered
 from consumer.runtime.kafka.rights import given
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ class Scan:
                 asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=seconds
             )
             return {
-                (where.topic, where.partition): future.result().offset for where, future in futures.items()
+                (where.topic, where.partition): answered(future, 2 * seconds)
+                for where, future in futures.items()
             }
         except (*RAISED, TypeError, ValueError) as raised:
             raise self._no_answer(raised) from raised

@@ -4,6 +4,8 @@ they are to arrive together."""
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from consumer.runtime.transport import Fenced
 from consumer.settings.kafka import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from consumer.runtime.kafka.client import Config
 
@@ -40,6 +42,9 @@ class Sender:
 
     With `together`, the name of a transactional producer, whoever reads committed records only sees nothing before
     `finish` and then all of it at once; that must take less than a quarter of an hour.
+
+    With `waits`, a broker that is lost is waited for as long as it takes, and `waits` is told once when it begins and
+    when it is over; without, what no broker takes within half a minute fails.
     """
 
     def __init__(
@@ -49,19 +54,23 @@ class Sender:
         partitions: int,
         replication_factor: int = -1,
         together: str = "",
+        waits: Callable[[str], object] | None = None,
     ) -> None:
         self.topic = topic
         self._together = together
         self.delivered: Counter[int] = Counter()
         self.too_big = 0
         self._failure: KafkaError | None = None
+        self._waits = waits
+        self._is_lost = False
         silent = logging.Logger("librdkafka")  # noqa: LOG001 - what is wrong is said in one sentence instead
         silent.addHandler(logging.NullHandler())
         try:
             admin = AdminClient(admin_config(kafka, silent))
             self.created = _create_if_missing(admin, topic, partitions, replication_factor)
             config = _config(kafka, most_message_bytes(admin, topic), silent)
-            self._producer = Producer(config | (_transactions(together) if together else {}))
+            patience = {"message.timeout.ms": 0, "error_cb": self._on_error} if waits else {}
+            self._producer = Producer(config | patience | (_transactions(together) if together else {}))
             if together:
                 self._producer.init_transactions(TIMEOUT_SECONDS)
                 self._producer.begin_transaction()
@@ -96,9 +105,14 @@ class Sender:
         if self._failure is not None:
             raise self._sentence(self._failure)
 
-    def finish(self) -> None:
-        """Waits until the brokers have taken everything."""
-        while len(self._producer):
+    def finish(self, most_seconds: float = math.inf) -> None:
+        """Waits until the brokers have taken everything, at most so long."""
+        until = time.monotonic() + most_seconds
+        while left := len(self._producer):
+            if time.monotonic() >= until:
+                raise SendError(
+                    f"no broker took the last records for the topic {self.topic}: {left} are left"
+                )
             self.serve(0.1)
         self.serve()
         if self._together:
@@ -111,8 +125,17 @@ class Sender:
         partition = message.partition()
         if error is not None:
             self._failure = self._failure or error
-        elif partition is not None:
+            return
+        if self._is_lost and self._waits:
+            self._waits("The brokers take records again.")
+        self._is_lost = False
+        if partition is not None:
             self.delivered[partition] += 1
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and self._waits and not self._is_lost:  # noqa: SLF001 - the client's name for it
+            self._is_lost = True
+            self._waits("No broker can be reached: waiting for one.")
 
     def _sentence(self, error: KafkaError) -> SendError:
         return SendError(f"the topic {self.topic} did not take a record: {error.str()}")

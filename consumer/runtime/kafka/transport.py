@@ -25,6 +25,7 @@ from consumer.runtime.kafka.client import (
     producer_config,
 )
 from consumer.runtime.kafka.marks import Marker
+from consumer.runtime.kafka.offsets import answered
 from consumer.runtime.kafka.transaction import TransactionalProducer
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 MOST_POLLED_BYTES = 33_554_432
 """A poll stops gathering beyond this many bytes, so that large events cannot fill the memory."""
+
+MOST_UNANSWERED = 3
+"""So often in a row, the brokers are lost: where nothing comes and nothing is written, nothing else would tell soon."""
 
 CHUNK = 1_000
 PATIENCE_SECONDS = 60.0
@@ -84,6 +88,7 @@ class KafkaTransport:
         self._polled = Polled()
         self._partitions_at = -PARTITIONS_EVERY_SECONDS
         self._partitions: dict[str, int] = {}
+        self._unanswered = 0
         self._closing = False
         self._admin = AdminClient(admin_config(options.user, options.log))
         self._producer = TransactionalProducer(
@@ -236,16 +241,20 @@ class KafkaTransport:
             latest, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=END_SECONDS
         )
         ended = set()
+        silent = 0
         for where, answer in answers.items():
             partition = Partition(where.topic, where.partition)
             try:
-                end = answer.result(timeout=2 * END_SECONDS).offset
-            except (*RAISED, TimeoutError) as ignored:
+                end = answered(answer, 2 * END_SECONDS)
+            except RAISED as raised:
                 # no answer, no claim: it is asked again at the next tick
-                del ignored
+                silent += error_of(raised).code() == _TIMED_OUT
                 continue
             if end <= self._expected.get(partition, -1):
                 ended.add(partition)
+        self._unanswered = self._unanswered + 1 if silent == len(answers) else 0
+        if self._unanswered >= MOST_UNANSWERED:
+            raise Fenced("the brokers do not answer where the partitions end", outcome="lost")
         return ended
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -330,12 +339,11 @@ class KafkaTransport:
         spec = OffsetSpec.earliest() if earliest else OffsetSpec.latest()
         futures = self._admin.list_offsets({here: spec}, isolation_level=IsolationLevel.READ_COMMITTED)
         try:
-            offset: int = futures[here].result(timeout=20).offset
+            return answered(futures[here], 20)
         except KafkaException as raised:
             raise Fenced(
-                f"the beginning of {where.topic} cannot be asked: {error_of(raised).str()}"
+                f"the beginning of {where.topic} cannot be asked: {error_of(raised).str()}", outcome="lost"
             ) from raised
-        return offset
 
     def close(self) -> None:
         self._closing = True

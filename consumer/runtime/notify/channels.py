@@ -138,9 +138,8 @@ def _sender(name: str, receiver: AnyReceiver, clock: Clock) -> Send:
             return _posting(address, clock, partial(_event, receiver.routing_key))
         case Alertmanager():
             address = _address(receiver, receiver.token)
-            url = f"{address.url.rstrip('/')}/api/v2/alerts"
             resend_ms = round(receiver.resend_seconds * 1000)
-            return _posting(replace(address, url=url), clock, partial(_standing, resend_ms))
+            return _posting(replace(address, path="/api/v2/alerts"), clock, partial(_standing, resend_ms))
         case Email():
             return partial(_mailed, name, _mailbox(receiver))
         case Apprise():

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_SECONDS = 60.0
 
-END_SECONDS = 20.0
-"""Longest wait for the threads at the end; what they have not done by then, the next process does."""
+END_SECONDS = 5.0
+"""Longest wait for the record at the end; what is not on it then, the next process tells again."""
 
 chance = random.SystemRandom().random
 """Spreads retries; nothing secret depends on it."""
@@ -115,15 +115,16 @@ class Notifier:
             Worker(channel, self._board, self._put_on_record, metrics, clock, log, chance)
             for channel in channels
         ]
-        self._threads = [
+        self._telling = [
             threading.Thread(target=worker.run, args=(self._stop,), name="receiver", daemon=True)
             for worker in self._workers
         ]
+        self._others: list[threading.Thread] = []
         if self._workers:
-            self._threads.append(threading.Thread(target=self._keep, name="notices", daemon=True))
+            self._others.append(threading.Thread(target=self._keep, name="notices", daemon=True))
         if heartbeat is not None:
             beats = Heartbeat(*heartbeat, self._withheld, metrics, clock, log)
-            self._threads.append(
+            self._others.append(
                 threading.Thread(target=beats.run, args=(self._stop,), name="heartbeat", daemon=True)
             )
 
@@ -154,7 +155,7 @@ class Notifier:
 
     def start(self) -> None:
         """Starts the threads; nothing is sent before the first `show`."""
-        for thread in self._threads:
+        for thread in (*self._telling, *self._others):
             thread.start()
 
     def show(self, alerts: Mapping[str, Alert], receipts: Collection[Receipt]) -> None:
@@ -173,8 +174,13 @@ class Notifier:
         self._stop.set()
         self._board.end()
         self._wake.set()
-        until = self._clock.monotonic() + END_SECONDS
-        for thread in self._threads:
+        self._join(self._telling, LAST_SECONDS + 1)
+        self._join(self._others, END_SECONDS)
+
+    def _join(self, threads: Iterable[threading.Thread], seconds: float) -> None:
+        """A thread that is not done by then hangs on a server, and is left behind."""
+        until = self._clock.monotonic() + seconds
+        for thread in threads:
             thread.join(max(0.0, until - self._clock.monotonic()))
 
     def _put_on_record(self, records: Mapping[bytes, bytes], *, wait_seconds: float = 0) -> None:
@@ -223,9 +229,7 @@ class Notifier:
         return is_open
 
     def _end(self, *, is_open: bool) -> None:
-        until = self._clock.monotonic() + LAST_SECONDS + 1
-        for thread in self._threads[: len(self._workers)]:
-            thread.join(max(0.0, until - self._clock.monotonic()))
+        self._join(self._telling, LAST_SECONDS + 1)
         try:
             if is_open:
                 self._record.write()

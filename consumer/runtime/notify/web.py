@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 import requests
 from requests import exceptions
+from requests.utils import requote_uri
 from urllib3.exceptions import ProtocolError
 
 from consumer.runtime.notify.outcome import TAKEN, Failure, Outcome
@@ -25,6 +27,8 @@ CONNECT_SECONDS = 5.0
 
 MOST_ANSWER_BYTES = 2_000
 _MOST_SAID = 160
+_LEAST_SECRET = 3
+"""Characters of a part of a path or query that is blanked out by itself; a shorter one would be blanked out of words."""
 
 _FORBIDDEN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
@@ -32,14 +36,21 @@ _FORBIDDEN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatu
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where requests go. `ca_file` empty = the usual authorities; `token` is sent as a bearer's. A name and password in
-    the URL are sent as basic authentication. `secrets` never stand in what is said. `timeout_seconds` may pass between
-    two bytes of an answer; the whole try has a deadline of its own (`deadline.py`)."""
+    the URL are sent as basic authentication. `secrets`, and whatever of the URL may be one, never stand in what is said.
+    `path` goes behind the URL, and is no secret. `timeout_seconds` may pass between two bytes of an answer; the whole
+    try has a deadline of its own (`deadline.py`)."""
 
     url: str
     ca_file: str = ""
     timeout_seconds: float = 15.0
     token: str = ""
     secrets: tuple[str, ...] = ()
+    path: str = ""
+
+    @property
+    def target(self) -> str:
+        """Where requests go, in full."""
+        return self.url.rstrip("/") + self.path if self.path else self.url
 
 
 def request(
@@ -56,7 +67,7 @@ def request(
             requests.Session() as session,
             session.request(
                 method,
-                address.url,
+                address.target,
                 data=body,
                 headers={**own, **(headers or {})},
                 auth=_authorised(address),
@@ -128,13 +139,38 @@ def _words(answer: Response, address: Address) -> str:
         text = answer.raw.read(MOST_ANSWER_BYTES, decode_content=True).decode("utf-8", "replace")
     except Exception:  # noqa: BLE001 - whatever is wrong with the body, the status has said what matters
         return ""
-    return terminal(without(text, (address.url, *address.secrets)), _MOST_SAID)
+    return terminal(without(text, (*secrets_in(address.url), address.token, *address.secrets)), _MOST_SAID)
+
+
+def secrets_in(url: str) -> set[str]:
+    """All of a URL that may be a secret, but for its host: who may post is told by the path (Slack), by the query
+    (Teams) or by a name. As it stands there, as it is sent and as a server reads it.
+
+    >>> sorted(secrets_in("https://host/v1/hook-a%20b?sig=s%2Ft&n=1"))  # doctest: +NORMALIZE_WHITESPACE
+    ['/v1/hook-a b', '/v1/hook-a b?sig=s/t&n=1', '/v1/hook-a%20b', '/v1/hook-a%20b?sig=s%2Ft&n=1', 'hook-a b',
+     'hook-a%20b', 'https://host/v1/hook-a b?sig=s/t&n=1', 'https://host/v1/hook-a%20b?sig=s%2Ft&n=1', 's%2Ft', 's/t',
+     'sig=s%2Ft&n=1', 'sig=s/t&n=1']
+    """
+    found: set[str] = set()
+    for written in (url, requote_uri(url)):
+        parts = urlsplit(written)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        whole = [written, target, parts.path, parts.query, parts.fragment, parts.username, parts.password]
+        words = [*parts.path.split("/"), *(word.rpartition("=")[2] for word in parts.query.split("&"))]
+        found.update(part for part in whole if part and part != "/")
+        found.update(word for word in words if len(word) >= _LEAST_SECRET)
+    found |= {unquote(part) for part in found} | {unquote_plus(part) for part in found}
+    parts = urlsplit(url)
+    if parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        found.add(b64encode(login.encode()).decode())
+    return found
 
 
 def without(text: str, secrets: Iterable[str]) -> str:
     """The text with every secret blanked out."""
-    for secret in secrets:
-        text = text.replace(secret, "…") if secret else text
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "…")
     return text
 
 

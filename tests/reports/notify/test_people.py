@@ -139,6 +139,23 @@ def test_a_first_start_tells_in_one_summary_what_still_stands_and_nothing_of_wha
     assert {change.alert.id for change in message.changes} == {"old1", "old2", "old3"}
 
 
+@pytest.mark.parametrize("opened_minutes_ago", [92, 60, 1])
+def test_whoever_is_told_of_things_only_since_an_alert_stood_is_not_told_that_it_is_over(opened_minutes_ago):
+    d = desk()
+    d.opens("a", severity=P0, at_ms=START_MS - opened_minutes_ago * MINUTE_MS)
+    d.passes(GATHER_MS // 2)
+    d.turns("a", "resolved", at_ms=START_MS)
+    assert d.passes(DAY_MS) == []
+
+
+def test_whoever_was_told_on_a_first_start_that_an_old_alert_stands_is_told_that_it_is_over():
+    d = desk()
+    d.opens("a", severity=P0, at_ms=START_MS - DAY_MS)
+    d.passes(SETTLE_MS)
+    d.turns("a", "resolved")
+    assert d.said(d.passes(DAY_MS)) == [("resolved", "a")]
+
+
 def test_a_backlog_that_opens_and_resolves_in_passing_wakes_nobody():
     d = desk()
     for day in range(200):

@@ -155,3 +155,38 @@ def test_a_mistake_in_a_channel_is_an_outcome():
 
     outcome = Deadline("ops", 5).run(wrong)
     assert outcome == Outcome(Failure.UNKNOWN, "unexpected: ZeroDivisionError")
+
+
+ECHOES = {
+    "request line": "no such hook /hook/TOPSECRETPATH?token=TOPSECRETQ&sig=a%2FSECRETSIG Bearer TOPSECRETB",
+    "json": '{"path": "\\/hook\\/TOPSECRETPATH", "query": {"sig": "a/SECRETSIG", "token": "TOPSECRETQ"}}',
+    "path": "path=/hook/TOPSECRETPATH",
+    "decoded": "no sig a/SECRETSIG",
+    "user": "who is SECRETUSER with p@ssSECRET, key KEYSECRET?",
+    "authorization": "Basic U0VDUkVUVVNFUjpwQHNzU0VDUkVU",
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_an_answer_that_repeats_the_request_is_quoted_without_any_secret(echo):
+    with http_server(answer(403, echo.encode())) as receiver:
+        named = receiver.url.replace("//", "//SECRETUSER:p%40ssSECRET@")
+        said = request(
+            "POST",
+            Address(
+                f"{named}/hook/TOPSECRETPATH?token=TOPSECRETQ&sig=a%2FSECRETSIG",
+                token="TOPSECRETB",  # noqa: S106 - of a test
+                secrets=("KEYSECRET",),
+            ),
+            0,
+            b"{}",
+        ).said
+    assert said.startswith("HTTP 403: ")
+    assert "SECRET" not in said
+    assert "U0VDUkVU" not in said
+
+
+def test_what_is_no_secret_of_an_answer_is_quoted():
+    with http_server(answer(400, b"v2: alerts without labels")) as receiver:
+        address = Address(receiver.url, path="/api/v2/alerts")
+        assert request("POST", address, 0, b"{}").said == "HTTP 400: v2: alerts without labels"
