@@ -231,7 +231,7 @@ def test_alerts_are_timed_while_events_of_now_come_and_the_numbers_are_right(bro
 
 @pytest.mark.broker
 def test_two_processes_share_what_one_did_alone_and_the_numbers_are_right(broker, topic_prefix, tmp_path):
-    cluster, workload = Cluster(broker.bootstrap_servers), Workload(BUSY, 2_000)
+    cluster, workload = Cluster(broker.bootstrap_servers), Workload(BUSY, 4_000)
     alone, two = processes.measure(cluster, Place(topic_prefix, tmp_path), workload, (1, 2))
     assert [alone.faults, two.faults] == [[], []]
     assert alone.shares.words() == "4+watch"

@@ -25,8 +25,8 @@ LONGEST_SECONDS = 300
 LETTERS = {"0 %": 0, "1 %": 99, "50 %": 1}
 """Share of dead letters, and the good events between two of them."""
 
-FEWEST_EVENTS = 2_000
-"""With fewer a day has too few visitors to be believed, and the last one would be missing."""
+FEWEST_EVENTS = 4_000
+"""With fewer the last day has too few visitors in a partition to be believed, and would be missing."""
 
 THREADS = {"": 0, ", one thread": 1}
 """DuckDB by itself takes every core; a `sluice backfill` has one."""
@@ -41,11 +41,12 @@ class Throughput:
     def __init__(self, place: Place, kind: Kind, events: int, repeats: int) -> None:
         self.runs: defaultdict[str, list[Run]] = defaultdict(list)
         self.repeats = repeats
-        self.main = Workload(kind, events)
-        self.half = Workload(kind, events // 2)
+        self.main = Workload(kind, max(FEWEST_EVENTS, events))
+        half = max(FEWEST_EVENTS, events // 2)
+        self.half = Workload(kind, half)
         other = next(it for it in KINDS.values() if it is not kind)
         self.other = Workload(other, max(FEWEST_EVENTS, events // 5))
-        self._letters = {share: Workload(kind, events // 2, every) for share, every in LETTERS.items()}
+        self._letters = {share: Workload(kind, half, every) for share, every in LETTERS.items()}
         self._place = place
         self.words = _words(kind, self.other.kind)
 
