@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from consumer.cli.collector import collect_rarely
 from consumer.cli.config_option import config_option, contract_of, settings_of
 from consumer.cli.exits import NotPossibleError
 from consumer.core.money import two_decimals
@@ -38,6 +39,7 @@ def command(files: tuple[Path, ...], out: Path, config: Path | None) -> None:
     Example:
       sluice backfill events_20250223.csv events_20250224.csv --out reports
     """  # noqa: D301 - the backspace is click's mark for a paragraph that is not to be wrapped
+    collect_rarely()
     settings = settings_of(config)
     contract = contract_of(settings)
     try:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from consumer.cli.backtest_parts import NAMES, Part, kinds, loud, visible
 from consumer.cli.backtest_why import METRICS, explain, is_day
+from consumer.cli.collector import collect_rarely
 from consumer.cli.config_option import config_option, contract_of, settings_of
 from consumer.cli.exits import NotPossibleError
 from consumer.runtime.backtest import Backtest, backtest
@@ -75,6 +76,7 @@ def command(
       sluice backtest events_*.csv --explain 2025-02-26 revenue
     """  # noqa: D301 - the backspace is click's mark for a paragraph that is not to be wrapped
     _check(questions)
+    collect_rarely()
     settings = settings_of(config)
     sets = [settings, *([_changed(settings, changes)] if changes else [])]
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import socket
 import threading
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from consumer.cli.collector import collect_rarely
 from consumer.cli.config_option import config_option, contract_of, settings_of
 from consumer.cli.exits import NotPossibleError
 from consumer.cli.roles_option import roles_option
@@ -22,11 +22,6 @@ from consumer.runtime.transport import Fatal
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
-
-
-FEW_COLLECTIONS = (100_000, 50, 100)
-"""Thresholds of the garbage collector. A batch holds 20,000 records at once, none of them in a cycle; at the defaults
-they are walked again and again, which was a fifth of all CPU time."""
 
 
 @click.command("run")
@@ -48,7 +43,7 @@ def command(roles: tuple[str, ...], config: Path | None) -> None:
     contract = contract_of(settings)
     clock = SystemClock()
     log = configure(clock=clock, format=settings.log.format, level=settings.log.level)
-    gc.set_threshold(*FEW_COLLECTIONS)
+    collect_rarely()
     stop = threading.Event()
     _stop_on_signals(stop)
     parts = Parts(settings, contract, roles, version("sluice"), clock, log)

@@ -7,7 +7,7 @@ import io
 import pstats
 import time
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
@@ -25,37 +25,57 @@ from tests.bench.topics import faults, numbers_of
 from tests.bench.workload import FIRST_DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from tests.bench.workload import Workload
+    from tests.bench.workload import Keyed, Workload
 
 BATCH = 10_000
 WALL_MS = midnight_ms(FIRST_DAY)
 MOST_LINES = 25
 
 
-def batches(workload: Workload) -> Iterator[list[StoredRecord]]:
+class Timed(NamedTuple):
+    """So many records, and the seconds that gate and watch had with them."""
+
+    records: int
+    seconds: float
+    cpu_seconds: float
+
+
+def batches(keyed: Iterable[Keyed]) -> Iterator[list[StoredRecord]]:
     """The events as records, a batch at a time."""
-    records = iter(workload)
+    records = iter(keyed)
     while batch := [StoredRecord(value, key) for key, value in islice(records, BATCH)]:
         yield batch
 
 
-def run(workload: Workload) -> Run:
-    """Gate and watch over all events in one partition."""
+def new_pipeline() -> Pipeline:
+    """Gate and watch of one partition, with everything at its default."""
     settings, contract = Settings(), load_contract(None)
-    pipeline = Pipeline(gate_options(settings, contract, "bench"), watch_options(settings, contract))
-    reader, process = Deliverer(), psutil.Process()
-    seconds = cpu = 0.0
-    for batch in batches(workload):
+    return Pipeline(gate_options(settings, contract, "bench"), watch_options(settings, contract))
+
+
+def feed(pipeline: Pipeline, keyed: Iterable[Keyed], reader: Deliverer) -> Timed:
+    """Has gate and watch take the events, and the reader the days that come of them."""
+    days = Settings().topics.days
+    records, seconds, cpu = 0, 0.0, 0.0
+    for batch in batches(keyed):
         started, cpu_before = time.perf_counter(), time.process_time()
         outputs = pipeline.feed(batch, wall_ms=WALL_MS)
         seconds += time.perf_counter() - started
         cpu += time.process_time() - cpu_before
+        records += len(batch)
         for output in outputs:
-            if output.topic == settings.topics.days:
+            if output.topic == days:
                 reader.see_day(output.key, output.value)
-    measured = Run("core", workload.records, seconds, cpu, process.memory_info().rss)
+    return Timed(records, seconds, cpu)
+
+
+def run(workload: Workload) -> Run:
+    """Gate and watch over all events in one partition."""
+    reader = Deliverer()
+    timed = feed(new_pipeline(), workload, reader)
+    measured = Run("core", *timed, psutil.Process().memory_info().rss)
     measured.faults = faults(workload.right(), numbers_of(reader))
     return measured
 

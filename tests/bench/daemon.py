@@ -19,9 +19,11 @@ from consumer.runtime.metrics import STAGES
 from tests.bench.measured import Child, Run, Sample
 from tests.bench.topics import faults
 from tests.bench.workload import Numbers
+from tests.topic_reader import GroupOffsets
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.bench.topics import Cluster
@@ -55,7 +57,9 @@ class Names:
         )
 
 
-class _Look(NamedTuple):
+class Look(NamedTuple):
+    """A process and its group's offsets at a moment."""
+
     sample: Sample
     committed: dict[tuple[str, int], int]
 
@@ -66,15 +70,26 @@ class Daemon:
     def __init__(self, cluster: Cluster, names: Names, roles: str, folder: Path) -> None:
         self.folder = folder
         self.names = names
-        self._cluster = cluster
+        self._offsets = GroupOffsets(cluster.address, names.prefix)
         (folder / "sluice.toml").write_text(names.settings(cluster.address))
         self.child = Child(["-c", START, "run", "--roles", roles], folder / "log", folder)
-        self.looks: list[_Look] = []
+        self.looks: list[Look] = []
 
-    def look(self) -> _Look:
+    def look(self) -> Look:
         """How far it is now."""
-        self.looks.append(_Look(self.child.sample(), self._cluster.committed(self.names.prefix)))
+        self.looks.append(Look(self.child.sample(), self.committed()))
         return self.looks[-1]
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """The group's offsets as everybody sees them; none while the broker cannot tell."""
+        own = self.names.own()
+        keyed = [own["keyed"]] if "keyed" in own else []
+        return self._offsets.committed(self.names.input, own["facts"], *keyed)
+
+    def end(self) -> None:
+        """Ends it in order."""
+        self.child.end()
+        self._offsets.close()
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """Its log lines about that."""
@@ -95,41 +110,58 @@ class Daemon:
         }
 
 
-def run(
-    name: str, cluster: Cluster, names: Names, roles: str, folder: Path, right: dict[str, Numbers]
-) -> Run:
+class Right(NamedTuple):
+    """What has to come out of an input: the numbers of every day, and how many dead letters."""
+
+    days: dict[str, Numbers]
+    dead_letters: int
+
+
+def run(name: str, cluster: Cluster, names: Names, roles: str, folder: Path, right: Right) -> Run:
     """Drains the input with a daemon of its own, and checks its numbers."""
     daemon = Daemon(cluster, names, roles, folder)
     try:
-        until = _drained(daemon, cluster)
+        until = drained(cluster, names, daemon.look, cluster.ends(names.input))
         metrics = daemon.metrics()
         if "deliver" in roles:
-            _wait_for_files(folder / "reports", sum(numbers.events for numbers in right.values()))
+            _wait_for_files(folder / "reports", sum(numbers.events for numbers in right.days.values()))
     finally:
-        daemon.child.end()
+        daemon.end()
     measured = _measured(name, daemon, until, sum(cluster.ends(names.input).values()))
     measured.more = _insight(metrics)
-    own = names.own()
-    measured.faults = faults(right, cluster.days(Topics(own["days"], own["alerts"])))
+    measured.faults = wrong(cluster, names, right)
     if "deliver" in roles:
         measured.faults += [
-            f"daily_metrics.csv: {fault}" for fault in faults(right, read_csv(folder / "reports"))
+            f"daily_metrics.csv: {fault}" for fault in faults(right.days, read_csv(folder / "reports"))
         ]
-    cluster.delete(list(own.values()))
+    cluster.delete(list(names.own().values()))
     return measured
 
 
-def _drained(daemon: Daemon, cluster: Cluster) -> dict[tuple[str, int], int]:
-    """Waits until everything is committed and merged; the offsets that this needed."""
-    wanted = cluster.ends(daemon.names.input)
-    wait_until(lambda: _reaches(daemon.look(), wanted), LONGEST_SECONDS, "the input is committed to its end")
-    own = daemon.names.own()
+def wrong(cluster: Cluster, names: Names, right: Right) -> list[str]:
+    """In words, whatever is not right in the topics of a group that has come to the end."""
+    own = names.own()
+    found = faults(right.days, cluster.days(Topics(own["days"], own["alerts"])))
+    letters = cluster.count(own["dead_letters"])
+    if letters != right.dead_letters:
+        found.append(f"{letters} dead letters instead of {right.dead_letters}")
+    return found
+
+
+def drained(
+    cluster: Cluster, names: Names, look: Callable[[], Look], ends: dict[tuple[str, int], int]
+) -> dict[tuple[str, int], int]:
+    """Waits until the input is committed to these ends and all of it is merged, as `look` has it; the offsets that this
+    needed."""
+    wanted = dict(ends)
+    wait_until(lambda: reaches(look(), ends), LONGEST_SECONDS, "the input is committed to its end")
+    own = names.own()
     if "keyed" in own:
         wanted |= {where: end - 1 for where, end in cluster.ends(own["keyed"]).items()}
-        wait_until(lambda: _reaches(daemon.look(), wanted), LONGEST_SECONDS, "what was keyed is judged")
+        wait_until(lambda: reaches(look(), wanted), LONGEST_SECONDS, "what was keyed is judged")
     facts = own["facts"]
     wanted[facts, 0] = cluster.after_last_record(facts)
-    wait_until(lambda: _reaches(daemon.look(), wanted), LONGEST_SECONDS, "all facts are merged")
+    wait_until(lambda: reaches(look(), wanted), LONGEST_SECONDS, "all facts are merged")
     return wanted
 
 
@@ -143,14 +175,15 @@ def _wait_for_files(folder: Path, events: int) -> None:
         )
 
 
-def _reaches(look: _Look, wanted: dict[tuple[str, int], int]) -> bool:
+def reaches(look: Look, wanted: dict[tuple[str, int], int]) -> bool:
+    """Whether the group has committed these offsets."""
     return all(look.committed.get(where, -1) >= offset for where, offset in wanted.items())
 
 
 def _measured(name: str, daemon: Daemon, until: dict[tuple[str, int], int], records: int) -> Run:
     begun_ms = max(_milliseconds(line["timestamp"]) for line in daemon.said("partition restored"))
     first = min(daemon.looks, key=lambda look: abs(look.sample.at_ms - begun_ms)).sample
-    last = next(look for look in daemon.looks if _reaches(look, until)).sample
+    last = next(look for look in daemon.looks if reaches(look, until)).sample
     return Run(
         name,
         records,

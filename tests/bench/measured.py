@@ -90,6 +90,14 @@ class Child:
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"not done within {seconds} s: {self.words()[-2000:]}") from None
 
+    def ends_within(self, seconds: float) -> bool:
+        """Waits at most so long for its end; whether it has come."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def end(self) -> int:
         """Asks it to end in order, as a service manager would; its exit code."""
         self._process.terminate()

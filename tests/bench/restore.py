@@ -45,7 +45,7 @@ def measure(cluster: Cluster, prefix: str, folder: Path, sessions: int) -> Resto
             "all sessions are back",
         )
     finally:
-        daemon.child.end()
+        daemon.end()
     size = sum(map(len, entries))
     return Restore(sessions, found[0]["seconds"], seconds_to_apply(entries, sessions), size)
 

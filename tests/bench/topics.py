@@ -6,12 +6,12 @@ import logging
 import os
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import psutil
 from confluent_kafka import (
+    OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
-    KafkaException,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
@@ -30,32 +30,48 @@ if TYPE_CHECKING:
     from tests.bench.workload import Keyed
 
 ANSWER_SECONDS = 20.0
+COUNT_SECONDS = 120.0
 
 QUIET = {"log_level": 2}
 """What the clients say when the broker goes at the end is of no interest here."""
 
 
+class Broker(NamedTuple):
+    """Where it is reached, and the process that it runs in if that is on this machine and ours."""
+
+    address: str
+    pid: int | None = None
+
+
 @contextmanager
-def broker() -> Iterator[str]:
-    """A broker's address: the one that KAFKA_BOOTSTRAP_SERVERS names, else an embedded one for as long as this lasts."""
+def broker() -> Iterator[Broker]:
+    """The broker that KAFKA_BOOTSTRAP_SERVERS names, else an embedded one for as long as this lasts."""
     if named := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield named
+        yield Broker(named)
     else:
         with EmbeddedKafka(properties={"log.retention.ms": "-1"}) as kafka:
-            yield kafka.bootstrap_servers
+            yield Broker(kafka.bootstrap_servers, kafka.pid)
 
 
 class Cluster:
     """What the bench asks of the broker."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, pid: int | None = None) -> None:
         self.address = address
+        self._process = None if pid is None else psutil.Process(pid)
         self._admin = AdminClient({"bootstrap.servers": address, **QUIET})
 
     def create(self, topic: str, partitions: int, **config: str) -> None:
         """Makes a topic."""
         new = NewTopic(topic, partitions, 1, config=config)
         self._admin.create_topics([new])[topic].result(ANSWER_SECONDS)
+
+    def cpu_seconds(self) -> float | None:
+        """What the broker has used so far; None if it is not ours."""
+        if self._process is None:
+            return None
+        times = self._process.cpu_times()
+        return times.user + times.system
 
     def fill(self, topic: str, partitions: int, records: Iterable[Keyed]) -> int:
         """Makes a topic and sends the records to it as `sluice produce` would; how many."""
@@ -67,21 +83,23 @@ class Cluster:
         sender.finish()
         return sent
 
+    def fill_unseen(self, topic: str, partitions: int, records: Iterable[Keyed]) -> Sender:
+        """The same, but whoever reads committed records only sees none of them before the sender's `finish`."""
+        sender = Sender({"bootstrap.servers": self.address}, topic, partitions, together=topic)
+        sent = 0
+        for record in records:
+            sender.send(record.value, record.key)
+            sent += 1
+        while sender.delivered.total() < sent:
+            sender.serve(0.1)
+        return sender
+
     def ends(self, topic: str) -> dict[tuple[str, int], int]:
         """The log end of every partition of a topic."""
         numbers = self._admin.list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].partitions
         asked = {TopicPartition(topic, number): OffsetSpec.latest() for number in numbers}
         answers = self._admin.list_offsets(asked)
         return {(w.topic, w.partition): f.result(ANSWER_SECONDS).offset for w, f in answers.items()}
-
-    def committed(self, group: str) -> dict[tuple[str, int], int]:
-        """The group's offsets as everybody sees them; none while there is no such group."""
-        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-        try:
-            answer = asked[group].result(ANSWER_SECONDS).topic_partitions
-        except KafkaException:
-            return {}
-        return {(where.topic, where.partition): where.offset for where in answer}
 
     def after_last_record(self, topic: str) -> int:
         """The offset after the last committed record of a topic with one partition: behind it lie only the markers of
@@ -102,6 +120,30 @@ class Cluster:
             after = (message.offset() or 0) + 1
         reader.close()
         return after
+
+    def count(self, topic: str) -> int:
+        """How many committed records there are in a topic; too few if it cannot be read to its end in time."""
+        ends = self.ends(topic)
+        reader = Consumer(
+            {
+                "bootstrap.servers": self.address,
+                "group.id": "bench",
+                "enable.partition.eof": True,
+                "fetch.queue.backoff.ms": 5,
+                **QUIET,
+            }
+        )
+        reader.assign([TopicPartition(*where, OFFSET_BEGINNING) for where in ends])
+        found, left = 0, set(ends)
+        deadline = SystemClock().monotonic() + COUNT_SECONDS
+        while left and SystemClock().monotonic() < deadline:
+            for message in reader.consume(10_000, 0.05):  # it would wait for all of so many
+                if message.error() is None:
+                    found += 1
+                else:
+                    left.discard((message.topic(), message.partition()))
+        reader.close()
+        return found
 
     def days(self, topics: Topics) -> dict[str, Numbers]:
         """What the receipts say of every day, as whoever delivers them reads them."""
