@@ -29,7 +29,7 @@ _SPEAKER = re.compile(
     r"|\b(?:Group|Txn)Coordinator(?:/-?\d+)?: "
     r"|\S+: (?=Connect to )"
     r"|(?<=\d)/(?:-?\d+|bootstrap)(?=: )"
-    r"| in state \w+"
+    r"| in state \w+|, \d+ identical error\(s\) suppressed"
 )
 
 _GUESS = re.compile(

@@ -233,6 +233,7 @@ FAIL [rdkafka#consumer-1] [thrd:GroupCoordinator]: GroupCoordinator: 127.0.0.1:2
 FAIL [rdkafka#consumer-1] [thrd:127.0.0.1:27689/1]: 127.0.0.1:27689/1: Connect to ipv4#127.0.0.1:27689 failed: Connection refused (after 0ms in state CONNECT)
 FAIL [rdkafka#consumer-6] [thrd:GroupCoordinator]: GroupCoordinator: Connect to ipv4#127.0.0.1:27689 failed: Connection refused (after 1ms in state CONNECT)
 FAIL [rdkafka#producer-5] [thrd:127.0.0.1:27689/bootstrap]: 127.0.0.1:27689/bootstrap: Connect to ipv4#127.0.0.1:27689 failed: Connection refused (after 0ms in state CONNECT)
+FAIL [rdkafka#consumer-1] [thrd:127.0.0.1:27689/bootstrap]: 127.0.0.1:27689/bootstrap: Connect to ipv4#127.0.0.1:27689 failed: Connection refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)
 SESSTMOUT [rdkafka#consumer-6] [thrd:main]: Consumer group session timed out (in join-state steady) after 10011 ms without a successful response from the group coordinator (broker -1, last error was Success): revoking assignment and rejoining group
 SESSTMOUT [rdkafka#consumer-1] [thrd:main]: Consumer group session timed out (in join-state steady) after 10002 ms without a successful response from the group coordinator (broker 1, last error was Success): revoking assignment and rejoining group
 REQTMOUT [rdkafka#consumer-1] [thrd:GroupCoordinator]: GroupCoordinator/1: Timed out 1 in-flight, 0 retry-queued, 0 out-queue, 0 partially-sent requests
