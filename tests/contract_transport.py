@@ -155,6 +155,12 @@ class TransportContract:
     def test_it_knows_how_many_partitions_the_input_has(self):
         assert self.join("a").transport.input_partitions() == INPUT_PARTITIONS
 
+    def test_a_member_has_joined_once_it_was_given_its_part_and_not_when_it_starts(self):
+        starting = self.join("a")
+        assert not starting.transport.joined()
+        self.until(lambda: starting.owned, "the first partition", starting)
+        assert starting.transport.joined()
+
     def test_a_first_member_gets_everything_and_starts_at_the_beginning(self):
         self.world.produce(self.world.events, 0, b"before")
         member = self.settled("a")

@@ -95,6 +95,10 @@ class SimulatedTransport:
         """How many partitions the input has now."""
         return self._kafka.partitions(self._topics.events)
 
+    def joined(self) -> bool:
+        """Whether the group knows us, and we the generation that it is in."""
+        return self.member in self._kafka.group.members and self._handled >= 0
+
     # ── polling and membership ──────────────────────────────────────────────────────────────────────────────────
 
     def poll(self, most_records: int, wait_seconds: float) -> Polled:

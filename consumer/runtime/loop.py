@@ -186,7 +186,7 @@ class Loop:
             except Retry as error:
                 self._count_equal(error)
                 self._observer.aborted(error)
-                self._turned()
+                self._turned(transport)
                 stop.wait(
                     0 if error.rebalance else self._options.first_backoff_seconds * self._equal_aborts[1]
                 )
@@ -195,10 +195,12 @@ class Loop:
             self._apply(transport, decisions, marks)
             stages.apply = clock() - started
             self._observer.committed(decisions, self.tasks, stages)
-        self._turned()
+        self._turned(transport)
 
-    def _turned(self) -> None:
+    def _turned(self, transport: Transport) -> None:
         self._tell_waiting()
+        if not self.tasks:
+            self._observer.without_partitions(transport.joined())
         self._observer.turned()
 
     def _tell_waiting(self) -> None:

@@ -107,6 +107,10 @@ class Transport(Protocol):
         """How many partitions the input topic has."""
         ...
 
+    def joined(self) -> bool:
+        """Whether the group has taken us in: before, nobody has said that there is nothing for us."""
+        ...
+
     def poll(self, most_records: int, wait_seconds: float) -> Polled:
         """The next records of partitions that are ours, at most so many, after at most about so long."""
         ...

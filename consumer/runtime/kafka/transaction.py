@@ -73,6 +73,12 @@ def member_metadata(metadata: bytes) -> tuple[int, str]:
     return generation, member.decode("utf-8", "replace")
 
 
+def is_member(metadata: bytes) -> bool:
+    """Whether this group metadata is that of somebody whom the group has taken in."""
+    generation, member = member_metadata(metadata)
+    return generation >= 0 and bool(member)
+
+
 class TransactionalProducer:
     """One producer's transactions, one after the other. Starting it settles what an earlier one with the same id left."""
 
@@ -136,8 +142,9 @@ class TransactionalProducer:
 
     def _send_offsets(self, transaction: Transaction, group_metadata: Callable[[], Any]) -> None:
         metadata = group_metadata()
-        generation, member = member_metadata(bytes(metadata))
-        if generation < 0 or not member:  # the broker would take these offsets without asking whose they are
+        if not is_member(
+            bytes(metadata)
+        ):  # the broker would take these offsets without asking whose they are
             self._abort()
             raise Retry("not a member of the group at the moment", code="no_member", rebalance=True)
         mark = self._marker.next()

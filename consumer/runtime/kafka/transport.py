@@ -25,7 +25,7 @@ from consumer.runtime.kafka.client import (
     producer_config,
 )
 from consumer.runtime.kafka.marks import Marker
-from consumer.runtime.kafka.transaction import TransactionalProducer
+from consumer.runtime.kafka.transaction import TransactionalProducer, is_member
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
 
 if TYPE_CHECKING:
@@ -111,6 +111,9 @@ class KafkaTransport:
             known = topics.existing(self._admin).get(self._options.names.input, 0)
             self._partitions, self._partitions_at = max(self._partitions, known), now
         return self._partitions
+
+    def joined(self) -> bool:
+        return is_member(bytes(self._consumer.consumer_group_metadata()))
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
