@@ -54,6 +54,16 @@ def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) ->
     }
 
 
+def member_config(user: Mapping[str, Any], group: str, instance: str, log: logging.Logger) -> Config:
+    """The consumer that is a member of the group, under a name: who joins again under it, after `kill -9` or a lost
+    broker, has its place and partitions at once. Without one a group waits until the member that it was is timed out, or
+    for a whole rebalance time where a broker forgot to; the newer protocol refuses the name while the former lives."""
+    config = consumer_config(user, group, log)
+    if config.get("group.protocol", "classic") == "classic":
+        config["group.instance.id"] = instance
+    return config
+
+
 def journal_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
     """A consumer that reads a journal on its own, outside of any group."""
     return {**consumer_config(user, f"{group}-restore", log), "fetch.wait.max.ms": 10}
@@ -71,7 +81,8 @@ def producer_config(
     most_batch_bytes: int = MOST_BATCH_BYTES,
 ) -> Config:
     """The daemon's producer. `retry.backoff.ms`: at the default of 100 each of back-to-back transactions waits that
-    long for the markers of the one before."""
+    long for the markers of the one before. `metadata.recovery.strategy`: by default a client whose connections are all
+    lost forgets its brokers, and waits for ever for the group's coordinator among them (librdkafka issue 5511)."""
     return {
         "compression.type": "lz4",
         "linger.ms": 5,
@@ -87,6 +98,7 @@ def producer_config(
         "message.max.bytes": most_message_bytes,
         "enable.idempotence": True,
         "acks": "all",
+        "metadata.recovery.strategy": "none",
     }
 
 
