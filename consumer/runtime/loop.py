@@ -135,12 +135,16 @@ class Loop:
     def _connect_and_turn(self, stop: Stop) -> None:
         self._drop_everything()
         transport = self._transport = self._connect(self)
+        comes_back = False
         try:
             self._observer.connected()
             while not stop.is_set():
                 self.turn(transport, stop)
+        except Fenced:
+            comes_back = True
+            raise
         finally:
-            transport.close()
+            transport.close(for_good=not comes_back)
             self._drop_everything()
 
     def _drop_everything(self) -> None:

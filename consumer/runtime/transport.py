@@ -134,8 +134,9 @@ class Transport(Protocol):
         """Lets go of journal records (by journal partition) and facts below these offsets. Best effort."""
         ...
 
-    def close(self) -> None:
-        """Leaves the group at once, so that others take over without waiting. Never raises."""
+    def close(self, *, for_good: bool = True) -> None:
+        """Lets go of the connection. For good: leaves the group at once, so that others take over without waiting.
+        Otherwise the place in it is kept, for a session's time, for who joins next under the same name. Never raises."""
         ...
 
 

@@ -25,6 +25,10 @@ WRITE_TIMEOUT_MS = 7_000
 it by itself and fences the producer, and all state would have to be restored."""
 
 
+RECONNECT: Config = {"reconnect.backoff.max.ms": 1_000}
+"""Between two tries at a broker that is away. At the client's default a broker that was away for ten seconds is gone for
+up to ten more."""
+
 REBALANCE_TIMEOUT_MS = 120_000
 """How long a rebalance waits for members that neither join nor die. The client's default is five minutes, in which
 nobody works; nothing that the loop does between two polls takes two."""
@@ -41,6 +45,7 @@ def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) ->
         "fetch.queue.backoff.ms": 5,  # the default of 1000 stalls a fast reader
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": 131_072,
+        **RECONNECT,
         **for_consumers(user),
         "logger": log,
         "group.id": group,
@@ -90,6 +95,7 @@ def producer_config(
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 1_048_576,
         "batch.size": min(MOST_BATCH_BYTES, most_batch_bytes),
+        **RECONNECT,
         **for_producers(user),
         "logger": log,
         "transactional.id": transactional_id,
@@ -104,7 +110,7 @@ def producer_config(
 
 def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
     """The daemon's admin client: only the settings that every kind of client knows."""
-    return {**for_consumers(for_producers(user)), "logger": log}
+    return {**RECONNECT, **for_consumers(for_producers(user)), "logger": log}
 
 
 RAISED = (KafkaException, cast("type[BaseException]", KafkaError))

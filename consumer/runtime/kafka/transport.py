@@ -19,9 +19,9 @@ from consumer.runtime.kafka import journal, topics
 from consumer.runtime.kafka.client import (
     RAISED,
     admin_config,
-    consumer_config,
     error_of,
     journal_config,
+    member_config,
     producer_config,
 )
 from consumer.runtime.kafka.marks import Marker
@@ -41,6 +41,9 @@ PARTITIONS_EVERY_SECONDS = 60.0
 
 END_SECONDS = 2.0
 """How long the answer where partitions end may take; without one nothing is claimed of them."""
+
+LEAVE_SECONDS = 3.0
+"""How long leaving the group may take; a session's time later the group finds out by itself."""
 
 _E = KafkaError
 _EOF = _E._PARTITION_EOF  # noqa: SLF001
@@ -96,8 +99,9 @@ class KafkaTransport:
             ),
             options.names.journal,
             Marker(options.instance, options.made_with),
+            lambda: topics.answers(self._admin),
         )
-        self._consumer = Consumer(consumer_config(options.user, options.group, options.log))
+        self._consumer = Consumer(member_config(options.user, options.group, options.instance, options.log))
         self._consumer.subscribe(
             list(options.consumes),
             on_assign=self._on_assign,
@@ -182,7 +186,7 @@ class KafkaTransport:
                 f"the group {self._options.group} cannot be joined: {error.str()}; another program uses it (name another "
                 "in the setting group), or session.timeout.ms in [kafka] is not what the brokers allow"
             )
-        elif error.fatal():
+        elif error.fatal() or error.code() == _E._FATAL:  # noqa: SLF001
             raise Fenced(f"reading failed: {error.str()}")
 
     def _note_places(self, polled: Polled) -> None:
@@ -326,11 +330,20 @@ class KafkaTransport:
             ) from raised
         return offset
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = True) -> None:
         self._closing = True
         self._producer.close()
         try:
+            if for_good:
+                self._leave()
             self._consumer.close()
         except (*RAISED, RuntimeError, SystemError) as ignored:
             # the group finds out by itself after the session time-out
             del ignored
+
+    def _leave(self) -> None:
+        """A member with a name does not leave by closing, as one does that may come back."""
+        deadline = time.monotonic() + LEAVE_SECONDS
+        self._consumer.unsubscribe()
+        while self.joined() and time.monotonic() < deadline:
+            self._consumer.poll(0.05)
