@@ -155,6 +155,12 @@ class TransportContract:
     def test_it_knows_how_many_partitions_the_input_has(self):
         assert self.join("a").transport.input_partitions() == INPUT_PARTITIONS
 
+    def test_a_member_has_joined_once_it_was_given_its_part_and_not_when_it_starts(self):
+        starting = self.join("a")
+        assert not starting.transport.joined()
+        self.until(lambda: starting.owned, "the first partition", starting)
+        assert starting.transport.joined()
+
     def test_a_first_member_gets_everything_and_starts_at_the_beginning(self):
         self.world.produce(self.world.events, 0, b"before")
         member = self.settled("a")
@@ -305,6 +311,14 @@ class TransportContract:
         assert new.owned[self.first] is None
         assert self.world.committed(self.world.output) == []
 
+    def test_the_older_of_two_members_with_one_name_is_told_by_its_poll(self):
+        old = self.settled("a")
+        new = self.join("a")
+        with pytest.raises(Fenced):
+            self.until(lambda: False, "the older one is told")
+        self.dismiss(old)
+        self.until(lambda: len(new.owned) == 3, "the newer one owns everything", new)
+
     # ── partitions come and go ──────────────────────────────────────────────────────────────────────────────────
 
     def test_a_second_member_gets_its_share_and_no_partition_has_two_owners(self):
@@ -326,6 +340,19 @@ class TransportContract:
         self.dismiss(one)
         assert one.owned == {}
         self.until(lambda: len(other.owned) == 3, "the one that stays owns everything", other)
+
+    def test_who_comes_back_under_its_name_has_its_partitions_at_once_and_the_other_keeps_its_own(self):
+        one = self.settled("a")
+        other = self.join("b")
+        self.until(lambda: len(one.owned) + len(other.owned) == 3 and other.owned, "they share")
+        before, kept, told = set(one.owned), set(other.owned), len(other.told)
+        self.members.remove(one)
+        one.transport.close(for_good=False)
+        again, started = self.join("a"), self.world.now()
+        self.until(lambda: set(again.owned) == before, "it has what it had", again, other)
+        assert self.world.now() - started < 5  # half a session
+        assert set(other.owned) == kept
+        assert len(other.told) == told
 
     def test_members_that_all_leave_in_the_middle_of_a_rebalance_leave_at_once(self):
         members = [self.settled("a"), self.join("b")]

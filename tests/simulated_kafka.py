@@ -147,6 +147,7 @@ class Heart(Protocol):
 class Member:
     """One member of the group, and when it was last heard of."""
 
+    name: str
     heart: Heart
     seen: float
 
@@ -165,12 +166,22 @@ class Group:
         self._joined = 0
 
     def join(self, name: str, heart: Heart, now: float) -> str:
-        """A new member; its id."""
+        """A new member; its id. One that has the name of another takes its place, and nobody else notices."""
+        former = self.named(name)
         self._joined += 1
         member = f"{name}-{self._joined}"
-        self.members[member] = Member(heart, now)
-        self.rebalance()
+        self.members[member] = Member(name, heart, now)
+        if former is None:
+            self.rebalance()
+        else:
+            del self.members[former]
+            self.owner = {partition: owner for partition, owner in self.owner.items() if owner != former}
+            self.target = {p: member if target == former else target for p, target in self.target.items()}
         return member
+
+    def named(self, name: str) -> str | None:
+        """The id of the member that has the name."""
+        return next((member for member, it in self.members.items() if it.name == name), None)
 
     def leave(self, member: str) -> None:
         """The member is gone, and what it owned is free."""

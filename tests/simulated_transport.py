@@ -102,6 +102,10 @@ class SimulatedTransport:
         """How many partitions the keyed topic has."""
         return self._kafka.partitions(self._topics.keyed)
 
+    def joined(self) -> bool:
+        """Whether the group knows us, and we the generation that it is in."""
+        return self.member in self._kafka.group.members and self._handled >= 0
+
     # ── polling and membership ──────────────────────────────────────────────────────────────────────────────────
 
     def poll(self, most_records: int, wait_seconds: float) -> Polled:
@@ -158,6 +162,8 @@ class SimulatedTransport:
         """The group has given the member up: what it owned may be another's already."""
         self._revoke(list(self._positions))
         self._fate.step("lost")
+        if self._kafka.group.named(self._name) is not None:
+            raise Fenced("another member has this name")
         self.member = self._kafka.group.join(self._name, self._fate, self._kafka.now)
         self._generation = self._handled = -1
 
@@ -301,9 +307,10 @@ class SimulatedTransport:
             self._kafka.logs[partition].delete_below(offset)
         self._fate.step("trimmed")
 
-    def close(self) -> None:
-        """Leaves the group at once; a dead or stopped process says nothing."""
+    def close(self, *, for_good: bool = True) -> None:
+        """Leaves the group at once, if it is for good; a dead or stopped process says nothing."""
         if not self._fate.stopped:
             self._fate.step("close")
             self._revoke(list(self._positions))
-            self._kafka.group.leave(self.member)
+            if for_good:
+                self._kafka.group.leave(self.member)

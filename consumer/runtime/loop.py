@@ -136,12 +136,16 @@ class Loop:
     def _connect_and_turn(self, stop: Stop) -> None:
         self._drop_everything()
         transport = self._transport = self._connect(self)
+        comes_back = False
         try:
             self._observer.connected()
             while not stop.is_set():
                 self.turn(transport, stop)
+        except Fenced:
+            comes_back = True
+            raise
         finally:
-            transport.close()
+            transport.close(for_good=not comes_back)
             self._drop_everything()
 
     def _drop_everything(self) -> None:
@@ -187,7 +191,7 @@ class Loop:
             except Retry as error:
                 self._count_equal(error)
                 self._observer.aborted(error)
-                self._turned()
+                self._turned(transport)
                 stop.wait(
                     0 if error.rebalance else self._options.first_backoff_seconds * self._equal_aborts[1]
                 )
@@ -196,10 +200,12 @@ class Loop:
             self._apply(transport, decisions, marks)
             stages.apply = clock() - started
             self._observer.committed(decisions, self.tasks, stages)
-        self._turned()
+        self._turned(transport)
 
-    def _turned(self) -> None:
+    def _turned(self, transport: Transport) -> None:
         self._tell_waiting()
+        if not self.tasks:
+            self._observer.without_partitions(transport.joined())
         self._observer.turned()
 
     def _tell_waiting(self) -> None:

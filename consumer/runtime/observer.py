@@ -31,7 +31,11 @@ class Observer(Protocol):
         ...
 
     def connected(self) -> None:
-        """A member of the group now; partitions are still to come."""
+        """On the way into the group; partitions are still to come."""
+        ...
+
+    def without_partitions(self, joined: bool) -> None:  # noqa: FBT001 - the answer, not a switch
+        """A turn is over and nothing is ours; `joined`: the group has taken us in, so it has said so."""
         ...
 
     def restoring(self, partition: Partition, entries: int, size: int) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consumer.tasks.task import Decision, Task
 
 STANDBY_SECONDS = 15.0
-"""A member of the group that was given nothing for so long stands by: there are more processes than partitions."""
+"""Who has joined the group and was given nothing for so long stands by: there are more processes than partitions."""
 
 BEHIND_SECONDS = 60.0
 """Records that have waited for so long: the process does not keep up. A take-over after `kill -9` takes 15 s at most."""
@@ -58,7 +58,7 @@ class Telemetry:
         self._clock = clock
         self._log = log
         self._ours: set[Partition] = set()
-        self._connected_at: float | None = None
+        self._joined_at: float | None = None
         self._trouble = ""
         self._journal = JournalSize()
         self._news = News(log)
@@ -69,17 +69,25 @@ class Telemetry:
 
     def turned(self) -> None:
         """See `Observer`."""
-        now = self._clock.monotonic()
-        self._health.turned(now)
-        if self._connected_at is not None and (self._ours or now - self._connected_at > STANDBY_SECONDS):
-            self._health.set("assigned", True)  # noqa: FBT003
+        self._health.turned(self._clock.monotonic())
 
     def connected(self) -> None:
         """See `Observer`."""
-        self._connected_at = self._clock.monotonic()
+        self._joined_at = None
         self._trouble = ""
         self._log.info("connected, waiting for partitions")
         self._health.set("assigned", False, "waiting for partitions")  # noqa: FBT003
+
+    def without_partitions(self, joined: bool) -> None:  # noqa: FBT001 - see `Observer`
+        """See `Observer`."""
+        now = self._clock.monotonic()
+        if not joined:
+            self._joined_at = None
+        elif self._joined_at is None:
+            self._joined_at = now
+        stands_by = self._joined_at is not None and now - self._joined_at > STANDBY_SECONDS
+        missing = "waiting for partitions" if joined else "waiting to be taken into the group"
+        self._health.set("assigned", stands_by, missing)
 
     def restoring(self, partition: Partition, entries: int, size: int) -> None:
         """See `Observer`."""
@@ -100,6 +108,7 @@ class Telemetry:
     ) -> None:
         """See `Observer`."""
         self._ours.add(partition)
+        self._joined_at = self._joined_at or self._clock.monotonic()
         self._health.set("assigned", True)  # noqa: FBT003
         self._ends_restoring(partition)
         self._metrics.restored(seconds)
@@ -211,7 +220,6 @@ class Telemetry:
 
     def recovering(self, error: Fenced) -> None:
         """See `Observer`: told once per trouble, not once per attempt."""
-        self._connected_at = None
         for partition in self._ours:
             self._journal.drop(partition)
         for partition in list(self._restoring):

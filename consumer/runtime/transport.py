@@ -111,6 +111,10 @@ class Transport(Protocol):
         """How many partitions the keyed topic has; 0 where the input itself is keyed."""
         ...
 
+    def joined(self) -> bool:
+        """Whether the group has taken us in: before, nobody has said that there is nothing for us."""
+        ...
+
     def poll(self, most_records: int, wait_seconds: float) -> Polled:
         """The next records of partitions that are ours, at most so many, after at most about so long."""
         ...
@@ -135,8 +139,9 @@ class Transport(Protocol):
         effort."""
         ...
 
-    def close(self) -> None:
-        """Leaves the group at once, so that others take over without waiting. Never raises."""
+    def close(self, *, for_good: bool = True) -> None:
+        """Lets go of the connection. For good: leaves the group at once, so that others take over without waiting.
+        Otherwise the place in it is kept, for a session's time, for who joins next under the same name. Never raises."""
         ...
 
 

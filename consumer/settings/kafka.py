@@ -36,7 +36,7 @@ OWNED = {
     "auto.commit.interval.ms": "Sluice commits offsets itself, after each batch; use [batch] max_wait_seconds instead",
     "transactional.id": "it is made of group and instance; set those at the top of the file instead",
     "group.id": "it is the setting group; set that at the top of the file instead",
-    "group.instance.id": "each start joins as a new member; use instance at the top of the file for a stable name",
+    "group.instance.id": "it is the setting instance; set that at the top of the file instead",
     "auto.offset.reset": "where a new partition begins is the setting start; set that below [input] instead",
     "isolation.level": _EXACTLY_ONCE,
     "enable.idempotence": _EXACTLY_ONCE,
@@ -52,6 +52,7 @@ OWNED = {
     "enable.partition.eof": "Sluice needs it to know when it has caught up; remove it",
     "partition.assignment.strategy": "each role has the one that it needs; remove it",
     "allow.auto.create.topics": "Sluice creates its own topics and waits for the input topic; remove it",
+    "metadata.recovery.strategy": "each client has the one that survives lost connections; remove it",
     "metadata.broker.list": 'it is another name of "bootstrap.servers"; use that one',
 }
 """Properties that are refused, each with why and what to do instead, as it follows "cannot be set here: "."""

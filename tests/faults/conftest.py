@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumer.local.kafka import EmbeddedKafka
+from consumer.runtime.transport import Partition
 from tests.processes import Site
+from tests.topic_reader import create_topic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,13 @@ def kafka(session_kafka: EmbeddedKafka) -> EmbeddedKafka:
     """The fault tests' broker: not the one of the others, and running, whatever the test before did to it."""
     session_kafka.start()
     return session_kafka
+
+
+@pytest.fixture
+def here(kafka: EmbeddedKafka, topic_prefix: str) -> Partition:
+    """The only partition of a new topic on that broker."""
+    create_topic(kafka.bootstrap_servers, f"{topic_prefix}input")
+    return Partition(f"{topic_prefix}input", 0)
 
 
 @pytest.fixture

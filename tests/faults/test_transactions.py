@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from contextlib import suppress
 from random import Random
 
 import pytest
@@ -14,81 +12,106 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from consumer.core.record import Output
 from consumer.runtime.kafka import transaction
 from consumer.runtime.kafka import transport as transport_module
-from consumer.runtime.kafka.topics import Names
-from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
-from consumer.runtime.transport import Fenced, Partition, Retry, Transaction
+from consumer.runtime.kafka.transport import KafkaTransport
+from consumer.runtime.transport import Fenced, Retry, Transaction
 from tests.faults.feed import Sent, send
-from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
+from tests.faults.kafka_proxy import KafkaProxy
+from tests.faults.members import Owner, member, newcomer
 from tests.topic_reader import create_topic, read_committed
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
 
 HANG_SECONDS = 2.0
-SILENT = logging.getLogger("librdkafka")
-SILENT.addHandler(logging.NullHandler())
 
 
-class Owner:
-    """Takes every partition from its beginning, and remembers which it has."""
+def slow_offsets(transport, wait):
+    """Whoever sends offsets waits first."""
+    producer = transport._producer._producer
 
-    def __init__(self):
-        self.partitions = set()
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(producer, name)
 
-    def assigned(self, partition, committed):
-        self.partitions.add(partition)
-        return committed or 0
+        def send_offsets_to_transaction(self, *given):
+            wait()
+            producer.send_offsets_to_transaction(*given)
 
-    def starts_at(self, partition, offset): ...
+    transport._producer._producer = Slow()
 
-    def revoked(self, partitions):
-        self.partitions -= set(partitions)
+
+def test_connections_that_break_between_two_transactions_are_made_anew_and_neither_fails(kafka, here):
+    with KafkaProxy(kafka.bootstrap_servers) as proxy:
+        transport = member(proxy.address, here)
+        for value in (b"first", b"second", b"third"):
+            transport.commit(Transaction([Output(here.topic, value)], positions={here: 1}))
+            proxy.cut()
+        transport.close()
+    written = [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)]
+    assert written == [b"first", b"second", b"third"]
+
+
+def test_who_never_comes_back_from_sending_offsets_is_left_behind_and_its_successor_settles_it(
+    kafka, here, monkeypatch
+):
+    monkeypatch.setattr(transaction, "HANG_SECONDS", HANG_SECONDS)
+    released = threading.Event()
+    transport = member(kafka.bootstrap_servers, here)
+    slow_offsets(transport, released.wait)
+    started = time.monotonic()
+    with pytest.raises(Fenced, match="hangs") as raised:
+        transport.commit(Transaction([Output(here.topic, b"first")], positions={here: 1}))
+    transport.close()
+    assert raised.value.outcome == "unknown"
+    assert time.monotonic() - started < HANG_SECONDS + 5
+    transport = member(kafka.bootstrap_servers, here)
+    transport.commit(Transaction([Output(here.topic, b"second")], positions={here: 1}))
+    transport.close()
+    released.set()
+    assert [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)] == [b"second"]
 
 
 @pytest.fixture
-def here(kafka, topic_prefix):
-    create_topic(kafka.bootstrap_servers, f"{topic_prefix}input")
-    return Partition(f"{topic_prefix}input", 0)
+def impatient(monkeypatch):
+    """Given up at once where a connection was lost and the brokers answer; otherwise not before the test is over."""
+    monkeypatch.setattr(transaction, "HANG_SECONDS", 600.0)
+    monkeypatch.setattr(transaction, "LOST_SECONDS", 0.1)
+    monkeypatch.setattr(transaction, "LOOK_SECONDS", 0.05)
 
 
-def newcomer(servers, here, owner=None):
-    """Who is about to be a member of the group."""
-    names = Names(here.topic, "dlq", "", "facts", "journal", "days", "alerts")
-    options = KafkaOptions({"bootstrap.servers": servers}, names, here.topic, "one", (here.topic,), SILENT)
-    return KafkaTransport(options, owner or Owner())
-
-
-def member(servers, here):
-    """A member of the group that has the partition."""
-    owner = Owner()
-    transport = newcomer(servers, here, owner)
-    wait_until(lambda: transport.poll(1, 0.1) and here in owner.partitions, 30, "the partition")
-    return transport
-
-
-def test_a_connection_that_breaks_between_two_transactions_never_hangs_the_second(kafka, here, monkeypatch):
-    monkeypatch.setattr(transaction, "SEND_SECONDS", 1.0)
-    monkeypatch.setattr(transaction, "HANG_SECONDS", HANG_SECONDS)
-
-    def judge(request):
-        if request == (Api.END_TXN, 1):
-            proxy.cut(Api.PRODUCE)
-        return Fate.PASS
-
-    with KafkaProxy(kafka.bootstrap_servers, judge) as proxy:
-        transport = member(proxy.address, here)
+@pytest.mark.timeout(120)
+@pytest.mark.usefixtures("impatient")
+def test_who_lost_a_connection_and_does_not_come_back_though_the_brokers_answer_is_left_behind_soon(
+    kafka, here
+):
+    released = threading.Event()
+    transport = member(kafka.bootstrap_servers, here)
+    slow_offsets(transport, released.wait)
+    transport._producer._hear(KafkaError(KafkaError._ALL_BROKERS_DOWN))
+    with pytest.raises(Fenced, match="hangs"):
         transport.commit(Transaction([Output(here.topic, b"first")], positions={here: 1}))
-        started = time.monotonic()
-        with suppress(Fenced):  # a client that gets over it by itself is welcome, too
-            transport.commit(Transaction([Output(here.topic, b"second")], positions={here: 1}))
-        assert time.monotonic() - started < HANG_SECONDS + 5
-        transport.close()
-        # The next one with the same name settles what was left open.
-        transport = member(proxy.address, here)
-        transport.commit(Transaction([Output(here.topic, b"third")], positions={here: 1}))
-        transport.close()
-    written = [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)]
-    assert written in ([b"first", b"third"], [b"first", b"second", b"third"])
+    transport.close()
+    released.set()
+
+
+@pytest.mark.parametrize(("lost", "brokers_answer"), [(False, True), (True, False)])
+@pytest.mark.usefixtures("impatient")
+def test_a_slow_coordinator_and_brokers_that_are_away_are_waited_for(kafka, here, lost, brokers_answer):
+    transport = member(kafka.bootstrap_servers, here)
+    looks = []
+
+    def look():
+        looks.append(None)
+        return brokers_answer
+
+    transport._producer._brokers_answer = look
+    slow_offsets(transport, lambda: threading.Event().wait(2.0))
+    if lost:
+        transport._producer._hear(KafkaError(KafkaError._TRANSPORT))
+    transport.commit(Transaction([Output(here.topic, b"first")], positions={here: 1}))
+    transport.close()
+    assert bool(looks) == lost
+    assert [message.value() for message in read_committed(kafka.bootstrap_servers, here.topic)] == [b"first"]
 
 
 def test_an_error_that_asks_for_an_abort_is_no_bug_of_ours_whatever_its_code(kafka, here):

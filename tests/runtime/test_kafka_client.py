@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
-from consumer.runtime.kafka.client import admin_config, consumer_config, producer_config
+from consumer.runtime.kafka.client import admin_config, consumer_config, member_config, producer_config
 from consumer.settings.kafka import CONSUMERS_ONLY, PRODUCERS_ONLY
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
@@ -125,3 +125,9 @@ def test_a_rebalance_waits_for_who_neither_joins_nor_dies_for_two_minutes_or_a_s
     config = consumer_config({**NOWHERE, **own}, "g", said.logger)
     assert config["max.poll.interval.ms"] == milliseconds
     made(Consumer, config, said)
+
+
+@pytest.mark.parametrize(("protocol", "name"), [({}, "one"), ({"group.protocol": "consumer"}, None)])
+def test_a_member_has_its_instances_name_where_the_broker_lets_a_successor_take_it_over(protocol, name):
+    config = member_config(protocol, "group", "one", logging.getLogger())
+    assert config.get("group.instance.id") == name

@@ -13,15 +13,16 @@ from structlog.testing import LogCapture
 
 from consumer.runtime.health import Health
 from consumer.runtime.metrics import Metrics
-from consumer.runtime.telemetry import COUNT_SECONDS, Telemetry
+from consumer.runtime.telemetry import COUNT_SECONDS, STANDBY_SECONDS, Telemetry
 from consumer.runtime.transport import Fenced
 from consumer.tasks.gate import GateTask
 from tests.one_process import EVENTS, JOURNAL, OneProcess, Scripted, five_visits
-from tests.simulated_transport import TOPICS
+from tests.simulated_transport import TOPICS, SimulatedTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from consumer.runtime.transport import Owner
     from tests.simulated_kafka import SimulatedKafka
 
 LAG = "consumer_lag_records"
@@ -182,6 +183,50 @@ def test_a_restore_is_seen_to_move_and_what_it_read_is_the_state(kafka):
     assert value("sluice_restored_entries_total") > 155
     assert value("sluice_restoring_partitions") == 0
     assert max(seen["state"] for seen in second.seen) >= written
+
+
+class Empty(Told):
+    """A process that is given nothing; whether the group has taken it in is told turn by turn."""
+
+    def __init__(self, kafka: SimulatedKafka, *joined: bool) -> None:
+        super().__init__(kafka)
+        kafka.group.claim = lambda _: []
+        answers = iter(joined)
+        connect = self.loop._connect
+
+        def connect_as_told(owner: Owner) -> SimulatedTransport:
+            transport = connect(owner)
+            transport.joined = lambda: next(answers)
+            return transport
+
+        self.loop._connect = connect_as_told
+
+    def reasons_after(self, turns: int) -> list[str]:
+        self.run(turns + 1)  # the loop asks once more before it connects
+        return self.health.not_ready(self.kafka.now)
+
+
+def turns(seconds: float) -> int:
+    return round(seconds / 0.25)  # the loop's wait for records
+
+
+def test_who_was_never_taken_into_the_group_does_not_stand_by_however_long_it_waits(kafka):
+    waits = turns(10 * STANDBY_SECONDS)
+    process = Empty(kafka, *[False] * waits)
+    assert process.reasons_after(waits) == ["waiting to be taken into the group"]
+
+
+def test_who_has_joined_and_is_given_nothing_stands_by_from_the_time_it_joined(kafka):
+    waits = turns(STANDBY_SECONDS)
+    answers = [*[False] * 2 * waits, *[True] * 2 * waits]
+    assert Empty(kafka, *answers).reasons_after(3 * waits) == ["waiting for partitions"]
+    assert Empty(kafka, *answers).reasons_after(4 * waits) == []
+
+
+def test_who_fell_out_of_the_group_no_longer_stands_by(kafka):
+    waits = 2 * turns(STANDBY_SECONDS)
+    process = Empty(kafka, *[True] * waits, *[False])
+    assert process.reasons_after(waits + 1) == ["waiting to be taken into the group"]
 
 
 def test_the_newest_days_are_shown_once_the_watch_has_them(kafka):

@@ -28,6 +28,9 @@ it by itself and fences the producer, and all state would have to be restored.""
 METADATA_MS = 5_000
 """A member whose broker had not heard yet of a topic that was just created goes without it until it asks again: five
 minutes by the client's default. So are partitions found that a topic gets later."""
+RECONNECT: Config = {"reconnect.backoff.max.ms": 1_000}
+"""Between two tries at a broker that is away. At the client's default a broker that was away for ten seconds is gone for
+up to ten more."""
 
 REBALANCE_TIMEOUT_MS = 120_000
 """How long a rebalance waits for members that neither join nor die. The client's default is five minutes, in which
@@ -46,6 +49,7 @@ def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) ->
         "fetch.queue.backoff.ms": 5,  # the default of 1000 stalls a fast reader
         "queued.min.messages": 100_000,
         "queued.max.messages.kbytes": 131_072,
+        **RECONNECT,
         **for_consumers(user),
         "logger": log,
         "group.id": group,
@@ -57,6 +61,16 @@ def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) ->
         "auto.offset.reset": "error",
         "allow.auto.create.topics": False,
     }
+
+
+def member_config(user: Mapping[str, Any], group: str, instance: str, log: logging.Logger) -> Config:
+    """The consumer that is a member of the group, under a name: who joins again under it, after `kill -9` or a lost
+    broker, has its place and partitions at once. Without one a group waits until the member that it was is timed out, or
+    for a whole rebalance time where a broker forgot to; the newer protocol refuses the name while the former lives."""
+    config = consumer_config(user, group, log)
+    if config.get("group.protocol", "classic") == "classic":
+        config["group.instance.id"] = instance
+    return config
 
 
 def journal_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
@@ -76,7 +90,8 @@ def producer_config(
     most_batch_bytes: int = MOST_BATCH_BYTES,
 ) -> Config:
     """The daemon's producer. `retry.backoff.ms`: at the default of 100 each of back-to-back transactions waits that
-    long for the markers of the one before."""
+    long for the markers of the one before. `metadata.recovery.strategy`: by default a client whose connections are all
+    lost forgets its brokers, and waits for ever for the group's coordinator among them (librdkafka issue 5511)."""
     return {
         "compression.type": "lz4",
         "linger.ms": 5,
@@ -84,6 +99,7 @@ def producer_config(
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 1_048_576,
         "batch.size": min(MOST_BATCH_BYTES, most_batch_bytes),
+        **RECONNECT,
         **for_producers(user),
         "logger": log,
         "transactional.id": transactional_id,
@@ -92,12 +108,13 @@ def producer_config(
         "message.max.bytes": most_message_bytes,
         "enable.idempotence": True,
         "acks": "all",
+        "metadata.recovery.strategy": "none",
     }
 
 
 def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
     """The daemon's admin client: only the settings that every kind of client knows."""
-    return {**for_consumers(for_producers(user)), "logger": log}
+    return {**RECONNECT, **for_consumers(for_producers(user)), "logger": log}
 
 
 RAISED = (KafkaException, cast("type[BaseException]", KafkaError))

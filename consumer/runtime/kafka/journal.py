@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from confluent_kafka import (
@@ -33,6 +34,18 @@ PATIENCE_SECONDS = 60.0
 _GROUP = "sluice.group"
 ANSWER_SECONDS = 15.0
 
+ELECTION_SECONDS = 5.0
+"""How long a partition may be without a leader that knows itself, as just after a broker's start."""
+
+ELECTION_PAUSE_SECONDS = 0.1
+
+_ELECTION = {
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._NOENT,  # noqa: SLF001 - no leader is known at all
+}
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001
 _GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
 
@@ -46,16 +59,26 @@ def log_bounds(admin: AdminClient, topic: str, number: int) -> tuple[int, int]:
 
 
 def _offset(admin: AdminClient, topic: str, number: int, which: OffsetSpec) -> int:
-    where = TopicPartition(topic, number)
+    deadline = time.monotonic() + ELECTION_SECONDS
+    while True:
+        try:
+            return _asked(admin, TopicPartition(topic, number), which)
+        except KafkaException as raised:
+            error = error_of(raised)
+            if error.code() not in _ELECTION or time.monotonic() > deadline:
+                raise Fenced(
+                    f"the end of {topic}[{number}] cannot be asked: {error.str()}", outcome="lost"
+                ) from raised
+        time.sleep(ELECTION_PAUSE_SECONDS)
+        with suppress(KafkaException):  # the client asks the leader that it knows, until it hears of another
+            admin.list_topics(topic, timeout=1)
+
+
+def _asked(admin: AdminClient, where: TopicPartition, which: OffsetSpec) -> int:
     futures = admin.list_offsets(
         {where: which}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=ANSWER_SECONDS
     )
-    try:
-        return answered(futures[where], ANSWER_SECONDS + 5)
-    except KafkaException as raised:
-        raise Fenced(
-            f"the end of {topic}[{number}] cannot be asked: {error_of(raised).str()}", outcome="lost"
-        ) from raised
+    return answered(futures[where], ANSWER_SECONDS + 5)
 
 
 def signed(group: str) -> list[tuple[str, bytes]]:

@@ -42,7 +42,7 @@ class Requeuer(TransactionalProducer):
             _create(admin, topic, settings.topics.replication_factor)
             self.most_bytes = topics.most_message_bytes(admin, settings.topics.input)
             config = producer_config(settings.kafka, topic, self.most_bytes, log, self.most_bytes)
-            super().__init__(config, "", Marker("", {}))
+            super().__init__(config, "", Marker("", {}), lambda: topics.answers(admin))
         except (Fenced, Fatal) as error:
             raise RequeueError(str(error)) from error
         except RAISED as raised:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 15.0
 
+ANSWER_SECONDS = 1.0
+"""How long an answer may take to count as one, where a connection was lost."""
+
 DEFAULT_MOST_BYTES = 1_048_588
 """Kafka's default `max.message.bytes`."""
 
@@ -100,6 +103,14 @@ def existing(admin: AdminClient, seconds: float = TIMEOUT_SECONDS) -> dict[str, 
     except KafkaException as raised:
         raise Fenced(f"the brokers cannot be reached: {error_of(raised).str()}", outcome="lost") from raised
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+
+
+def answers(admin: AdminClient, seconds: float = ANSWER_SECONDS) -> bool:
+    """Whether a broker answers within that time."""
+    try:
+        return bool(admin.list_topics(timeout=seconds).brokers)
+    except KafkaException:
+        return False
 
 
 def create_missing(

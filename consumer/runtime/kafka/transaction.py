@@ -10,8 +10,10 @@ errors into the three that the loop knows.
 
 from __future__ import annotations
 
+import math
 import struct
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, Producer, TopicPartition
@@ -38,6 +40,12 @@ HANG_SECONDS = SEND_SECONDS + 2
 """When sending offsets has not come back by then, it never will: the client can ignore its time limit and wait for ever
 once the connection to the group's coordinator was lost (librdkafka issues 5456 and 5511)."""
 
+LOST_SECONDS = 3.0
+"""It is given up sooner when a connection was lost since the last commit and the brokers have answered others for so long.
+While they do not, waiting is better: a client that gets over it by itself keeps its state."""
+
+LOOK_SECONDS = 0.5
+
 _E = KafkaError
 _REBALANCE = {
     _E.UNKNOWN_MEMBER_ID,
@@ -59,6 +67,7 @@ _PERMANENT = {
     _E.CLUSTER_AUTHORIZATION_FAILED,
 }
 _FENCED = {_E._FENCED, _E.INVALID_PRODUCER_EPOCH, _E.PRODUCER_FENCED, _E.INVALID_TXN_STATE}  # noqa: SLF001
+_CONNECTION = {_E._TRANSPORT, _E._ALL_BROKERS_DOWN}  # noqa: SLF001
 _TIMED_OUT = _E._TIMED_OUT  # noqa: SLF001
 _STATE = _E._STATE  # noqa: SLF001
 _NOW = 0
@@ -76,15 +85,31 @@ def member_metadata(metadata: bytes) -> tuple[int, str]:
     return generation, member.decode("utf-8", "replace")
 
 
+def is_member(metadata: bytes) -> bool:
+    """Whether this group metadata is that of somebody whom the group has taken in."""
+    generation, member = member_metadata(metadata)
+    return generation >= 0 and bool(member)
+
+
 class TransactionalProducer:
     """One producer's transactions, one after the other. Starting it settles what an earlier one with the same id left."""
 
-    def __init__(self, config: Config, journal_topic: str, marker: Marker, group: str = "") -> None:
+    def __init__(
+        self,
+        config: Config,
+        journal_topic: str,
+        marker: Marker,
+        brokers_answer: Callable[[], bool],
+        group: str = "",
+    ) -> None:
         self._journal_topic = journal_topic
         self._signed = signed(group)
         self._marker = marker
+        self._brokers_answer = brokers_answer
         self._hangs = False
-        self._producer = Producer(config)
+        self._lost = False
+        """Whether a connection was lost since the last commit."""
+        self._producer = Producer({**config, "error_cb": self._hear})
         try:
             self._producer.init_transactions(INIT_SECONDS)
         except RAISED as raised:
@@ -113,8 +138,13 @@ class TransactionalProducer:
             self._finish(self._producer.commit_transaction)
         except RAISED as raised:
             self._translate(error_of(raised), raised)
+        self._lost = False
         self._producer.poll(0)
         return marks
+
+    def _hear(self, error: KafkaError) -> None:
+        """Told within `poll`, of connections among other things; what is fatal also fails the next call."""
+        self._lost = self._lost or error.code() in _CONNECTION
 
     def _write(self, output: Output) -> None:
         topic, value, key, headers, number, timestamp_ms = output
@@ -153,8 +183,9 @@ class TransactionalProducer:
 
     def _send_offsets(self, transaction: Transaction, group_metadata: Callable[[], Any]) -> None:
         metadata = group_metadata()
-        generation, member = member_metadata(bytes(metadata))
-        if generation < 0 or not member:  # the broker would take these offsets without asking whose they are
+        if not is_member(
+            bytes(metadata)
+        ):  # the broker would take these offsets without asking whose they are
             self._abort()
             raise Retry("not a member of the group at the moment", code="no_member", rebalance=True)
         mark = self._marker.next()
@@ -173,13 +204,24 @@ class TransactionalProducer:
                 raised.append(error)
 
         thread = threading.Thread(target=run, name="send offsets", daemon=True)
+        started = time.monotonic()
         thread.start()
-        thread.join(HANG_SECONDS)
+        self._wait(thread)
         if thread.is_alive():
             self._hangs = True
-            raise Fenced(f"sending offsets hangs for {HANG_SECONDS:.0f} s", outcome="unknown")
+            raise Fenced(f"sending offsets hangs for {time.monotonic() - started:.0f} s", outcome="unknown")
         if raised:
             raise raised[0]
+
+    def _wait(self, thread: threading.Thread) -> None:
+        """Until it ends, or will not: see `HANG_SECONDS` and `LOST_SECONDS`."""
+        deadline, sooner = time.monotonic() + HANG_SECONDS, math.inf
+        while thread.is_alive() and time.monotonic() < min(deadline, sooner):
+            thread.join(LOOK_SECONDS)
+            self._producer.poll(0)
+            if self._lost and thread.is_alive():
+                answered = self._brokers_answer()
+                sooner = min(sooner, time.monotonic() + LOST_SECONDS) if answered else math.inf
 
     def _finish(self, verb: Callable[[float], None]) -> None:
         """Commit or abort; a time-out is asked again, since any other call would be refused."""

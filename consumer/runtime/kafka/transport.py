@@ -19,14 +19,14 @@ from consumer.runtime.kafka import journal, topics
 from consumer.runtime.kafka.client import (
     RAISED,
     admin_config,
-    consumer_config,
     error_of,
     journal_config,
+    member_config,
     producer_config,
 )
 from consumer.runtime.kafka.marks import Marker
 from consumer.runtime.kafka.offsets import answered
-from consumer.runtime.kafka.transaction import TransactionalProducer
+from consumer.runtime.kafka.transaction import TransactionalProducer, is_member
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ PARTITIONS_EVERY_SECONDS = 60.0
 
 END_SECONDS = 2.0
 """How long the answer where partitions end may take; without one nothing is claimed of them."""
+
+LEAVE_SECONDS = 3.0
+"""How long leaving the group may take; a session's time later the group finds out by itself."""
 
 _E = KafkaError
 _EOF = _E._PARTITION_EOF  # noqa: SLF001
@@ -101,9 +104,10 @@ class KafkaTransport:
             ),
             options.names.journal,
             Marker(options.instance, options.made_with),
+            lambda: topics.answers(self._admin),
             options.group,
         )
-        self._consumer = Consumer(consumer_config(options.user, options.group, options.log))
+        self._consumer = Consumer(member_config(options.user, options.group, options.instance, options.log))
         self._consumer.subscribe(
             list(options.consumes),
             on_assign=self._on_assign,
@@ -131,6 +135,9 @@ class KafkaTransport:
                 self._partitions[name] = max(self._partitions.get(name, 0), known.get(name, 0))
             self._partitions_at = now
         return self._partitions[topic]
+
+    def joined(self) -> bool:
+        return is_member(bytes(self._consumer.consumer_group_metadata()))
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -199,7 +206,7 @@ class KafkaTransport:
                 f"the group {self._options.group} cannot be joined: {error.str()}; another program uses it (name another "
                 "in the setting group), or session.timeout.ms in [kafka] is not what the brokers allow"
             )
-        elif error.fatal():
+        elif error.fatal() or error.code() == _E._FATAL:  # noqa: SLF001
             raise Fenced(f"reading failed: {error.str()}")
 
     def _note_places(self, polled: Polled) -> None:
@@ -345,11 +352,20 @@ class KafkaTransport:
                 f"the beginning of {where.topic} cannot be asked: {error_of(raised).str()}", outcome="lost"
             ) from raised
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = True) -> None:
         self._closing = True
         self._producer.close()
         try:
+            if for_good:
+                self._leave()
             self._consumer.close()
         except (*RAISED, RuntimeError, SystemError) as ignored:
             # the group finds out by itself after the session time-out
             del ignored
+
+    def _leave(self) -> None:
+        """A member with a name does not leave by closing, as one does that may come back."""
+        deadline = time.monotonic() + LEAVE_SECONDS
+        self._consumer.unsubscribe()
+        while self.joined() and time.monotonic() < deadline:
+            self._consumer.poll(0.05)

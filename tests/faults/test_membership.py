@@ -1,0 +1,92 @@
+"""Who is killed, loses its broker, or waits: how long the others and its own partitions have to wait for it."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import AdminClient
+
+from tests.faults.feed import send, troubled_shop
+from tests.faults.members import Owner, member, newcomer
+from tests.faults.verifier import verify
+from tests.topic_reader import create_topic
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.broker
+
+PATIENT = {"session.timeout.ms": "170000"}
+"""Whoever has to wait for a dead member's session waits longer than any test does."""
+
+
+@pytest.fixture
+def halves(site):
+    create_topic(site.servers, site.input, 2)
+    records = troubled_shop(19, sessions_per_day=120)
+    return records[: len(records) // 2], records[len(records) // 2 :]
+
+
+def start(site, name):
+    """A process that does all but deliver."""
+    return site.start("--roles", "gate,watch", instance=name, kafka=PATIENT)
+
+
+def herd(site):
+    """Two processes that share the work, and one that delivers."""
+    site.start("--roles", "deliver")
+    both = [start(site, name) for name in ("one", "two")]
+    for process in both:
+        process.wait_to_say("partition restored")
+    return both
+
+
+def test_who_is_killed_and_started_again_under_its_name_does_not_wait_for_its_session(site, halves):
+    one, _ = herd(site)
+    send(site.servers, site.input, halves[0])
+    site.wait_until_caught_up()
+    one.kill()
+    start(site, "one")
+    send(site.servers, site.input, halves[1])
+    site.wait_until_caught_up()
+    verify(site)
+
+
+@pytest.mark.timeout(300)
+def test_a_broker_and_a_process_killed_together_are_back_without_waiting_for_sessions(site, kafka, halves):
+    _, two = herd(site)
+    send(site.servers, site.input, halves[0])
+    site.wait_until_caught_up()
+    kafka.kill()
+    two.kill()
+    kafka.restart()
+    start(site, "two")
+    send(site.servers, site.input, halves[1])
+    site.wait_until_caught_up()
+    verify(site)
+
+
+def test_who_ends_in_order_leaves_its_partitions_to_the_others_at_once(site, halves):
+    one, _ = herd(site)
+    assert one.stop() == 0
+    for half in halves:
+        send(site.servers, site.input, half)
+    site.wait_until_caught_up()
+    verify(site)
+
+
+def test_who_waits_until_another_member_lets_go_has_not_joined(kafka, here):
+    first, owner = member(kafka.bootstrap_servers, here), Owner()
+    second = newcomer(kafka.bootstrap_servers, here, owner, name="two")
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0})
+
+    def state():
+        second.poll(1, 0.1)
+        return admin.describe_consumer_groups([here.topic])[here.topic].result(20).state
+
+    wait_until(
+        lambda: state() == ConsumerGroupState.PREPARING_REBALANCING, 30, "the group waits for the first"
+    )
+    assert not second.joined()
+    wait_until(lambda: first.poll(1, 0.1) and second.poll(1, 0.1) and second.joined(), 30, "both are in it")
+    assert not owner.partitions
+    first.close()
+    second.close()
