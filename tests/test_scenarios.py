@@ -187,7 +187,7 @@ def judged(pages, quiet_pages=(), crash=""):
 def test_found_is_a_page_of_a_right_kind_after_the_fault_began_and_in_time():
     assert judged([page(1, "volume_silence", 20)]).outcome == "found"
     assert judged([page(1, "volume_silence", 20)]).minutes == 20
-    assert judged([page(1, "volume_silence", 61)]).outcome == "late"
+    assert judged([page(1, "volume_silence", 62)]).outcome == "late"
     assert judged([page(1, "garbage", 20)]).outcome == "missed"
     assert judged([]).outcome == "missed"
     assert judged([page(1, "volume_silence", 20)], crash="KeyError").outcome == "crashed"

@@ -50,7 +50,7 @@ def route(client: str | None, partition: int, partitions: int) -> int:
     """Which of the keyed topic's partitions a client's events go to; without a client that of where they came from.
 
     >>> route("client 1", 3, 4), route(None, 3, 2)
-    (0, 1)
+    (3, 1)
     """
     return partition % partitions if client is None else crc32(client.encode()) % partitions
 

@@ -12,8 +12,10 @@ from consumer.runtime.options import gate_options, watch_options
 from consumer.tasks.judge_metrics import day_number
 from consumer.tasks.pipeline import Pipeline
 from detectors.alerts import Alert
+from detectors.answer import Reason
 from detectors.deviation import DeviationState
 from detectors.replay import replay
+from detectors.watched import WATCHED
 from reports.deliver import Deliverer
 
 if TYPE_CHECKING:
@@ -53,8 +55,17 @@ class Trial:
 
     def explained(self) -> dict[int, dict[str, Explained]]:
         """The numbers behind what was said of every closed day's metrics, by day (since 1970-01-01) and metric."""
-        gone = {day_number(one.day): one.not_measurable for one in self.days}
+        gone = {day_number(one.day): _not_judged(one) for one in self.days}
         return replay(list(self.pasts.values()), self.limits, gone)
+
+
+def _not_judged(receipt: Receipt) -> dict[str, str]:
+    """The metrics that could not be measured, or not judged since the input ends in the middle of the day; and why."""
+    reasons = {check.rule: check.reason for check in receipt.checks}
+    judged = ((watched.metric, reasons.get(watched.rule, "")) for watched in WATCHED)
+    return {
+        metric: why for metric, why in judged if why.startswith(Reason.UNMEASURABLE)
+    } | receipt.not_measurable
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ _FIRST_LOOK_MINUTES = 60
 _WHOLE_DAY_FROM_MINUTES = 60
 """A stream's first day that begins later is no whole day: it tells nothing of what is normal."""
 
-_REST_MINUTES = 6 * 60
+_REST_MINUTES = 12 * 60
 """An input that ends longer than this before its last day does has not got the whole of it."""
 
 _LEAST_GAP_MINUTES = 5

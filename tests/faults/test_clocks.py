@@ -26,13 +26,14 @@ def test_records_of_a_wrong_clock_are_taken_and_dated_by_the_broker(kafka, topic
     now_ms = time.time_ns() // 1_000_000
     refused = []
     producer = Producer({"bootstrap.servers": servers, "log_level": 0})
-    for name in names[1:]:
+    ours = [name for name in names[1:] if name]
+    for name in ours:
         producer.produce(
             name, b"value", b"key", 0, timestamp=now_ms + wrong_ms, on_delivery=lambda e, _: refused.append(e)
         )
     assert producer.flush(30) == 0
-    assert refused == [None] * len(names[1:])
-    for name in names[1:]:
+    assert refused == [None] * len(ours)
+    for name in ours:
         (record,) = read_committed(servers, name)
         kind, at_ms = record.timestamp()
         assert kind == TIMESTAMP_LOG_APPEND_TIME
