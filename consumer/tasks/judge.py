@@ -21,7 +21,6 @@ from consumer.tasks.judge_state import JudgeClock, OpenDay, Standing
 from detectors.alerts import Severity
 from detectors.keying import KeyingState, judge_keying, see
 from detectors.schema_watch import SchemaState, SchemaWatch
-from detectors.sentences import when
 from detectors.totals import STEP_MINUTES
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ _FIRST_LOOK_MINUTES = 60
 _WHOLE_DAY_FROM_MINUTES = 60
 """A stream's first day that begins later is no whole day: it tells nothing of what is normal."""
 
-_REST_MINUTES = 12 * 60
-"""An input that ends longer than this before its last day does has not got the whole of it."""
+_HALF_A_DAY = 12
+"""An input without an event from this hour of its last day on has not got the whole of it."""
 
 _LEAST_GAP_MINUTES = 5
 """Shorter quiet spells are not remembered."""
@@ -93,7 +92,7 @@ class Judge:
         self._here: _Here | None = None
         self._metrics = MetricJudge(options, minds, self.clock, memo)
         self.unmeasurable: dict[str, str] = {}
-        self._cut = ""
+        self._ended = False
         self._nothing_before = 0
         """No tick is due before this minute: a bound, so that an ordinary minute costs a comparison."""
         self._no_silence_before = 0
@@ -291,7 +290,8 @@ class Judge:
         checks: list[Check] = []
         normal: dict[str, Normal] = {}
         if sums is not None and sums.events:
-            gone = dict.fromkeys(ALL, self._cut) if self._is_cut_short(day) else self.unmeasurable
+            cut = self._cut_short(sums)
+            gone = dict.fromkeys(ALL, cut) if cut else self.unmeasurable
             found, checks, normal = self._metrics.close(day, sums, open_day, minute, gone)
             self._forget_resolved(found)
         self.clock.days = self.clock.days[1:]
@@ -307,14 +307,16 @@ class Judge:
         for due in (self._end_slot,) if self.clock.slot >= 0 else ():
             yield due(self.clock.judged + 1)
         self._sums = days
-        self._cut = f"the input ends at {when(self.clock.event + 1)}"
+        self._ended = True
         while self.clock.days:
             yield self._close(self._closes(self.clock.days[0]))
 
-    def _is_cut_short(self, day: str) -> bool:
-        """Whether the input ended in the middle of the day: its whole cannot be judged."""
-        rest = self._options.zone.end_ms(day) // MINUTE_MS - self.clock.event
-        return bool(self._cut) and rest > _REST_MINUTES
+    def _cut_short(self, sums: Day) -> str:
+        """Where the input ended within the first half of its last day: then the whole cannot be judged. Else empty."""
+        hours = [hour for hour, events in enumerate(sums.hour_events) if events]
+        if not self._ended or len(self.clock.days) > 1 or not hours or hours[-1] >= _HALF_A_DAY:
+            return ""
+        return f"the input ends before {hours[-1] + 1:02d}:00"
 
     # -- days ----------------------------------------------------------------------------------------------------
 
