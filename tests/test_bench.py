@@ -229,6 +229,7 @@ def test_alerts_are_timed_while_events_of_now_come_and_the_numbers_are_right(bro
     assert all(seconds > 0 for values in found.seconds.values() for seconds in values)
 
 
+@pytest.mark.campaign
 @pytest.mark.broker
 def test_two_processes_share_what_one_did_alone_and_the_numbers_are_right(broker, topic_prefix, tmp_path):
     cluster, workload = Cluster(broker.bootstrap_servers), Workload(BUSY, 4_000)
@@ -240,6 +241,7 @@ def test_two_processes_share_what_one_did_alone_and_the_numbers_are_right(broker
     assert alone.broker_cpu is None
 
 
+@pytest.mark.campaign
 @pytest.mark.broker
 def test_memory_is_looked_at_until_the_last_record_and_the_numbers_are_right(broker, topic_prefix, tmp_path):
     curve = steady.measure(Cluster(broker.bootstrap_servers), Place(topic_prefix, tmp_path), 6_000, 3_000)
@@ -248,6 +250,7 @@ def test_memory_is_looked_at_until_the_last_record_and_the_numbers_are_right(bro
     assert all(point.resident > 0 for point in curve.points)
 
 
+@pytest.mark.campaign
 @pytest.mark.broker
 @pytest.mark.timeout(400)
 def test_the_whole_bench_prints_a_table_in_which_every_number_is_right(broker, monkeypatch):
