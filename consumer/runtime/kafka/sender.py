@@ -60,6 +60,7 @@ class Sender:
         self._together = together
         self.delivered: Counter[int] = Counter()
         self.too_big = 0
+        self._sent = 0
         self._failure: KafkaError | None = None
         self._waits = waits
         self._is_lost = False
@@ -93,6 +94,7 @@ class Sender:
                 self.too_big += 1
                 return
             else:
+                self._sent += 1
                 self.serve()
                 return
 
@@ -108,8 +110,9 @@ class Sender:
     def finish(self, most_seconds: float = math.inf) -> None:
         """Waits until the brokers have taken everything, at most so long."""
         until = time.monotonic() + most_seconds
-        while left := len(self._producer):
+        while len(self._producer):  # what the client has to say counts, too
             if time.monotonic() >= until:
+                left = self._sent - self.delivered.total()
                 raise SendError(
                     f"no broker took the last records for the topic {self.topic}: {left} are left"
                 )
