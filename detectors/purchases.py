@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from detectors.alerts import Severity
 from detectors.finding import Finding
 from detectors.sentences import cut
@@ -99,24 +101,13 @@ def collision(
     >>> collision("ORD-1", 2, ["2025-02-26"], 5, 9).severity.value
     'P0_BLOCKER'
     """
-    return Finding(
-        COLLISION,
-        "happened",
-        Severity.P0_BLOCKER,
-        "gate",
-        first_minute,
-        known_minute,
-        transaction,
-        "purchases",
-        days[-1],
-        count=count,
-        message=(
-            f"Transaction id {cut(transaction)} came {count:,} times with different contents ({', '.join(days)}). None of them "
-            f"is counted, and {'that day is' if len(days) == 1 else 'those days are'} quarantined: find out which order is the "
-            "true one."
-        ),
-        evidence={"days": list(days)},
+    message = (
+        f"Transaction id {cut(transaction)} came {count:,} times with different contents ({', '.join(days)}). None of them "
+        f"is counted, and {'that day is' if len(days) == 1 else 'those days are'} quarantined: find out which order is the "
+        "true one."
     )
+    found = _collided(transaction, days[-1], count, first_minute, known_minute, message)
+    return msgspec.structs.replace(found, evidence={"days": list(days)})
 
 
 def collisions(day: str, count: int, first_minute: int, known_minute: int) -> Finding:
@@ -126,20 +117,16 @@ def collisions(day: str, count: int, first_minute: int, known_minute: int) -> Fi
     >>> collisions("2025-02-26", 60, 5, 9).message[:72]
     '60 purchases on 2025-02-26 share a transaction id with one of different '
     """
-    return Finding(
-        COLLISION,
-        "happened",
-        Severity.P0_BLOCKER,
-        "gate",
-        first_minute,
-        known_minute,
-        "",
-        "purchases",
-        day,
-        count=count,
-        message=(
-            f"{count:,} purchases on {day} share a transaction id with one of different contents: too many ids to tell one "
-            "by one. None of them is counted, and the day is quarantined: look whether the shop has begun to number its "
-            "orders anew."
-        ),
+    message = (
+        f"{count:,} purchases on {day} share a transaction id with one of different contents: too many ids to tell one "
+        "by one. None of them is counted, and the day is quarantined: look whether the shop has begun to number its "
+        "orders anew."
     )
+    return _collided("", day, count, first_minute, known_minute, message)
+
+
+def _collided(subject: str, day: str, count: int, first: int, known: int, message: str) -> Finding:
+    return Finding(
+        COLLISION, "happened", Severity.P0_BLOCKER, "gate", first, known, subject, "purchases", day,
+        count=count, message=message,
+    )  # fmt: skip
