@@ -68,7 +68,7 @@ def member_config(user: Mapping[str, Any], group: str, instance: str, log: loggi
     broker, has its place and partitions at once. Without one a group waits until the member that it was is timed out, or
     for a whole rebalance time where a broker forgot to; the newer protocol refuses the name while the former lives."""
     config = consumer_config(user, group, log)
-    if config.get("group.protocol", "classic") == "classic":
+    if config.get("group.protocol", CLASSIC) == CLASSIC:
         config["group.instance.id"] = instance
     return config
 
@@ -116,6 +116,9 @@ def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
     """The daemon's admin client: only the settings that every kind of client knows."""
     return {**RECONNECT, **for_consumers(for_producers(user)), "logger": log}
 
+
+CLASSIC = "classic"
+"""The group protocol that a client speaks unless told otherwise."""
 
 RAISED = (KafkaException, cast("type[BaseException]", KafkaError))
 """What the client raises: fatal errors come bare when there is no callback for them."""

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumer.runtime.kafka import journal, topics
 from consumer.runtime.kafka.client import (
+    CLASSIC,
     RAISED,
     admin_config,
     error_of,
@@ -26,7 +27,7 @@ from consumer.runtime.kafka.client import (
 )
 from consumer.runtime.kafka.marks import Marker
 from consumer.runtime.kafka.offsets import answered
-from consumer.runtime.kafka.transaction import TransactionalProducer, is_member
+from consumer.runtime.kafka.transaction import TransactionalProducer, is_member, member_metadata
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ class KafkaTransport:
         self._partitions: dict[str, int] = {}
         self._unanswered = 0
         self._closing = False
+        self._told_as: Any = None
+        """Whom the group took us for when it last told us what is ours; None = it never did."""
+        self._member_id = ""
         self._admin = AdminClient(admin_config(options.user, options.log))
         self._producer = TransactionalProducer(
             producer_config(
@@ -267,7 +271,16 @@ class KafkaTransport:
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def commit(self, transaction: Transaction) -> dict[int, int]:
-        return self._producer.commit(transaction, self._consumer.consumer_group_metadata)
+        return self._producer.commit(transaction, self._as_told)
+
+    def _as_told(self) -> Any:
+        """Under whose name offsets go: not as the client would have it now. One that the group has given up joins anew by
+        itself, as a new member that knows the latest generation, before we have polled and heard what was taken: the
+        broker would take the offsets of partitions that others have worked on since. The newer protocol is another
+        matter: its epochs grow without a word to us."""
+        if self._options.user.get("group.protocol", CLASSIC) != CLASSIC:
+            return self._consumer.consumer_group_metadata()
+        return self._told_as
 
     def read_journal(self, number: int) -> Iterator[tuple[int, bytes | None]]:
         config = journal_config(self._options.user, self._options.group, self._options.log)
@@ -289,6 +302,7 @@ class KafkaTransport:
         ):  # a client that closes is still given partitions, and gets no answer about their offsets
             return
         try:
+            self._note_name()
             committed = self._committed(assigned)
             places = [self._place(where, committed[where.topic, where.partition]) for where in assigned]
             self._consumer.incremental_assign(places)
@@ -311,8 +325,20 @@ class KafkaTransport:
             self._polled.drop(partition)  # it may come back within the same poll, and its records with it
         try:
             self._owner.revoked(gone)
+            self._note_name()
         except BaseException as failure:  # noqa: BLE001 - raised again after the call
             self._failure = failure
+
+    def _note_name(self) -> None:
+        """Remembers whom the group takes us for. One that is somebody new to it, and was not told that it has lost all that
+        it had, may have partitions that were another's in between."""
+        self._told_as = self._consumer.consumer_group_metadata()
+        _, member = member_metadata(bytes(self._told_as))
+        if not member:
+            return
+        if member != self._member_id and self._expected:
+            raise Fenced("the group had given this process up in between", outcome="lost")
+        self._member_id = member
 
     def _committed(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int | None]:
         """The group's offsets; waits while an owner's transaction is pending on any of them."""
