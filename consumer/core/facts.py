@@ -185,7 +185,7 @@ class Facts(msgspec.Struct, omit_defaults=True):
 
     `clients` is a sample of the clients that opened a session (see `sample`): whoever reads several partitions' facts
     can see in it whether one client is in more than one. `taken_back`: rejections by the minute at which they were counted
-    (`rejected` and `claimed` of each) that count no more, since their events were put back and passed.
+    (`rejected`, `claimed` and `absent` of each) that count no more, since their events were put back and passed.
     """
 
     minutes: dict[Minute, MinuteFacts] = {}
@@ -201,10 +201,14 @@ class Facts(msgspec.Struct, omit_defaults=True):
             facts = self.minutes[minute] = MinuteFacts()
         return facts
 
-    def take_back(self, minute: int, reason: str, claimed: Decimal | None) -> None:
-        """A rejection that was counted at the minute counts no more."""
+    def take_back(
+        self, minute: int, reason: str, claimed: Decimal | None, absent: Iterable[str] = ()
+    ) -> None:
+        """A rejection that was counted at the minute counts no more, nor what it was noted to lack."""
         facts = self.taken_back.setdefault(minute, MinuteFacts())
         facts.note("rejected", reason)
+        for path in absent:
+            facts.note("absent", path)
         if claimed is not None:
             facts.claim(reason, claimed)
 

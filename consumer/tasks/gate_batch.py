@@ -316,8 +316,10 @@ class Batch:
             self._facts.purchases.append(fact)
         if rejection is None:
             return False
-        claimed = None if isinstance(fields, Rejection) else self._compiled.purchases.claimed(fields)
-        self.rejects.reject_purchase(record, rejection, at_ms // MINUTE_MS, fact, claimed)
+        known = None if isinstance(fields, Rejection) else fields
+        claimed = None if known is None else self._compiled.purchases.claimed(known)
+        lacks = () if known is None else self._compiled.purchase_notes.lacks(known)
+        self.rejects.reject_purchase(record, rejection, at_ms // MINUTE_MS, fact, claimed, lacks)
         return True
 
     def _repaired(
@@ -334,7 +336,7 @@ class Batch:
         if rejection is not None:
             self.rejects.put_aside(record, rejection, counted)
             return
-        self.rejects.take_back(counted)
+        self.rejects.take_back(counted, self._compiled.purchase_notes.paths(counted.lacks))
         if self._options.valid_topic:
             self._pass(record, at_ms // MINUTE_MS)
 
