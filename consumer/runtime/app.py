@@ -57,7 +57,7 @@ HANG_SECONDS = 180.0
 """The loop counts as hanging after this: longer than every single step may take (see `PATIENCE_SECONDS`)."""
 
 MOST_FENCED = 6
-"""A process with a name of its own from the settings that is fenced so often without one commit has a namesake."""
+"""A process with a name of its own from the settings that is fenced so often, see `LoopOptions`, has a namesake."""
 
 SECONDS_TO_PART = 1.0
 """How long the end waits for a question to the brokers that nobody needs an answer to any more."""
@@ -83,7 +83,7 @@ class App:
         settings = parts.settings
         self._names = topics.Names.of(settings)
         self._loops = tuple(role for role in parts.roles if role != "deliver")
-        self._instance = settings.instance or secrets.token_hex(4)
+        self.instance = settings.instance or secrets.token_hex(4)
         self._client_log = librdkafka_logger(parts.log, parts.clock)
         self._made_with = fingerprint(settings, parts.contract)
         self._most_dead_letter_bytes = self._most_keyed_bytes = DEFAULT_MOST_BYTES
@@ -196,7 +196,7 @@ class App:
             settings.kafka,
             self._names,
             settings.group,
-            self._instance,
+            self.instance,
             tuple(consumes),
             self._client_log,
             from_start=settings.input.start == "earliest",
