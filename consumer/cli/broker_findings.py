@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AclOperation, AdminClient
 
+from consumer.runtime.kafka.client import result_of
 from consumer.runtime.kafka.rights import NEEDS, given, lacking, needed
 from consumer.runtime.kafka.topics import DEFAULT_MOST_BYTES, Names, wanted
 from consumer.settings.kafka import refused
@@ -143,8 +144,8 @@ def _may_create(findings: Findings, admin: AdminClient, timeout_seconds: float) 
     everything is allowed."""
     future = admin.describe_cluster(include_authorized_operations=True, request_timeout=timeout_seconds)
     try:
-        operations = future.result(timeout=timeout_seconds + 1).authorized_operations
-    except (KafkaException, TimeoutError):
+        operations = result_of(future, timeout_seconds + 1).authorized_operations
+    except KafkaException:
         operations = None
     if operations is None:
         findings.facts.append("the broker does not tell what this user may do")

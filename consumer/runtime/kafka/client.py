@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -11,8 +11,11 @@ from consumer.settings.kafka import for_consumers, for_producers
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping
+    from concurrent.futures import Future
 
 Config = dict[str, Any]
+
+T = TypeVar("T")
 
 SESSION_TIMEOUT_MS = 10_000
 """A member that says nothing for this long loses its partitions."""
@@ -115,6 +118,15 @@ def producer_config(
 def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
     """The daemon's admin client: only the settings that every kind of client knows."""
     return {**RECONNECT, **for_consumers(for_producers(user)), "logger": log}
+
+
+def result_of(future: Future[T], seconds: float) -> T:
+    """What an admin client's question comes to. Raises KafkaException, also when nobody has answered after so many
+    seconds: a future of its own would raise a TimeoutError then, which is none of the client's errors."""
+    try:
+        return future.result(timeout=seconds)
+    except TimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no broker answered in time")) from None  # noqa: SLF001 - the client's name for it
 
 
 RAISED = (KafkaException, cast("type[BaseException]", KafkaError))
