@@ -260,7 +260,12 @@ class App:
         if "deliver" not in self._parts.roles:
             return None
         role = DeliverRole.from_settings(
-            self._parts.settings, self._parts.log, self._client_log, self._metrics.delivered, follower
+            self._parts.settings,
+            self.instance,
+            self._parts.log,
+            self._client_log,
+            self._metrics.delivered,
+            follower,
         )
         thread = threading.Thread(target=role.run, args=(stop,), name="deliver")
         thread.start()
