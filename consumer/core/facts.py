@@ -264,9 +264,9 @@ class GateReport(msgspec.Struct, tag="gate", tag_field="kind", omit_defaults=Tru
     """One record on `sluice.facts` from a gate task: facts and how far its partition is.
 
     `sequence` counts a partition's batches without a hole, a batch's facts may come in several `parts` (only the last
-    one tells how far the partition is). `partitions` is how many the input topic has. `log_ms` is the log time of the
-    last record, `idle_since_ms` the wall time since which all that had come was read, and `end_ms` the one at which the
-    broker was asked and said so, after the report before this one was committed.
+    one tells how far the partition is). `partitions` is how many the input topic has. `idle_since_ms` is the wall time
+    since which all that had come was read, and `end_ms` the one at which the broker was asked and said so, after the report
+    before this one was committed.
     """
 
     partition: int
@@ -275,7 +275,6 @@ class GateReport(msgspec.Struct, tag="gate", tag_field="kind", omit_defaults=Tru
     contract: str
     wall_ms: Instant
     stream_ms: Instant | None = None
-    log_ms: int | None = None
     idle_since_ms: Instant | None = None
     end_ms: Instant | None = None
     facts: Facts = msgspec.field(default_factory=Facts)
