@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import confluent_kafka
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.runtime.client_log import librdkafka_logger, silent
@@ -18,7 +18,7 @@ from consumer.runtime.endpoints import Endpoints
 from consumer.runtime.fingerprint import fingerprint
 from consumer.runtime.health import Health
 from consumer.runtime.kafka import rights, topics
-from consumer.runtime.kafka.client import admin_config, error_of
+from consumer.runtime.kafka.client import admin_config, error_of, why
 from consumer.runtime.kafka.marks import MarkReader
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.loop import Loop, LoopOptions
@@ -43,6 +43,7 @@ from detectors.rules import KINDS
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
 
     from consumer.core.contract import Contract
     from consumer.runtime.clock import Clock
@@ -163,9 +164,10 @@ class App:
     def _connect(self, owner: Owner) -> KafkaTransport:
         """Makes sure of the topics and joins the group. Raises Fenced(lost) while broker or input are missing."""
         settings = self._parts.settings
-        admin = new_admin(settings.kafka, self._client_log)
+        errors: list[KafkaError] = []
+        admin = new_admin(settings.kafka, self._client_log, errors.append)
+        known = _existing(admin, errors)
         rights.demand(admin, self._names, self._loops)
-        known = topics.existing(admin)
         if self._names.input not in known:
             raise Fenced(
                 f"the input topic {self._names.input} does not exist yet: waiting for it", outcome="lost"
@@ -272,10 +274,24 @@ class App:
         return thread
 
 
-def new_admin(kafka: dict[str, str], log: logging.Logger) -> AdminClient:
-    """An admin client. Raises Fatal with a sentence when a property under [kafka] is wrong."""
+def _existing(admin: AdminClient, errors: list[KafkaError]) -> dict[str, int]:
+    """The topics that there are. Raises Fenced(lost) if no broker answers, and says why as far as the client has told."""
     try:
-        return AdminClient(admin_config(kafka, log))
+        return topics.existing(admin)
+    except Fenced as lost:
+        admin.poll(0)  # hands over the errors that tell why
+        if any(error.code() != KafkaError._ALL_BROKERS_DOWN for error in errors):  # noqa: SLF001 - the client's name for it
+            raise Fenced(f"the brokers cannot be reached: {why(errors)[1]}", outcome="lost") from lost
+        raise
+
+
+def new_admin(
+    kafka: dict[str, str], log: logging.Logger, hear: Callable[[KafkaError], object]
+) -> AdminClient:
+    """An admin client; `hear` is told of connections that fail. Raises Fatal with a sentence when a property under [kafka]
+    is wrong."""
+    try:
+        return AdminClient({**admin_config(kafka, log), "error_cb": hear})  # type: ignore[dict-item]  # its stub knows no callbacks
     except KafkaException as raised:
         raise _refused(raised) from raised
 

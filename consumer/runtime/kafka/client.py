@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from confluent_kafka import KafkaError, KafkaException
@@ -10,7 +11,7 @@ from consumer.settings.kafka import for_consumers, for_producers
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
 Config = dict[str, Any]
@@ -118,6 +119,13 @@ def producer_config(
 def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
     """The daemon's admin client: only the settings that every kind of client knows."""
     return {**RECONNECT, **for_consumers(for_producers(user)), "logger": log}
+
+
+def why(errors: Sequence[KafkaError]) -> tuple[KafkaError, str]:
+    """Of errors of which one at least says more than that brokers are down: the first such, and its words without address
+    and times."""
+    telling = next(error for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - the client's name for it
+    return telling, re.sub(r"^\S+: |\s*\(after [^)]*\)", "", telling.str())
 
 
 def result_of(future: Future[T], seconds: float) -> T:
