@@ -51,15 +51,16 @@ class Shop(OwnShop):
         part: range = range(96),
     ) -> None:
         """A day, or a part of it, of which some quarters' purchases are damaged."""
-        events = list(self._day(day, damage, quarters, part))
+        events = list(self.events_of(day, damage, quarters, part))
         for start in range(0, len(events), batch):
             some = events[start : start + batch]
             self.now_ms = some[-1][0]
             self.take([Output("events", json.dumps(event).encode(), b"key") for _, event in some])
 
-    def _day(
-        self, day: int, damage: Break, quarters: range, part: range
+    def events_of(
+        self, day: int, damage: Break = None, quarters: range = range(40, 80), part: range = range(96)
     ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The events of a day, or of a part of it, each with its time."""
         for quarter in part:
             at_ms = START + day * DAY_MS + quarter * QUARTER_MS
             name = f"{day}-{quarter}"
