@@ -71,7 +71,7 @@ class GateTask:
         idle_since = self._idle_since(batch, moment)
         facts = batch.facts()  # before the state: it tells what was waiting for a time
         sequence = self._chain.sequence + 1
-        state = PartitionState(batch.clock.state(), batch.log_ms, idle_since, batch.rejects.undated)
+        state = PartitionState(batch.clock.state(), idle_since, batch.rejects.undated)
         changes, snapshot = self._changes(batch, state)
         outputs = [
             *batch.rejects.dead_letters(self._options, moment),
@@ -115,7 +115,6 @@ class GateTask:
             self._options.contract.label,
             moment.wall_ms,
             stream_ms=batch.clock.best_guess_ms(),
-            log_ms=state.log_ms,
             idle_since_ms=state.idle_since_ms,
             end_ms=moment.wall_ms if moment.at_end and moment.asked else None,
             facts=facts,

@@ -85,7 +85,6 @@ class Batch:
         self._compiled = compiled
         self._options = compiled.options
         self.clock = StreamClock(state.clock, compiled.options.clock)
-        self.log_ms = state.log_ms
         self.changed: dict[str, Sessions] = {}
         self.passed: list[Output] = []
         self.tally = Tally()
@@ -118,7 +117,6 @@ class Batch:
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
         mark = MARK[0]
-        log_ms = NO_LOG
         for record in records:
             value = record.value()
             try:
@@ -231,8 +229,6 @@ class Batch:
                 self._pass(record, minute)
         self.tally.records += len(records)
         self.tally.events = sum(seen.values())
-        if records and log_ms != NO_LOG:
-            self.log_ms = log_ms
 
     def _explain(self, record: Record) -> dict[str, Any] | None:
         """The event after all (numbers beyond any machine's), or None once it is rejected."""
@@ -316,8 +312,10 @@ class Batch:
             self._facts.purchases.append(fact)
         if rejection is None:
             return False
-        claimed = None if isinstance(fields, Rejection) else self._compiled.purchases.claimed(fields)
-        self.rejects.reject_purchase(record, rejection, at_ms // MINUTE_MS, fact, claimed)
+        known = None if isinstance(fields, Rejection) else fields
+        claimed = None if known is None else self._compiled.purchases.claimed(known)
+        lacks = () if known is None else self._compiled.purchase_notes.lacks(known)
+        self.rejects.reject_purchase(record, rejection, at_ms // MINUTE_MS, fact, claimed, lacks)
         return True
 
     def _repaired(
@@ -334,7 +332,7 @@ class Batch:
         if rejection is not None:
             self.rejects.put_aside(record, rejection, counted)
             return
-        self.rejects.take_back(counted)
+        self.rejects.take_back(counted, self._compiled.purchase_notes.paths(counted.lacks))
         if self._options.valid_topic:
             self._pass(record, at_ms // MINUTE_MS)
 

@@ -12,8 +12,10 @@ from consumer.core.timestamps import MINUTE_MS
 from consumer.core.watermark import NO_LOG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
+    from consumer.core.contract import PurchaseRole
     from consumer.core.facts import Facts
     from consumer.core.purchases import PurchaseFact
     from consumer.core.record import Record
@@ -67,17 +69,17 @@ class Rejects:
         minute: int,
         fact: PurchaseFact | None,
         claimed: Decimal | None,
+        lacks: tuple[PurchaseRole, ...],
     ) -> None:
         """A purchase that is invalid: its visit counts, and its fact (if it has one) is told. `claimed` is the revenue that
-        it names."""
+        it names, `lacks` what is noted as absent of what it must have."""
         facts, reason = self._facts.minute(minute), rejection.reason.value
         facts.note("rejected", reason)
         if claimed is not None:
             facts.claim(reason, claimed)
         contents = () if fact is None else (fact.content,)
-        self.put_aside(
-            record, rejection, Counted(reason, minute, visit=True, contents=contents, claimed=claimed)
-        )
+        counted = Counted(reason, minute, visit=True, contents=contents, claimed=claimed, lacks=lacks)
+        self.put_aside(record, rejection, counted)
 
     def put_aside(self, record: Record, rejection: Rejection, counted: Counted) -> None:
         """A record that becomes a dead letter; the facts know of it."""
@@ -85,10 +87,10 @@ class Rejects:
         reason = rejection.reason.value
         self._tally.rejected[reason] = self._tally.rejected.get(reason, 0) + 1
 
-    def take_back(self, counted: Counted) -> None:
-        """An event that was put back passes: it is no rejected one any more."""
+    def take_back(self, counted: Counted, absent: Iterable[str] = ()) -> None:
+        """An event that was put back passes: it is no rejected one any more, and `absent` is there."""
         if counted.minute is not None:
-            self._facts.take_back(counted.minute, counted.reason, counted.claimed)
+            self._facts.take_back(counted.minute, counted.reason, counted.claimed, absent)
 
     def date(self) -> None:
         """Counts what was waiting for a time, once there is one."""

@@ -24,7 +24,7 @@ from detectors.schema_watch import SchemaState, SchemaWatch
 from detectors.totals import STEP_MINUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from consumer.core.daybook import Day
     from consumer.tasks.draft import Draft
@@ -81,7 +81,9 @@ class Judge:
         minutes: Draft[int, HeldMinute],
         minds: Minds,
         memo: dict[str, Any],
+        gone: Callable[[str], Mapping[str, str]],
     ) -> None:
+        """`gone`: the metrics of a day that cannot be measured, and why, as far as it is known."""
         self._options = options
         self._minds = minds
         self.clock = minds.of("clock", JudgeClock)
@@ -91,7 +93,7 @@ class Judge:
         self._slot: Slot | None = None
         self._here: _Here | None = None
         self._metrics = MetricJudge(options, minds, self.clock, memo)
-        self.unmeasurable: dict[str, str] = {}
+        self._gone = gone
         self._ended = False
         self._nothing_before = 0
         """No tick is due before this minute: a bound, so that an ordinary minute costs a comparison."""
@@ -291,7 +293,7 @@ class Judge:
         normal: dict[str, Normal] = {}
         if sums is not None and sums.events:
             cut = self._cut_short(sums)
-            gone = dict.fromkeys(ALL, cut) if cut else self.unmeasurable
+            gone = dict.fromkeys(ALL, cut) if cut else self._gone(day)
             found, checks, normal = self._metrics.close(day, sums, open_day, minute, gone)
             self._forget_resolved(found)
         self.clock.days = self.clock.days[1:]
@@ -299,6 +301,10 @@ class Judge:
         self._here = None
         self._ask_again()
         return Judged(minute, day, found, checks, normal=normal)
+
+    def again(self, day: str, sums: Day, metrics: Collection[str]) -> tuple[list[Check], dict[str, Normal]]:
+        """What a closed day says now of some metrics, beside what was normal before it. Nothing is learned."""
+        return self._metrics.again(day, sums, metrics)
 
     def end(self, last_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
         """There will be no more: what is held up to here is judged, and the open days close. That nothing comes any more

@@ -203,6 +203,15 @@ class MetricJudge:
         answers = [judgement.answer for judgement in judged]
         return found, checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
 
+    def again(self, day: str, sums: Day, metrics: Collection[str]) -> tuple[list[Check], dict[str, Normal]]:
+        """What a closed day says of metrics that could not be measured when it closed; it stays distrusted for them."""
+        totals = Totals(sums.events, sums.sessions, sums.direct, sums.purchases, float(sums.revenue))
+        past, deviation = PastDay(day_number(day), totals), self._deviation()
+        of_these = [watched for watched in WATCHED if watched.metric in metrics]
+        answers = [deviation.score_one(watched, past) for watched in of_these]
+        checks = [_check(watched, answer, "") for watched, answer in zip(of_these, answers, strict=True)]
+        return checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
+
     def _end_of_day(
         self, watched: Watched, answer: Answer, life: Life, day: str, closes: int, since_day: int | None
     ) -> Finding | None:

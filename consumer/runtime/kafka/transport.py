@@ -26,8 +26,9 @@ from consumer.runtime.kafka.client import (
     producer_config,
 )
 from consumer.runtime.kafka.marks import Marker
+from consumer.runtime.kafka.membership import joined, leave
 from consumer.runtime.kafka.offsets import answered
-from consumer.runtime.kafka.transaction import TransactionalProducer, is_member, member_metadata
+from consumer.runtime.kafka.transaction import TransactionalProducer, member_metadata
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
 
 if TYPE_CHECKING:
@@ -46,9 +47,6 @@ PARTITIONS_EVERY_SECONDS = 60.0
 
 END_SECONDS = 2.0
 """How long the answer where partitions end may take; without one nothing is claimed of them."""
-
-LEAVE_SECONDS = 3.0
-"""How long leaving the group may take; a session's time later the group finds out by itself."""
 
 _E = KafkaError
 _EOF = _E._PARTITION_EOF  # noqa: SLF001
@@ -141,7 +139,7 @@ class KafkaTransport:
         return self._partitions[topic]
 
     def joined(self) -> bool:
-        return is_member(bytes(self._consumer.consumer_group_metadata()))
+        return joined(self._consumer)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -383,15 +381,8 @@ class KafkaTransport:
         self._producer.close()
         try:
             if for_good:
-                self._leave()
+                leave(self._consumer)
             self._consumer.close()
         except (*RAISED, RuntimeError, SystemError) as ignored:
             # the group finds out by itself after the session time-out
             del ignored
-
-    def _leave(self) -> None:
-        """A member with a name does not leave by closing, as one does that may come back."""
-        deadline = time.monotonic() + LEAVE_SECONDS
-        self._consumer.unsubscribe()
-        while self.joined() and time.monotonic() < deadline:
-            self._consumer.poll(0.05)
