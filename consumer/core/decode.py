@@ -25,13 +25,24 @@ MOST_EVENT_BYTES = 1_048_576
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 decode_fast: Callable[[bytes | None], Any] = _decoder.decode  # type: ignore[assignment]  # None raises TypeError
-"""JSON bytes to Python values, decimals exact. Raises on everything that `why_not` or `decode_slowly` explain."""
+"""JSON bytes to Python values, decimals exact. Raises `DECODE_ERRORS` where it takes `explain` to say more."""
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidOperation, TypeError)
 
 
 def decode(value: bytes | str | None) -> Any | Rejection:
     """The JSON value of the bytes, or a `Rejection` that says what is wrong with them. Never raises."""
+    error = None
+    if value and len(value) <= MOST_EVENT_BYTES:
+        try:
+            return _decoder.decode(value)
+        except DECODE_ERRORS as raised:
+            error = raised
+    return explain(value, error)
+
+
+def explain(value: bytes | str | None, error: Exception | None = None) -> Any | Rejection:
+    """What `decode` answers for a value that is none, too large, or of which `decode_fast` raised the error."""
     if value is None:
         return Rejection(Reason.TOMBSTONE, "the record has no value (a tombstone)")
     if not value:
@@ -40,16 +51,13 @@ def decode(value: bytes | str | None) -> Any | Rejection:
         return Rejection(
             Reason.TOO_BIG, f"the value has {len(value)} bytes, at most {MOST_EVENT_BYTES} are read"
         )
-    try:
-        return _decoder.decode(value)
-    except UnicodeDecodeError as error:
+    if isinstance(error, UnicodeDecodeError):
         return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
-    except RecursionError:
+    if isinstance(error, RecursionError):
         return Rejection(Reason.TOO_DEEP, "the value is nested too deeply")
-    except (msgspec.ValidationError, InvalidOperation):
+    if isinstance(error, msgspec.ValidationError | InvalidOperation):
         return _decode_huge_numbers(value)
-    except msgspec.DecodeError as error:
-        return _not_json(value, str(error))
+    return _not_json(value, str(error))
 
 
 def _not_json(value: bytes | str, sentence: str) -> Rejection:

@@ -251,8 +251,7 @@ def sample(clients: Iterable[str]) -> list[int]:
     [444502768, 992151008]
     """
     numbers: dict[int, None] = {}
-    for client in clients:
-        number = crc32(client.encode())
+    for number in map(crc32, map(str.encode, clients)):
         if number % _ONE_IN == 0:
             numbers[number] = None
             if len(numbers) == MOST_CLIENTS:

@@ -90,7 +90,7 @@ class GateTask:
         return moment.wall_ms if batch.tally.records or known is None else known
 
     def _changes(self, batch: Batch, state: PartitionState) -> tuple[GateChanges, Slice]:
-        changed, now = batch.changed, batch.clock.now_ms
+        changed, now, rules = batch.changed, batch.clock.now_ms, self._options.sessions
         snapshot = self._snapshot.next_slice([self.sessions], len(changed))
         put = dict(changed)
         left = []
@@ -98,7 +98,7 @@ class GateTask:
             sessions = changed.get(client) or self.sessions.get(client)
             if sessions is None:
                 continue
-            if gone(sessions, now, self._options.sessions):
+            if gone(sessions, now, rules):
                 put.pop(client, None)
                 left.append(client)
             else:

@@ -7,6 +7,7 @@ record ─▶ decode ─▶ timestamp, event name ─▶ identity ─▶ stream 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,8 +19,8 @@ from consumer.core.decode import (
     Shape,
     Shapes,
     client_of,
-    decode,
     decode_fast,
+    explain,
 )
 from consumer.core.facts import MOST_NOTED, REST, Facts, sample
 from consumer.core.identifier import MOST_ID, shortened, told
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from consumer.core.record import Record
     from consumer.core.requeue import Counted
     from consumer.tasks.gate_state import GateOptions, PartitionState
+
+
+COUNTED_ONCE = ("identity_missing", "sessions", "direct", "robots", "stale")
+"""Counts that go up by one an event."""
 
 
 class Compiled:
@@ -88,15 +93,12 @@ class Batch:
         self.changed: dict[str, Sessions] = {}
         self.passed: list[Output] = []
         self.tally = Tally()
-        self._seen: dict[tuple[int, Shape, str], int] = {}
-        """Events by minute, shape and name."""
-        self._anonymous: dict[int, int] = {}
-        self._opened: dict[int, int] = {}
-        self._direct: dict[int, int] = {}
-        self._robots: dict[int, int] = {}
+        self._seen: dict[tuple[int, Shape, str], list[int]] = {}
+        """Events by minute, shape and name: a list of one count, which goes up without another look-up."""
+        self._at: dict[str, list[int]] = {count: [] for count in COUNTED_ONCE}
+        """The minutes of what counts one more of these in `MinuteFacts`."""
         self._openers: list[str] = []
         self._names = Names()
-        self._stale: dict[int, int] = {}
         self._facts = Facts()
         self.rejects = Rejects(self._facts, self.clock, self.tally, state.undated)
         self._tells_repeats = True
@@ -107,27 +109,25 @@ class Batch:
         """Judges the records. This is the hot path: everything here is paid for by every event."""
         options, compiled, clock = self._options, self._compiled, self.clock
         shapes, learn = compiled.shapes.by_signature, compiled.shapes.learn
-        hours, seen, anonymous = compiled.hours, self._seen, self._anonymous
-        opened, directly, is_direct = self._opened, self._direct, compiled.attribution.is_direct
-        robots, robotic, openers, stale = compiled.robots, self._robots, self._openers, self._stale
-        told, note_kinds = self._notes.shapes, self._notes.kinds
-        names, voices, now_ms, ceiling_ms = self._names, clock.voices, clock.now_ms, clock.ceiling_ms
-        sessions, changed = self._sessions, self.changed
+        hours, robots, is_direct = compiled.hours, compiled.robots, compiled.attribution.is_direct
+        seen, changed, sessions, openers = self._seen, self.changed, self._sessions, self._openers
+        anonymous, opened, directly, robotic, stale = (self._at[count].append for count in COUNTED_ONCE)
+        voices, now_ms, ceiling_ms = clock.voices, clock.now_ms, clock.ceiling_ms
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
-        mark = MARK[0]
+        hour_of = hours.get  # of a class derived from dict, [] costs five times as much
+        newest_age_ms, mark = -max_age_ms, MARK[0]
         for record in records:
             value = record.value()
             try:
                 event = decode_fast(value)
-            except DECODE_ERRORS:
-                event = None
-            if type(event) is not dict or len(value) > MOST_EVENT_BYTES:  # type: ignore[arg-type]
-                event = self._explain(record)
-                if event is None:
-                    now_ms = clock.now_ms
-                    continue
+            except DECODE_ERRORS as error:
+                event = explain(value, error)
+            if type(event) is not dict or len(value) > MOST_EVENT_BYTES:  # type: ignore[arg-type]  # None was no event
+                self.rejects.reject(record, _why_unusable(value, event))
+                now_ms = clock.now_ms
+                continue
             shape = shapes.get((*event, *map(type, event.values()))) or learn(event)
 
             kind, log_ms = record.timestamp()
@@ -135,7 +135,8 @@ class Batch:
                 log_ms = NO_LOG
             text = event[shape.timestamp] if shape.timestamp is not None else ""
             try:
-                at_ms = hours[text[:14]] + SECONDS_OF_HOUR[text[14:19]] + FRACTIONS[text[19:]]
+                hour_ms = hour_of(text[:14]) or hours[text[:14]]
+                at_ms = hour_ms + (SECONDS_OF_HOUR[text[14:19]] + FRACTIONS[text[19:]])
             except KeyError:
                 at_ms = parse(text)  # type: ignore[assignment]
             if (
@@ -143,7 +144,7 @@ class Batch:
                 or shape.event_name is None
                 or not earliest_ms <= at_ms <= log_ms + max_ahead_ms
                 or (
-                    not -max_age_ms <= at_ms - now_ms <= max_age_ms
+                    not newest_age_ms <= now_ms - at_ms <= max_age_ms
                     and len(voices) >= MAJORITY
                     and now_ms != UNKNOWN
                 )
@@ -183,42 +184,37 @@ class Batch:
                     clock.believe(client, at_ms, log_ms)
                     now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
             elif now_ms - at_ms > STALE_MS and back is None:
-                came = (clock.arrived_ms(log_ms) or now_ms) // MINUTE_MS
-                stale[came] = stale.get(came, 0) + 1
+                stale((clock.arrived_ms(log_ms) or now_ms) // MINUTE_MS)
 
             minute = at_ms // MINUTE_MS
-            cell = (minute, shape, names[name])
+            cell = (minute, shape, name)
             count = seen.get(cell)
             if count is None:
-                seen[cell] = 1
-                if shape.unknown or shape not in told:
-                    note_kinds(event, shape, minute)
-            else:
-                seen[cell] = count + 1
+                count = self._see_first(cell, event)
+            count[0] += 1
 
             if client is None:
-                anonymous[minute] = anonymous.get(minute, 0) + 1
+                anonymous(minute)
             else:
                 known = changed.get(client) or sessions.get(client)
+                lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                 if known is None:
                     direct = is_direct(
                         None if shape.page_url is None else event[shape.page_url],
                         None if shape.referrer is None else event[shape.referrer],
                     )
-                    lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                     changed[client] = (at_ms, at_ms, 1 if direct else 0, lag)
-                    opened[minute] = opened.get(minute, 0) + 1
+                    opened(minute)
                     if direct:
-                        directly[minute] = directly.get(minute, 0) + 1
+                        directly(minute)
                     openers.append(client)
                     if shape.user_agent is not None and robots[event[shape.user_agent]]:
-                        robotic[minute] = robotic.get(minute, 0) + 1
+                        robotic(minute)
                 elif (
                     len(known) == WIDTH
-                    and known[1] < at_ms <= known[1] + gap_ms
-                    and known[1] + known[3] * MINUTE_MS >= now_ms - memory_ms
+                    and 0 < at_ms - known[1] <= gap_ms
+                    and (at_ms >= now_ms or known[1] + known[3] * MINUTE_MS >= now_ms - memory_ms)
                 ):
-                    lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                     changed[client] = (known[0], at_ms, known[2], lag)
                 else:
                     self._place(client, known, at_ms, log_ms, event, shape, comes_again=back is not None)
@@ -228,19 +224,16 @@ class Batch:
             if valid:
                 self._pass(record, minute)
         self.tally.records += len(records)
-        self.tally.events = sum(seen.values())
 
-    def _explain(self, record: Record) -> dict[str, Any] | None:
-        """The event after all (numbers beyond any machine's), or None once it is rejected."""
-        value = decode(record.value())
-        if isinstance(value, dict):
-            return value
-        if not isinstance(value, Rejection):
-            value = Rejection(
-                Reason.NOT_AN_OBJECT, f"the value is JSON, but no object: {_json_word(value)}", "$", "type"
-            )
-        self.rejects.reject(record, value)
-        return None
+    def _see_first(self, cell: tuple[int, Shape, str], event: dict[str, Any]) -> list[int]:
+        """The count for an event whose minute, shape and name have none yet; beyond 500 names the rest has one together."""
+        minute, shape, name = cell
+        kept = (minute, shape, self._names[name])
+        if kept not in self._seen:
+            self._seen[kept] = [0]
+            if shape.unknown or shape not in self._notes.shapes:
+                self._notes.kinds(event, shape, minute)
+        return self._seen[kept]
 
     def _log_vouches(self, shape: Shape, at_ms: int | None, log_ms: int) -> bool:
         """Whether an event far from its stream is one of now by the log's own clock: then the stream was wrong."""
@@ -343,30 +336,25 @@ class Batch:
     def facts(self) -> Facts:
         """Everything the batch learned, by minute; rejects without a time once there is one."""
         facts, names = self._facts, {name: told(name) for name in self._names}
-        for (at, shape, its_name), count in self._seen.items():
+        for (at, shape, its_name), (count,) in self._seen.items():
             minute = facts.minute(at)
             minute.events += count
+            self.tally.events += count
             name = names[its_name]
             minute.names[name] = minute.names.get(name, 0) + count
             for which, noted in shape.notes:
                 table = getattr(minute, which)
                 kept = noted if noted in table or len(table) < MOST_NOTED else REST
                 table[kept] = table.get(kept, 0) + count
-        for at, count in self._anonymous.items():
-            facts.minute(at).identity_missing += count
-        for at, count in self._opened.items():
-            facts.minute(at).sessions += count
-        for at, count in self._direct.items():
-            facts.minute(at).direct += count
-        for at, count in self._robots.items():
-            facts.minute(at).robots += count
-        for at, count in self._stale.items():
-            facts.minute(at).stale += count
+        for what, minutes in self._at.items():
+            for at, count in Counter(minutes).items():
+                minute = facts.minute(at)
+                setattr(minute, what, getattr(minute, what) + count)
         for clock in self._clocks():
             facts.voices_ahead += clock.ahead
             for at, count in clock.events_ahead.items():
                 facts.minute(at).ahead += count
-        self.tally.sessions_opened += sum(self._opened.values())
+        self.tally.sessions_opened += len(self._at["sessions"])
         self.rejects.date()
         facts.clients = sample(self._openers)
         return facts
@@ -374,6 +362,17 @@ class Batch:
     def _clocks(self) -> Iterable[StreamClock]:
         """The clocks that went on in this batch."""
         return [self.clock]
+
+
+def _why_unusable(value: bytes | None, event: Any | Rejection) -> Rejection:
+    """Of a record's value that is no object, or too large for one."""
+    if value and len(value) > MOST_EVENT_BYTES:
+        event = explain(value)
+    if isinstance(event, Rejection):
+        return event
+    return Rejection(
+        Reason.NOT_AN_OBJECT, f"the value is JSON, but no object: {_json_word(event)}", "$", "type"
+    )
 
 
 def _json_word(value: object) -> str:

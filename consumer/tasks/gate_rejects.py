@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from consumer.core.instant import rfc3339
 from consumer.core.record import NO_TIMESTAMP, Output
-from consumer.core.rejection import cut_to_fit, dead_letter
+from consumer.core.rejection import cut_to_fit, dead_letter, surely_fits
 from consumer.core.requeue import Counted, again
 from consumer.core.timestamps import MINUTE_MS
 from consumer.core.watermark import NO_LOG
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     from consumer.tasks.task import Moment, Tally
 
 
-class Rejected(NamedTuple):
-    """A record with why it was rejected, and what the facts have of it."""
-
-    record: Record
-    rejection: Rejection
-    counted: Counted
+Rejected = tuple["Record", "Rejection", Counted]
+"""A record with why it was rejected, and what the facts have of it."""
 
 
 class Rejects:
@@ -50,7 +46,7 @@ class Rejects:
         if back is not None:
             self.put_aside(record, rejection, back.counted)
             return
-        reason = rejection.reason.value
+        reason = str(rejection.reason)
         if minute is None:
             kind, log_ms = record.timestamp()
             if kind == NO_TIMESTAMP:
@@ -83,8 +79,8 @@ class Rejects:
 
     def put_aside(self, record: Record, rejection: Rejection, counted: Counted) -> None:
         """A record that becomes a dead letter; the facts know of it."""
-        self._rejected.append(Rejected(record, rejection, counted))
-        reason = rejection.reason.value
+        self._rejected.append((record, rejection, counted))
+        reason = str(rejection.reason)
         self._tally.rejected[reason] = self._tally.rejected.get(reason, 0) + 1
 
     def take_back(self, counted: Counted, absent: Iterable[str] = ()) -> None:
@@ -103,11 +99,14 @@ class Rejects:
 
     def dead_letters(self, options: GateOptions, moment: Moment) -> list[Output]:
         """The rejected records as dead letters that fit their topic."""
-        topic, at = options.dead_letter_topic, rfc3339(moment.wall_ms)
+        topic, most_bytes = options.dead_letter_topic, options.most_dead_letter_bytes
+        at = rfc3339(moment.wall_ms)
         letters = []
         for record, rejection, counted in self._rejected:
             letter = dead_letter(topic, record, rejection, options.origin, at, counted)
-            fitting = cut_to_fit(letter, options.most_dead_letter_bytes)
-            self._tally.truncated += fitting is not letter
-            letters.append(fitting)
+            if not surely_fits(record, most_bytes):
+                fitting = cut_to_fit(letter, most_bytes)
+                self._tally.truncated += fitting is not letter
+                letter = fitting
+            letters.append(letter)
         return letters

@@ -169,20 +169,17 @@ class KafkaTransport:
 
     def _sort(self, messages: list[Any], polled: Polled) -> int:
         """Puts messages to their partitions; how many bytes they have."""
-        size = 0
-        records = polled.records
-        here: Partition | None = None
+        topic, number = "", -1
         batch: list[Any] = []
         for message in messages:
             if message.error() is not None:
                 self._note_error(message, polled)
                 continue
-            if here is None or message.partition() != here.number or message.topic() != here.topic:
-                here = Partition(message.topic(), message.partition())
-                batch = records.setdefault(here, [])
+            if message.partition() != number or message.topic() != topic:
+                topic, number = message.topic(), message.partition()
+                batch = polled.records.setdefault(Partition(topic, number), [])
             batch.append(message)
-            size += len(message)
-        return size
+        return sum(map(len, messages))
 
     def _note_error(self, message: Any, polled: Polled) -> None:
         error = message.error()
