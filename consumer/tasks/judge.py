@@ -265,12 +265,12 @@ class Judge:
         events = sum(
             open_day.course.events[(since - start) // STEP_MINUTES : (minute - start) // STEP_MINUTES]
         )
-        quiet = events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES
+        quiet = events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES != 0
         early = minute - start < _FIRST_LOOK_MINUTES
-        if early or (quiet and not self._metrics.is_odd(day, open_day, minute)):
-            return self._judged(minute, day, [])
-        clock.looked = minute
-        return self._judged(minute, day, self._metrics.step(day, open_day, minute))
+        found = None if early else self._metrics.step(day, open_day, minute, if_odd=quiet)
+        if found is not None:
+            clock.looked = minute
+        return self._judged(minute, day, found or [])
 
     def _events_fall_silent(self, minute: int) -> Judged:
         return self._falls_silent(self._options.event_silence, self.clock.event, minute)

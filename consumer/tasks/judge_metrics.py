@@ -105,18 +105,14 @@ class MetricJudge:
 
     # -- the day so far ------------------------------------------------------------------------------------------
 
-    def is_odd(self, day: str, open_day: OpenDay, end_minute: int) -> bool:
-        """Whether the last hour was such that the day is worth a look now."""
+    def step(self, day: str, open_day: OpenDay, end_minute: int, *, if_odd: bool) -> list[Finding] | None:
+        """What the day says up to this minute; None if it was only to be looked at were its last hour odd, and was not."""
         start = self._start(day)
         step = min(STEPS, (end_minute - start) // STEP_MINUTES)
-        return self._today(day, start).is_odd(open_day.course, step)
-
-    def step(self, day: str, open_day: OpenDay, end_minute: int) -> list[Finding]:
-        """What the day says up to this minute."""
-        start = self._start(day)
-        step = min(STEPS, (end_minute - start) // STEP_MINUTES)
-        today, standing = self._today(day, start), self._standing()
-        seen, found = Seen(open_day.course), []
+        today = self._today(day, start)
+        if if_odd and not today.is_odd(open_day.course, step):
+            return None
+        standing, seen, found = self._standing(), Seen(open_day.course), []
         for watched in SO_FAR:
             if watched.metric in standing:
                 continue
