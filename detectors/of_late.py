@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -109,7 +110,6 @@ class Late:
         self._seen = seen
         self._line = seen.line(typical.watched)
         self._step = step
-        self._by_hour: list[float] | None = None
         self._needed = limits
         self._rules = rules
 
@@ -145,11 +145,12 @@ class Late:
     def _may_fire(self, start: int) -> bool:
         """Whether the window from a step can be off by enough to matter, whatever the noise of the hours is: it is what
         takes long to work out, and only says how far the day's own level is believed, and how unlikely a change is."""
-        watched = self._typical.watched
+        watched, fewest = self._typical.watched, self._rules.fewest
         own, expected = self._line.stretch(start, self._step), self._typical.line.stretch(start, self._step)
+        if self._counted(own, expected, 0.5) < fewest:
+            return False
         usual, x = expected.value(watched), own.value(watched)
-        fewest = self._rules.fewest
-        if usual is None or usual <= 0 or x is None or self._counted(own, expected, 0.5) < fewest:
+        if usual is None or usual <= 0 or x is None:
             return False
         low, high = self.levels(start)
         least, most = usual * low, usual * high
@@ -194,12 +195,7 @@ class Late:
     def _starts(self) -> list[int]:
         """Where the windows begin that fit into the day so far and are due: the longer, the slower it changes, so four
         hours are looked at every 20 minutes and eight every 40. A share has none of one hour, which may be one burst."""
-        step, least = self._step, 1 if self._typical.watched.whole is None else 2
-        return [
-            step - hours * HOUR
-            for hours in self._rules.hours
-            if hours >= least and hours * HOUR <= step and step % max(hours // 2, 1) == 0
-        ]
+        return _starts(self._rules.hours, 1 if self._typical.watched.whole is None else 2, self._step)
 
     def window(self, start: int, end: int, since: int | None = None) -> Window | None:
         """What lies between two steps beside what should; None where that is too little to tell."""
@@ -232,22 +228,13 @@ class Late:
         typical, watched = self._typical, self._typical.watched
         if end < self._rules.level_hours * HOUR:
             return None
-        seen, expected = without_burst(self._line, typical.line, 0, end, self._strongest(end))
+        hour = self._seen.oddest(watched, typical.line).until(end)
+        seen, expected = without_burst(self._line, typical.line, 0, end, hour)
         x, m = seen.value(watched), expected.value(watched) or 0.0
         if m <= 0 or x is None or expected.size < self._rules.fewest:
             return None
         chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
         return Level(x / m, chance)
-
-    def _strongest(self, end: int) -> int:
-        """Where the hour begins, between midnight and a step, that is most off."""
-        if self._by_hour is None:
-            watched, usual = self._typical.watched, self._typical.line
-            m = 1.0 if watched.whole is None else usual.stretch(0, STEPS).value(watched) or 0.0
-            span = range(self._step - HOUR + 1)
-            self._by_hour = list(map(abs, excesses(watched, self._line, usual, span, m)))
-        until = self._by_hour[: end - HOUR + 1]
-        return until.index(max(until))
 
     def judged(self, window: Window) -> Answer:
         """The answer of one window."""
@@ -340,11 +327,20 @@ class Late:
         return not rest.enough(limits if watched.whole else replace(limits, absolute=0.0))
 
 
+@lru_cache(maxsize=2 * (STEPS + 1))
+def _starts(windows: tuple[int, ...], least: int, step: int) -> list[int]:
+    return [
+        step - hours * HOUR
+        for hours in windows
+        if hours >= least and hours * HOUR <= step and step % max(hours // 2, 1) == 0
+    ]
+
+
 def _drawn(factor: float, weight: float) -> float:
     """A level drawn to that of a typical day."""
     return max(1 + weight * (factor - 1), 0.05)
 
 
 def _sum(stretches: Iterable[Stretch]) -> Stretch:
-    parts, sizes = zip(*stretches, strict=True)
+    parts, sizes = zip(*((stretch.part, stretch.size) for stretch in stretches), strict=True)
     return Stretch(sum(parts), sum(sizes))

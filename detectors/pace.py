@@ -187,12 +187,12 @@ class Today:
         came, usual = sum(course.events[step - HOUR : step]), typical.line.stretch(step - HOUR, step).part
         return abs(came - usual) > max(_ODD * usual, _ODD_EVENTS)
 
-    def recovery(self, watched: Watched, course: Course, step: int, since: int) -> Answer:
+    def recovery(self, watched: Watched, seen: Seen, step: int, since: int) -> Answer:
         """Whether a metric that went off at the step `since` is back: see `Late.recovery`."""
         typical = self._typical[watched.metric]
         if typical is None:
             return Answer(watched.rule, watched.metric, Reason.INSUFFICIENT_HISTORY)
-        return self._timed(self._late(typical, Seen(course), step).recovery(since), step)
+        return self._timed(self._late(typical, seen, step).recovery(since), step)
 
     def _timed(self, answer: Answer, step: int) -> Answer:
         """With minutes since the epoch."""

@@ -80,6 +80,9 @@ class Climb(msgspec.Struct, array_like=True, frozen=True):
     minutes: int = 0
 
 
+_AT_REST = Climb()
+
+
 class Open(msgspec.Struct):
     """An incident: counts since it began, what was normal, and how far the share's return is shown."""
 
@@ -209,7 +212,8 @@ def _count_missed(state: JumpState, hour: int, carriers: int) -> None:
 
 def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
     """Ends an hour that had so many carriers; `minute` lies in the next one with any."""
-    _count_missed(state, hour, carriers)
+    if carriers > state.seen:
+        _count_missed(state, hour, carriers)
     state.seen = 0
     _fold(state, minute)
 
@@ -218,9 +222,12 @@ def _climbed(
     climbs: list[Climb], levels: tuple[float, ...], share: float, options: JumpOptions, now: Climb
 ) -> list[Climb]:
     """The sums after a minute; none if all of them are 0."""
-    before = climbs if len(climbs) == len(levels) else [Climb()] * len(levels)
+    before = climbs if len(climbs) == len(levels) else [_AT_REST] * len(levels)
     after = []
     for climb, level in zip(before, levels, strict=True):
+        if not climb.sum and not now.hits:
+            after.append(_AT_REST)  # nothing begins without a hit
+            continue
         target = level if level < _WHOLE else max(level, 1 - (1 - share) / 20)
         gain = _ratio(now.hits, now.trials, share, target) / options.cluster if target > 2 * share else 0.0
         if target > _WHOLE:
@@ -232,7 +239,7 @@ def _climbed(
 def advance(climb: Climb, gain: float, now: Climb) -> Climb:
     """A sum after a minute, which stands in `now`."""
     if climb.sum + gain <= 0:
-        return Climb()
+        return _AT_REST
     if not climb.sum:
         return Climb(gain, now.since, now.hits, now.trials, int(now.hits > 0))
     hits, trials = climb.hits + now.hits, climb.trials + now.trials
@@ -240,7 +247,8 @@ def advance(climb: Climb, gain: float, now: Climb) -> Climb:
 
 
 def _ratio(hits: int, trials: int, before: float, after: float) -> float:
-    return hits * log(after / before) + (trials - hits) * log((1 - after) / (1 - before))
+    of_misses = (trials - hits) * log((1 - after) / (1 - before))
+    return hits * log(after / before) + of_misses if hits else of_misses
 
 
 def _highest(state: JumpState, share: float, needed: float, options: JumpOptions) -> Jump | None:
@@ -274,6 +282,8 @@ def follow(state: JumpState, options: JumpOptions, minute: int, hits: int, trial
     if incident is None:
         return None
     hits, trials = sane(hits, trials)
+    if hits == trials and not incident.back.sum:
+        return None  # a return begins with a trial that is no hit
     level = _to_rule_out(incident, options)
     before = min(max(incident.normal, 1e-4), level / 2)
     gain = _ratio(hits, trials, level, before) / max(options.cluster, options.back_cluster)

@@ -50,10 +50,10 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
     >>> [f.severity.value for at in range(120) for f in update_robots(state, at, at < 20, 1)]
     ['P2_NOTE']
     """
-    if robots or sessions:
+    if robots:
         robots, sessions = sane(robots, max(sessions, robots))
-        if sessions:
-            _take(state, minute, robots, sessions)
+    if sessions > 0:
+        _take(state, minute, robots, sessions)
     _forget(state, minute)
     if state.since < 0 and state.robots < _ALERT_SESSIONS:
         return _note(state, minute, robots) if robots else []
@@ -66,8 +66,10 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
     _note_lasting(state, minute // _HOUR, lasting)
     if hour_robots <= _ALERT_SHARE * hour_sessions:
         return findings
+    if lasting < max(_NOTE_SESSIONS, _LASTING_SHARE * hour_robots):
+        return findings
     past = _past(state, minute)
-    if past is None or lasting < max(_NOTE_SESSIONS, _LASTING_SHARE * hour_robots):
+    if past is None:
         return findings
     before = max(_most_lasting(state, minute), _NOTE_SESSIONS)
     if hour_robots < _FAR_MORE * past and lasting < _FAR_MORE * before:
@@ -130,7 +132,7 @@ def _forget(state: RobotState, minute: int) -> None:
 
 
 def _sum(cells: list[tuple[int, int, int]]) -> tuple[int, int]:
-    return sum(cell[1] for cell in cells), sum(cell[2] for cell in cells)
+    return sum([cell[1] for cell in cells]), sum([cell[2] for cell in cells])
 
 
 def _past(state: RobotState, minute: int) -> float | None:
@@ -145,8 +147,14 @@ def _note(state: RobotState, minute: int, robots: int) -> list[Finding]:
     due = state.noted < 0 or minute - state.noted >= _TELL_MINUTES
     if not robots or not due:
         return []
-    day = [cell for cell in state.hours[-_DAY:] if cell[0] > minute // _HOUR - _DAY]
-    some, all_of_them = _sum(day)
+    oldest, since = minute // _HOUR - _DAY, -1
+    some = all_of_them = 0
+    for hour, of_them, sessions in state.hours[-_DAY:]:
+        if hour > oldest:
+            some += of_them
+            all_of_them += sessions
+            if of_them and since < 0:
+                since = hour * _HOUR
     if some < _NOTE_SESSIONS or some < _NOTE_SHARE * all_of_them:
         return []
     state.noted = minute
@@ -154,7 +162,6 @@ def _note(state: RobotState, minute: int, robots: int) -> list[Finding]:
         f"{some:,} of {all_of_them:,} sessions of the last 24 hours ({percent(some / all_of_them)}) are robots', by their "
         "own word or because they saw one page. They count as sessions: conversion looks lower than it is."
     )
-    since = next(cell[0] for cell in day if cell[1]) * _HOUR
     return [Finding(BOTS, "happened", Severity.P2_NOTE, "watch", since, minute + 1, count=some, message=text)]
 
 

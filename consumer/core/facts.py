@@ -221,7 +221,8 @@ class Facts(msgspec.Struct, omit_defaults=True):
     def is_exact(self) -> bool:
         """Whether all money in it is amounts, which sums can take in."""
         minutes = (*self.minutes.values(), *self.taken_back.values())
-        claimed = all(money.is_amount(amount) for minute in minutes for amount in minute.claimed.values())
+        claims = [minute.claimed for minute in minutes if minute.claimed]
+        claimed = all(money.is_amount(amount) for claim in claims for amount in claim.values())
         return claimed and all(one.amount is None or money.is_amount(one.amount) for one in self.purchases)
 
     def halves(self) -> tuple[Facts, Facts] | None:

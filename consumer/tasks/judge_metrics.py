@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from consumer.tasks.minds import Minds
     from detectors.causes import Fields
     from detectors.pace import Today
+    from detectors.totals import Course
 
 EPOCH = date(1970, 1, 1)
 
@@ -116,7 +117,7 @@ class MetricJudge:
         start = self._start(day)
         step = min(STEPS, (end_minute - start) // STEP_MINUTES)
         today, standing = self._today(day, start), self._standing()
-        seen, found = Seen(open_day.course), []
+        seen, found = self._seen(today, open_day.course, step), []
         for watched in SO_FAR:
             if watched.metric in standing:
                 continue
@@ -129,7 +130,7 @@ class MetricJudge:
                     found.append(self._goes_off(watched, alert, day, end_minute))
             else:
                 since = max(0, (off[2] - start) // STEP_MINUTES)
-                answer = today.recovery(watched, open_day.course, step, since)
+                answer = today.recovery(watched, seen, step, since)
                 if answer.reason is Reason.WITHIN_BAND:
                     since_back = answer.since_minute if answer.since_minute is not None else end_minute
                     words = of_metric_back(watched, answer, f"since {when(since_back)}")
@@ -171,6 +172,16 @@ class MetricJudge:
             self._memo["today"] = known
         today: Today = known[1]
         return today
+
+    def _seen(self, today: Today, course: Course, step: int) -> Seen:
+        """The day so far; what was made of it for its last look is used again."""
+        known: tuple[Today, Seen] | None = self._memo.get("seen")
+        if known is None or known[0] is not today:
+            known = today, Seen(course, step)
+        else:
+            known = today, known[1].later(course, step)
+        self._memo["seen"] = known
+        return known[1]
 
     def _standing(self) -> Collection[str]:
         return self._minds.of("deviation", DeviationState).shifts

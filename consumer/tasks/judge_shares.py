@@ -41,18 +41,21 @@ class Slot(msgspec.Struct, omit_defaults=True):
 
     def add(self, facts: MinuteFacts) -> None:
         """Takes a minute in. Self-declared robots' sessions are left out; they come directly, all of them."""
+        hits, robots, direct = self.hits, facts.robots, facts.direct
         self.events += facts.events
-        self.purchases += facts.purchases
-        self.items += facts.items
-        self.sessions += facts.sessions - facts.robots
-        hits = self.hits
-        for table in (facts.null, facts.absent):
-            for path, count in table.items():
+        self.sessions += facts.sessions - robots
+        if facts.purchases or facts.items:
+            self.purchases += facts.purchases
+            self.items += facts.items
+        for path, count in facts.null.items():
+            hits[path] = hits.get(path, 0) + count
+        if facts.absent:
+            for path, count in facts.absent.items():
                 hits[path] = hits.get(path, 0) + count
         if facts.identity_missing:
             hits[IDENTITY] = hits.get(IDENTITY, 0) + facts.identity_missing
-        if facts.direct:
-            people = facts.direct - min(facts.robots, max(facts.direct, 0))
+        if direct:
+            people = direct - min(robots, max(direct, 0)) if robots else direct
             hits[DIRECT] = hits.get(DIRECT, 0) + people
 
 
@@ -167,7 +170,7 @@ def _update(
     if waiting is not None:
         shift.pass_over(waiting.minute, waiting.trials)
         del waits[key]
-    return shift.update(minute, hits, trials)
+    return shift.tell(minute, hits, trials)
 
 
 def _finding(share: Share, verdict: ShareVerdict, minute: int, end: int, day: str) -> Finding | None:

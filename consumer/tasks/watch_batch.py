@@ -20,12 +20,11 @@ from consumer.tasks.draft import Draft
 from consumer.tasks.judge import Judge
 from consumer.tasks.minds import Minds
 from consumer.tasks.watch_state import WatchClock, WatchOptions, WatchState
-from detectors import purchases
+from detectors import purchases, unmeasurable
 from detectors.alerts import Layer, Severity
 from detectors.book import Book
 from detectors.orders import Order
 from detectors.sentences import cut
-from detectors.unmeasurable import unmeasurable
 from detectors.verdict import Check
 
 if TYPE_CHECKING:
@@ -283,8 +282,8 @@ class WatchBatch:
 
     def _note_unmeasurable(self, day: str, sums: Day) -> None:
         """The metrics of the day whose input was gone in a part of it."""
-        alerts = self._book.between(self._zone.start_ms(day), self._zone.end_ms(day))
-        gone = unmeasurable(alerts, self._options.judge.cause_fields)
+        alerts = self._book.between(self._zone.start_ms(day), self._zone.end_ms(day), unmeasurable.KINDS)
+        gone = unmeasurable.unmeasurable(alerts, self._options.judge.cause_fields)
         self._judge.unmeasurable = gone
         if gone != sums.unmeasurable:
             self._day(day).unmeasurable = gone
