@@ -146,9 +146,9 @@ class Late:
         """Whether the window from a step can be off by enough to matter, whatever the noise of the hours is: it is what
         takes long to work out, and only says how far the day's own level is believed, and how unlikely a change is."""
         watched, fewest = self._typical.watched, self._rules.fewest
-        own, expected = self._line.stretch(start, self._step), self._typical.line.stretch(start, self._step)
-        if self._counted(own, expected, 0.5) < fewest:
+        if self._most_counted(start) < fewest:
             return False
+        own, expected = self._line.stretch(start, self._step), self._typical.line.stretch(start, self._step)
         usual, x = expected.value(watched), own.value(watched)
         if usual is None or usual <= 0 or x is None:
             return False
@@ -272,6 +272,12 @@ class Late:
         noise = typical.noise(window.end - window.start)[x > m]
         variance = noise**2 * chance + window.level.variance
         return window._replace(x=x, m=m, scale=m * math.sqrt(variance))
+
+    def _most_counted(self, start: int) -> float:
+        """As much as a window from a step to now has to tell anything by, at most."""
+        watched = self._typical.watched
+        size = self._typical.line.size if watched.whole is None else self._line.size
+        return (size[self._step] - size[start]) * (0.5 if watched.kind is Kind.RATIO else 1.0)
 
     def _counted(self, own: Stretch, expected: Stretch, share: float) -> float:
         """How much a stretch has to tell anything by: of a share, how many there should be of what it counts, or of the

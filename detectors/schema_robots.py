@@ -98,10 +98,11 @@ def _lasting(minutes: list[tuple[int, int, int]], robots: int) -> int:
     (20, 0)
     """
     most = inside = first = 0
-    for at, some, _ in minutes:
+    some_robots = [(at, some) for at, some, _ in minutes if some]
+    for at, some in some_robots:
         inside += some
-        while minutes[first][0] <= at - _CRAWL_MINUTES:
-            inside -= minutes[first][1]
+        while some_robots[first][0] <= at - _CRAWL_MINUTES:
+            inside -= some_robots[first][1]
             first += 1
         if inside > most:  # noqa: PLR1730 - max() costs thrice
             most = inside

@@ -125,7 +125,7 @@ class SchemaWatch:
     def _update_tallies(self, minute: FieldMinute, findings: list[Finding], *, any_bad: bool) -> None:
         state = self.state
         for tally in TALLIES if any_bad else self._busy_tallies:
-            hits, trials = tally.counts(minute)
+            hits, trials = tally.counts(minute) if any_bad else (0, max(minute.carriers(tally.carrier), 0))
             busy = tally in self._busy_tallies
             if not hits and not busy:
                 continue

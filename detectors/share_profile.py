@@ -36,6 +36,9 @@ _HOUR_SPREAD_WORTH = 60.0
 _MOST_SIGMAS = 4.0
 """How far an hour may lie from those of its time of day."""
 
+_SURELY_ORDINARY = 0.999 * _MOST_SIGMAS**2
+"""What lies within that by its dispersion alone, rounding aside, is not looked at more closely."""
+
 _ENOUGH = 5
 _FEW = 3
 """Days whose median is robust: of shares, and of sizes."""
@@ -79,11 +82,11 @@ class _Effect(msgspec.Struct, frozen=True):
 
 
 class _Volumes(NamedTuple):
-    """What hours tell by their trials alone. By slot: its hours (place among all, age in days, trials), whether one of
-    them had more than a visit's trials, their sums with the weights of a long and of a short memory, and events a minute;
-    and how many days they are, with weights."""
+    """What hours tell by their trials alone. By slot: its hours (place among all, trials, weights in a long and in a
+    short memory), whether one had more than a visit's trials, the weighted sums of these, and events a minute; and how
+    many days they are, with weights."""
 
-    hours: list[list[tuple[int, int, int]]]
+    hours: list[list[tuple[int, int, float, float]]]
     large: list[bool]
     long: list[float]
     recent: list[float]
@@ -147,43 +150,42 @@ def fit(cells: tuple[int, ...], counts: tuple[tuple[int, int], ...], hour: int, 
 @lru_cache(maxsize=4)
 def _volumes(cells: tuple[int, ...], trials: tuple[int, ...], hour: int) -> _Volumes:
     """The same for all shares of the same things (events, purchases, items): it is computed once."""
-    hours: list[list[tuple[int, int, int]]] = [[] for _ in range(48)]
-    for place, (cell, count) in enumerate(zip(cells, trials, strict=True)):
-        hours[_SLOTS[cell % 168]].append((place, (hour - cell) // 24, count))
-    sizes = [[count for _, _, count in of_slot] for of_slot in hours]
-    long, recent = [0.0] * 48, [0.0] * 48
-    for slot, of_slot in enumerate(hours):
-        for _, age, count in of_slot:
-            long[slot] += _LONG[age] * count
-            recent[slot] += _RECENT[age] * count
-    return _Volumes(
-        hours,
-        [max(some, default=0) > VISIT for some in sizes],
-        long,
-        recent,
-        [_usual(sizes, slot) / 60 for slot in range(48)],
-        sum(_LONG[age] for age in {(hour - cell) // 24 for cell in cells}),
-    )
+    hours: list[list[tuple[int, int, float, float]]] = [[] for _ in range(48)]
+    sizes: list[list[int]] = [[] for _ in range(48)]
+    sums, recent_sums = [0.0] * 48, [0.0] * 48
+    ages = [(hour - cell) // 24 for cell in cells]
+    for place, (cell, age, count) in enumerate(zip(cells, ages, trials, strict=True)):
+        slot, long, recent = _SLOTS[cell % 168], _LONG[age], _RECENT[age]
+        hours[slot].append((place, count, long, recent))
+        sizes[slot].append(count)
+        sums[slot] += long * count
+        recent_sums[slot] += recent * count
+    large = [max(some, default=0) > VISIT for some in sizes]
+    per_minute = [_usual(sizes, slot) / 60 for slot in range(48)]
+    return _Volumes(hours, large, sums, recent_sums, per_minute, sum(_LONG[age] for age in set(ages)))
 
 
 def _hits(volumes: _Volumes, hits: list[int], noise: Noise) -> tuple[list[float], list[float]]:
     """The hits of all hours by slot, with the weights of a long and of a short memory. An hour of at most `VISIT` trials
     is never too strange."""
-    long, recent = [0.0] * 48, [0.0] * 48
+    sums, recent_sums = [0.0] * 48, [0.0] * 48
     if not any(hits):
-        return long, recent
+        return sums, recent_sums
     hours, large = volumes.hours, volumes.large
-    shares = [[hits[place] / n for place, _, n in of_slot if n] for of_slot in hours] if any(large) else []
+    shares = [[hits[place] / n for place, n, _, _ in of_slot if n] for of_slot in hours] if any(large) else []
     for slot, of_slot in enumerate(hours):
         middle = _middle(shares, slot) if large[slot] else 0.0
+        ordinary = _SURELY_ORDINARY * noise.dispersion * middle * (1 - middle)
         long_sum = recent_sum = 0.0
-        for place, age, trials in of_slot:
-            k = hits[place]
-            kept = k if abs(k - trials * middle) <= VISIT else _cut(k, trials, middle, noise)
-            long_sum += _LONG[age] * kept
-            recent_sum += _RECENT[age] * kept
-        long[slot], recent[slot] = long_sum, recent_sum
-    return long, recent
+        for place, trials, long, recent in of_slot:
+            kept: float = hits[place]
+            off = kept - trials * middle
+            if not -VISIT <= off <= VISIT and off * off > ordinary * trials:
+                kept = _cut(kept, trials, middle, noise)
+            long_sum += long * kept
+            recent_sum += recent * kept
+        sums[slot], recent_sums[slot] = long_sum, recent_sum
+    return sums, recent_sums
 
 
 def _levels(long: _Table, recent: _Table, per_minute: list[float], noise: Noise) -> list[Level]:
@@ -211,7 +213,7 @@ def _levels(long: _Table, recent: _Table, per_minute: list[float], noise: Noise)
     ]
 
 
-def _cut(hits: int, trials: int, share: float, noise: Noise) -> float:
+def _cut(hits: float, trials: int, share: float, noise: Noise) -> float:
     """The hits of an hour; if it is too strange for its hour of the day (a crawler's), as many as chance allows."""
     usual = trials * share
     variance = usual * (1 - share)

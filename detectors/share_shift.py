@@ -264,17 +264,19 @@ class ShareShift:
     def _take(self, minute: int, hits: int, trials: int, *, trusted: bool) -> None:
         state = self.state
         state.traffic.add(minute, hits, trials)
-        share: float | None = None
+        expected: float | None = None
+        variance = 0.0
         if state.profile is not None:
             share = state.profile.levels[slot_of(state.hour)].share
-            state.walk.step(minute, hits, trials, share)
-        if state.incident is not None and share is not None:
-            state.incident.add(Row(minute, hits, trials, trials * share))
+            expected, variance = trials * share, trials * variance_of(share)
+            state.walk.step(minute, hits, trials, expected, variance)
+        if state.incident is not None and expected is not None:
+            state.incident.add(Row(minute, hits, trials, expected))
             add_to(state.aside, state.hour, hits, trials)
         elif trusted and state.hour > state.unlearned_until:
             add_to(state.history.cells, state.hour, hits, trials)
-            if share is not None:
-                state.history.dispersion.see(hits - trials * share, trials * variance_of(share))
+            if expected is not None:
+                state.history.dispersion.see(hits - expected, variance)
 
     def _follow_up(self, verdict: ShareVerdict, minute: int) -> None:
         """Lets follow what follows from an answer."""

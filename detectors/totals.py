@@ -49,7 +49,7 @@ class Course(msgspec.Struct, omit_defaults=True):
     cents: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
     cents_squared: list[float] = msgspec.field(default_factory=lambda: [0.0] * STEPS)
 
-    def count(self, minute: int, *, events: int = 0, sessions: int = 0, direct: int = 0) -> None:
+    def count(self, minute: int, events: int = 0, sessions: int = 0, direct: int = 0) -> None:
         """Adds what happened in a minute of the day (0-1439)."""
         step = step_of(minute)
         self.events[step] += events

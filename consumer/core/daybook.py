@@ -212,9 +212,9 @@ class Day(msgspec.Struct, omit_defaults=True):
 
 def _merge(table: dict[str, int], more: dict[str, int]) -> None:
     for name, count in more.items():
-        if name in table:
+        try:
             table[name] += count
-        else:
+        except KeyError:
             kept = name if len(table) < MOST_NAMES else REST
             table[kept] = table.get(kept, 0) + count
 

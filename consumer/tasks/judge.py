@@ -373,6 +373,6 @@ def _count(open_day: OpenDay, at: int, held: HeldMinute) -> None:
     events, sessions, direct, robots = facts.events, facts.sessions, facts.direct, facts.robots
     if robots:
         events, sessions, direct = events - robots, sessions - robots, direct - min(robots, max(direct, 0))
-    course.count(at, events=max(events, 0), sessions=sessions, direct=direct)
+    course.count(at, max(events, 0), sessions, direct)
     if held.purchases:
         course.add(at, held.purchases, held.cents, held.cents_squared)
