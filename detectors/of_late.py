@@ -49,6 +49,10 @@ class LateRules:
     back_z: float = 2.0
 
 
+_ROUNDING = 1 + 1e-9
+"""A bound is moved by so much before it counts."""
+
+
 class Needed(NamedTuple):
     """What the change of a window must be to matter: a fall, a rise, and a rise that goes on; `usual`: of a metric that is
     to be back."""
@@ -152,9 +156,20 @@ class Late:
         usual, x = expected.value(watched), own.value(watched)
         if usual is None or usual <= 0 or x is None:
             return False
+        factor = self._factor(start)
+        if factor is None:
+            return self._may_matter(own, expected, usual, usual)
+        low, high = usual * min(factor, 1.0), usual * max(factor, 1.0)  # no level is drawn further
+        if not self._may_matter(own, expected, low / _ROUNDING, high * _ROUNDING):
+            return False
         low, high = self.levels(start)
-        least, most = usual * low, usual * high
-        if self._counted(own, expected, min(most, 1 - least)) < fewest:
+        return self._may_matter(own, expected, usual * low, usual * high)
+
+    def _may_matter(self, own: Stretch, expected: Stretch, least: float, most: float) -> bool:
+        """Whether a window can be off by enough if what is normal lies between these."""
+        watched = self._typical.watched
+        x = own.value(watched)
+        if x is None or self._counted(own, expected, min(most, 1 - least)) < self._rules.fewest:
             return False
         if x < 0 or least <= NOTHING:
             return True
@@ -225,16 +240,25 @@ class Late:
     def _own_level(self, end: int) -> Level | None:
         """How the day stands by a step but for its oddest hour, and the variance of that by chance; None where that is too
         little to tell."""
+        factor = self._factor(end)
+        if factor is None:
+            return None
+        typical, watched = self._typical, self._typical.watched
+        expected = typical.line.without(0, end, self._seen.oddest(watched, typical.line).until(end))
+        chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
+        return Level(factor, chance)
+
+    def _factor(self, end: int) -> float | None:
+        """How the day stands by a step but for its oddest hour; None where that is too little to tell."""
         typical, watched = self._typical, self._typical.watched
         if end < self._rules.level_hours * HOUR:
             return None
         hour = self._seen.oddest(watched, typical.line).until(end)
-        seen, expected = without_burst(self._line, typical.line, 0, end, hour)
-        x, m = seen.value(watched), expected.value(watched) or 0.0
-        if m <= 0 or x is None or expected.size < self._rules.fewest:
+        expected = typical.line.without(0, end, hour)
+        if expected.size < self._rules.fewest:
             return None
-        chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
-        return Level(x / m, chance)
+        x, m = self._line.without(0, end, hour).value(watched), expected.value(watched) or 0.0
+        return x / m if m > 0 and x is not None else None
 
     def judged(self, window: Window) -> Answer:
         """The answer of one window."""

@@ -168,10 +168,12 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
     >>> [step(state, options, at, 3, 3) is not None for at in range(600, 610)].index(True)
     3
     """
-    hits, trials = sane(hits, trials)
+    if not 0 <= hits <= trials:
+        hits, trials = sane(hits, trials)
     if state.first < 0:
         state.first = minute
-    _fold(state, minute)
+    if state.hours:
+        _fold(state, minute)
     if state.open is not None:
         state.open.hits += hits
         state.open.trials += trials
@@ -215,7 +217,8 @@ def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
     if carriers > state.seen:
         _count_missed(state, hour, carriers)
     state.seen = 0
-    _fold(state, minute)
+    if state.hours:
+        _fold(state, minute)
 
 
 def _climbed(
@@ -281,7 +284,8 @@ def follow(state: JumpState, options: JumpOptions, minute: int, hits: int, trial
     incident = state.open
     if incident is None:
         return None
-    hits, trials = sane(hits, trials)
+    if not 0 <= hits <= trials:
+        hits, trials = sane(hits, trials)
     if hits == trials and not incident.back.sum:
         return None  # a return begins with a trial that is no hit
     level = _to_rule_out(incident, options)
@@ -312,8 +316,6 @@ def _to_rule_out(incident: Open, options: JumpOptions) -> float:
 
 def sane(hits: int, trials: int) -> tuple[int, int]:
     """Counts that a share can be made of, whatever came."""
-    if 0 <= hits <= trials:
-        return hits, trials
     trials = max(trials, 0)
     return min(max(hits, 0), trials), trials
 

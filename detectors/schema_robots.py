@@ -133,7 +133,10 @@ def _forget(state: RobotState, minute: int) -> None:
 
 
 def _sum(cells: list[tuple[int, int, int]]) -> tuple[int, int]:
-    return sum([cell[1] for cell in cells]), sum([cell[2] for cell in cells])
+    if not cells:
+        return 0, 0
+    _, robots, sessions = zip(*cells, strict=True)
+    return sum(robots), sum(sessions)
 
 
 def _past(state: RobotState, minute: int) -> float | None:

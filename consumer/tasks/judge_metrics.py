@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -79,6 +80,7 @@ def touched_by(finding: Finding, fields: Fields) -> tuple[str, ...]:
     return ()
 
 
+@lru_cache(maxsize=1024)
 def day_number(day: str) -> int:
     """Days since 1970-01-01."""
     return (date.fromisoformat(day) - EPOCH).days

@@ -35,7 +35,7 @@ class HeldMinutes:
                 self._late(minute, HeldMinute(facts))
             else:
                 earlier = known(minute)
-                self._table[minute] = HeldMinute(facts) if earlier is None else earlier.before(facts)
+                own[minute] = HeldMinute(facts) if earlier is None else earlier.before(facts)
 
     def purchase(self, minute: int, amount: float) -> None:
         """A purchase that was counted, when it came first."""
@@ -63,7 +63,6 @@ class HeldMinutes:
         """Those up to `last`, in order; they leave the table, and are judged."""
         held = self._table.merged()
         due = sorted([minute for minute in held if minute <= last])
-        for minute in due:
-            del self._table[minute]
+        self._table.drop(due)
         self._judged = last
         return [(minute, held[minute]) for minute in due]
