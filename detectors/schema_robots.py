@@ -151,14 +151,10 @@ def _note(state: RobotState, minute: int, robots: int) -> list[Finding]:
     due = state.noted < 0 or minute - state.noted >= _TELL_MINUTES
     if not robots or not due:
         return []
-    oldest, since = minute // _HOUR - _DAY, -1
-    some = all_of_them = 0
-    for hour, of_them, sessions in state.hours[-_DAY:]:
-        if hour > oldest:
-            some += of_them
-            all_of_them += sessions
-            if of_them and since < 0:
-                since = hour * _HOUR
+    day = state.hours[-_DAY:]
+    while day and day[0][0] <= minute // _HOUR - _DAY:
+        del day[0]
+    some, all_of_them = _sum(day)
     if some < _NOTE_SESSIONS or some < _NOTE_SHARE * all_of_them:
         return []
     state.noted = minute
@@ -166,6 +162,7 @@ def _note(state: RobotState, minute: int, robots: int) -> list[Finding]:
         f"{some:,} of {all_of_them:,} sessions of the last 24 hours ({percent(some / all_of_them)}) are robots', by their "
         "own word or because they saw one page. They count as sessions: conversion looks lower than it is."
     )
+    since = next(cell[0] for cell in day if cell[1]) * _HOUR
     return [Finding(BOTS, "happened", Severity.P2_NOTE, "watch", since, minute + 1, count=some, message=text)]
 
 

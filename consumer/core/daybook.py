@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from decimal import Decimal
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -14,11 +13,12 @@ from consumer.core.days import Counts, HistoryEntry, Hours, Metrics, Receipt, St
 from consumer.core.facts import REST
 from consumer.core.instant import FIRST_MS, LAST_MS, rfc3339
 from consumer.core.rejection import PURCHASE_INVALID
+from consumer.core.zone import QUARTER
 from detectors.purchases import COLLISION, judge_collisions, judge_invalid, judge_replays
 from detectors.verdict import Check, Normal, Verdict, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from consumer.core.facts import MinuteFacts
     from consumer.core.purchases import DayChange
@@ -219,12 +219,18 @@ def _merge(table: dict[str, int], more: dict[str, int]) -> None:
             table[kept] = table.get(kept, 0) + count
 
 
-def by_hour(
-    minutes: Mapping[int, MinuteFacts], zone: DayZone
-) -> Iterator[tuple[str, int, list[MinuteFacts]]]:
+def by_hour(minutes: Mapping[int, MinuteFacts], zone: DayZone) -> list[tuple[str, int, list[MinuteFacts]]]:
     """The minutes in the order in which they are given, as runs of the same day and hour."""
-    for (day, hour), run in groupby(minutes, zone.hour_of):
-        yield day, hour, [minutes[minute] for minute in run]
+    runs: list[tuple[str, int, list[MinuteFacts]]] = []
+    quarter = None
+    for minute, facts in minutes.items():
+        if minute // QUARTER != quarter:  # it lies in one hour
+            quarter, here = minute // QUARTER, zone.hour_of(minute)
+            if not runs or runs[-1][:2] != here:
+                runs.append((*here, []))
+            run = runs[-1][2]
+        run.append(facts)
+    return runs
 
 
 class Span(NamedTuple):
