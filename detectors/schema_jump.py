@@ -203,19 +203,15 @@ def is_busy(state: JumpState) -> bool:
 def catch_up(state: JumpState, passing: Passing) -> None:
     """Counts the trials of minutes without hits that were passed over: nearly all minutes of nearly all shares are like
     that. Those of the minute at hand are left to `step`."""
-    _count_missed(state, passing.hour, passing.before)
+    if passing.before > state.seen and state.open is None:
+        _keep(state, passing.hour, 0, passing.before - state.seen)
     state.seen = passing.after
-
-
-def _count_missed(state: JumpState, hour: int, carriers: int) -> None:
-    if carriers > state.seen and state.open is None:
-        _keep(state, hour, 0, carriers - state.seen)
 
 
 def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
     """Ends an hour that had so many carriers; `minute` lies in the next one with any."""
-    if carriers > state.seen:
-        _count_missed(state, hour, carriers)
+    if carriers > state.seen and state.open is None:
+        _keep(state, hour, 0, carriers - state.seen)
     state.seen = 0
     if state.hours:
         _fold(state, minute)
