@@ -17,7 +17,7 @@ import msgspec
 from detectors.band import CENTRE_DAYS, Band, few_days, mad, robust_sigma, sampling_floor
 from detectors.rolling import rolling_median
 from detectors.totals import Part, Totals
-from detectors.watched import Watched, WatchLimits, value
+from detectors.watched import Kind, Watched, WatchLimits, value
 from detectors.weekdays import WeekdayRules, factors, lost_to_fit, weekday
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ class Baseline:
             return None
         effect = factors(points, self._rules.weekdays)
         level = [x / effect[weekday(day)] for day, x in points]
-        return self._band(watched, level, effect, days, totals, self.order_value_cv(before))
+        cv = self.order_value_cv(before) if watched.kind is Kind.MONEY else 0.0
+        return self._band(watched, level, effect, days, totals, cv)
 
     def _band(
         self,

@@ -10,7 +10,7 @@ How it is used, once for each batch that is decided:
     asked = book.obey(order)              # an operator's `Order` (orders.py); None, or the `Acceptance` for detectors
     book.told                             # ids of the alerts that changed: write `book.last_word(id)` of each
     book.live()                           # the alerts whose incidents are not over, by `opened_at`
-    book.between(start_ms, end_ms)        # the alerts whose incidents touch this time (a day), live or over
+    book.between(start_ms, end_ms, kinds) # the alerts whose incidents touch this time (a day), live or over
     unmeasurable(alerts, fields)          # detectors/unmeasurable.py: {metric: reason} of those
 
 What the words of a finding do:
@@ -109,12 +109,15 @@ class Book:
         """The alerts whose incidents are not over, by `opened_at`."""
         return _ordered(alert for alert in self._ledger.alerts() if alert.state in LIVE)
 
-    def between(self, start_ms: int, end_ms: int) -> list[Alert]:
-        """The alerts whose incidents touch this time, its end left out, by `opened_at`."""
+    def between(self, start_ms: int, end_ms: int, kinds: Collection[str] | None = None) -> list[Alert]:
+        """The alerts (of these kinds, or of all) whose incidents touch this time, its end left out, by `opened_at`."""
+        alerts = list(self._ledger.alerts() if kinds is None else self._ledger.alerts_of(kinds))
+        if not alerts:
+            return alerts
         start, end = text_of(start_ms), text_of(end_ms)
         return _ordered(
             alert
-            for alert in self._ledger.alerts()
+            for alert in alerts
             if alert.first_seen < end and (alert.resolved_at is None or alert.resolved_at >= start)
         )
 

@@ -75,18 +75,20 @@ class FieldMinute(msgspec.Struct, omit_defaults=True):
             else self.events
         )
 
-    def carriers(self, scope: Scope) -> int:
-        """How many things of this minute could have carried a field."""
-        match scope:
+    def carriers(self, carrier: Carrier) -> int:
+        """How many things of this minute could have carried something."""
+        match carrier:
             case "event":
                 return self.events
             case "purchase":
                 return self.purchases
             case "item":
                 return self.items
+            case "record":
+                return self.records()
 
 
-class Passing(NamedTuple):
+class Passing(msgspec.Struct, frozen=True, gc=False):
     """How many of one kind the hour had before a minute, and with it."""
 
     hour: int
@@ -94,7 +96,7 @@ class Passing(NamedTuple):
     after: int
 
 
-class Carriers(msgspec.Struct, array_like=True, frozen=True):
+class Carriers(msgspec.Struct, array_like=True):
     """What came in the minutes of an hour so far that could have carried something, by scope, and all records."""
 
     hour: int = -1
@@ -103,28 +105,28 @@ class Carriers(msgspec.Struct, array_like=True, frozen=True):
     item: int = 0
     record: int = 0
 
-    def plus(self, minute: FieldMinute) -> Carriers:
-        """With a minute of the same hour.
+    def add(self, minute: FieldMinute) -> None:
+        """Takes a minute of the same hour in.
 
-        >>> Carriers(2).plus(FieldMinute(130, 3, purchases=1, rejected={"not_json": 2}))
+        >>> carriers = Carriers(2)
+        >>> carriers.add(FieldMinute(130, 3, purchases=1, rejected={"not_json": 2}))
+        >>> carriers
         Carriers(hour=2, event=3, purchase=1, item=0, record=5)
         """
-        return Carriers(
-            self.hour,
-            self.event + minute.events,
-            self.purchase + minute.purchases,
-            self.item + minute.items,
-            self.record + minute.records(),
-        )
+        self.event += minute.events
+        self.purchase += minute.purchases
+        self.item += minute.items
+        self.record += minute.records()
 
     def of(self, carrier: Carrier) -> int:
         """Those of one kind."""
         count: int = getattr(self, carrier)
         return count
 
-    def passing(self, carrier: Carrier, after: Carriers) -> Passing:
-        """One kind, with a minute that makes these `after`."""
-        return Passing(self.hour, self.of(carrier), after.of(carrier))
+    def passing(self, carrier: Carrier, minute: FieldMinute) -> Passing:
+        """One kind, before and with a minute that is taken in already."""
+        after = self.of(carrier)
+        return Passing(self.hour, after - minute.carriers(carrier), after)
 
 
 class ExpectedField(NamedTuple):

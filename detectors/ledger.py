@@ -12,7 +12,7 @@ from detectors.moment import DAY_MS
 from detectors.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from detectors.alerts import Alert
     from detectors.causes import Fields
@@ -114,6 +114,11 @@ class Ledger:
         return sorted(
             entries, key=lambda entry: (entry.alert.opened_at, entry.step, entry.loud, entry.alert.id)
         )
+
+    def alerts_of(self, kinds: Iterable[str]) -> Iterator[Alert]:
+        """All alerts of some kinds, live or over, in no particular order."""
+        names = (name for kind in kinds for name in (*self._shelf.live(kind), *self._shelf.over(kind)))
+        return (entry.alert for name in names if (entry := self.get(name)))
 
     def alerts(self) -> Iterator[Alert]:
         """All alerts, live or over, in no particular order."""

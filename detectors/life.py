@@ -105,8 +105,13 @@ def opened(name: str, finding: Finding, step: int = 0) -> Entry:
 
 def amended(entry: Entry, finding: Finding) -> Entry:
     """With the finding's numbers and sentence; no time and no state changes."""
-    alert = msgspec.structs.replace(
-        entry.alert,
+    return msgspec.structs.replace(entry, alert=_amended(entry.alert, finding))
+
+
+def _amended(alert: Alert, finding: Finding, **known: Any) -> Alert:
+    """The finding's numbers and sentence, and what else is known by it."""
+    return msgspec.structs.replace(
+        alert,
         value=finding.value,
         baseline_median=finding.baseline_median,
         baseline_mad=finding.baseline_mad,
@@ -116,9 +121,9 @@ def amended(entry: Entry, finding: Finding) -> Entry:
         relative_change=finding.relative_change,
         count=finding.count,
         message=finding.message,
-        evidence=_with_record(finding.evidence, entry.alert.evidence),
+        evidence=_with_record(finding.evidence, alert.evidence),
+        **known,
     )
-    return msgspec.structs.replace(entry, alert=alert)
 
 
 def seen_again(entry: Entry, finding: Finding) -> Entry:
@@ -128,8 +133,7 @@ def seen_again(entry: Entry, finding: Finding) -> Entry:
     began = min(entry.alert.first_seen, text_of(min(finding.since_minute, finding.known_minute) * MINUTE_MS))
     known = entry.alert.opened_at if entry.lasting else min(entry.alert.opened_at, text_of(known_ms))
     day = entry.alert.day if entry.lasting else finding.day
-    entry = amended(entry, finding)
-    alert = msgspec.structs.replace(entry.alert, first_seen=began, opened_at=known, day=day)
+    alert = _amended(entry.alert, finding, first_seen=began, opened_at=known, day=day)
     entry = msgspec.structs.replace(entry, alert=alert, last_ms=last_ms)
     if finding.severity < entry.alert.severity:  # the text of a louder one sorts before
         entry = _louder(entry, finding.severity, known_ms)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import sub
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from detectors.totals import PARTS, STEP_MINUTES, Totals
+import msgspec
+
+from detectors.totals import PARTS, STEP_MINUTES, STEPS, Totals
 from detectors.watched import Kind, Watched, size_of
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ HOUR = 60 // STEP_MINUTES
 """Steps of an hour."""
 
 
-class Stretch(NamedTuple):
+class Stretch(msgspec.Struct, frozen=True, gc=False):
     """What a metric has between two times: its part, and the size that its noise depends on (the whole of a ratio, the
     purchases behind an amount, a count itself)."""
 
@@ -66,13 +68,53 @@ class Line:
         )
 
 
-class Seen:
-    """A day's running sums when it is looked at: of each part that is asked for, once for all metrics."""
+class Oddest:
+    """Where the hour begins that is most off, of those that lie between midnight and a step. `m` is as in `excesses`."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, watched: Watched, own: Line, usual: Line, m: float) -> None:
+        self._watched, self._own, self._usual, self._m = watched, own, usual, m
+        self._starts: list[int] = []
+        self._most = -1.0
+
+    def until(self, end: int) -> int:
+        """The first of those that end by a step, an hour after midnight at the earliest."""
+        starts, last = self._starts, end - HOUR
+        if len(starts) <= last:
+            span = range(len(starts), last + 1)
+            for start, excess in zip(span, self._excesses(span), strict=True):
+                if abs(excess) > self._most:
+                    self._most, oddest = abs(excess), start
+                else:
+                    oddest = starts[-1]
+                starts.append(oddest)
+        return starts[last]
+
+    def _excesses(self, span: range) -> list[float]:
+        return excesses(self._watched, self._own, self._usual, span, self._m)
+
+
+class Seen:
+    """A day's running sums until a step: of each part that is asked for, once for all metrics."""
+
+    def __init__(self, course: Course, until: int = STEPS) -> None:
         self._course = course
-        self._sums: dict[Part, Steps] = {}
+        self._until = until
+        self._before = course.until(until)
+        self._sums: dict[Part, list[float]] = {}
         self._lines: dict[str, Line] = {}
+        self._oddest: dict[str, Oddest] = {}
+
+    def later(self, course: Course, until: int) -> Seen:
+        """The same day until a later step. What was worked out until now is only carried on, unless something came
+        late."""
+        known = self._until
+        if until < known or course.until(known) != self._before:
+            return Seen(course, until)
+        self._course, self._until, self._before = course, until, course.until(until)
+        for part, sums in self._sums.items():
+            for x in course.of(part, known, until):
+                sums.append(sums[-1] + x)
+        return self
 
     def totals(self, start: int, end: int) -> Totals:
         """The sums between two steps."""
@@ -89,8 +131,16 @@ class Seen:
     def _of(self, part: Part) -> Steps:
         sums = self._sums.get(part)
         if sums is None:
-            sums = self._sums[part] = [0, *accumulate(self._course.of(part))]
+            sums = self._sums[part] = [0, *accumulate(self._course.of(part, 0, self._until))]
         return sums
+
+    def oddest(self, watched: Watched, usual: Line) -> Oddest:
+        """One metric's oddest hours beside its typical day, always the same."""
+        oddest = self._oddest.get(watched.metric)
+        if oddest is None:
+            m = 1.0 if watched.whole is None else usual.stretch(0, STEPS).value(watched) or 0.0
+            oddest = self._oddest[watched.metric] = Oddest(watched, self.line(watched), usual, m)
+        return oddest
 
 
 def line_of(part: Sequence[float], size: Sequence[float]) -> Line:

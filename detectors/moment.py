@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -14,6 +15,7 @@ _LAST_MS = 253_402_300_799_999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=1024)
 def text_of(ms: int) -> str:
     """The instant as text; one outside of the years 1 to 9999 is the nearest that can be written.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -46,6 +47,10 @@ class LateRules:
     rise_steps: tuple[int, ...] = (5, 6, 8, 12)
     back_hours: tuple[int, ...] = (2, 4, 8)
     back_z: float = 2.0
+
+
+_ROUNDING = 1 + 1e-9
+"""A bound is moved by so much before it counts."""
 
 
 class Needed(NamedTuple):
@@ -109,7 +114,6 @@ class Late:
         self._seen = seen
         self._line = seen.line(typical.watched)
         self._step = step
-        self._by_hour: list[float] | None = None
         self._needed = limits
         self._rules = rules
 
@@ -145,15 +149,27 @@ class Late:
     def _may_fire(self, start: int) -> bool:
         """Whether the window from a step can be off by enough to matter, whatever the noise of the hours is: it is what
         takes long to work out, and only says how far the day's own level is believed, and how unlikely a change is."""
-        watched = self._typical.watched
+        watched, fewest = self._typical.watched, self._rules.fewest
+        if self._most_counted(start) < fewest:
+            return False
         own, expected = self._line.stretch(start, self._step), self._typical.line.stretch(start, self._step)
         usual, x = expected.value(watched), own.value(watched)
-        fewest = self._rules.fewest
-        if usual is None or usual <= 0 or x is None or self._counted(own, expected, 0.5) < fewest:
+        if usual is None or usual <= 0 or x is None:
+            return False
+        factor = self._factor(start)
+        if factor is None:
+            return self._may_matter(own, expected, usual, usual)
+        low, high = usual * min(factor, 1.0), usual * max(factor, 1.0)  # no level is drawn further
+        if not self._may_matter(own, expected, low / _ROUNDING, high * _ROUNDING):
             return False
         low, high = self.levels(start)
-        least, most = usual * low, usual * high
-        if self._counted(own, expected, min(most, 1 - least)) < fewest:
+        return self._may_matter(own, expected, usual * low, usual * high)
+
+    def _may_matter(self, own: Stretch, expected: Stretch, least: float, most: float) -> bool:
+        """Whether a window can be off by enough if what is normal lies between these."""
+        watched = self._typical.watched
+        x = own.value(watched)
+        if x is None or self._counted(own, expected, min(most, 1 - least)) < self._rules.fewest:
             return False
         if x < 0 or least <= NOTHING:
             return True
@@ -194,12 +210,7 @@ class Late:
     def _starts(self) -> list[int]:
         """Where the windows begin that fit into the day so far and are due: the longer, the slower it changes, so four
         hours are looked at every 20 minutes and eight every 40. A share has none of one hour, which may be one burst."""
-        step, least = self._step, 1 if self._typical.watched.whole is None else 2
-        return [
-            step - hours * HOUR
-            for hours in self._rules.hours
-            if hours >= least and hours * HOUR <= step and step % max(hours // 2, 1) == 0
-        ]
+        return _starts(self._rules.hours, 1 if self._typical.watched.whole is None else 2, self._step)
 
     def window(self, start: int, end: int, since: int | None = None) -> Window | None:
         """What lies between two steps beside what should; None where that is too little to tell."""
@@ -229,25 +240,25 @@ class Late:
     def _own_level(self, end: int) -> Level | None:
         """How the day stands by a step but for its oddest hour, and the variance of that by chance; None where that is too
         little to tell."""
+        factor = self._factor(end)
+        if factor is None:
+            return None
+        typical, watched = self._typical, self._typical.watched
+        expected = typical.line.without(0, end, self._seen.oddest(watched, typical.line).until(end))
+        chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
+        return Level(factor, chance)
+
+    def _factor(self, end: int) -> float | None:
+        """How the day stands by a step but for its oddest hour; None where that is too little to tell."""
         typical, watched = self._typical, self._typical.watched
         if end < self._rules.level_hours * HOUR:
             return None
-        seen, expected = without_burst(self._line, typical.line, 0, end, self._strongest(end))
-        x, m = seen.value(watched), expected.value(watched) or 0.0
-        if m <= 0 or x is None or expected.size < self._rules.fewest:
+        hour = self._seen.oddest(watched, typical.line).until(end)
+        expected = typical.line.without(0, end, hour)
+        if expected.size < self._rules.fewest:
             return None
-        chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
-        return Level(x / m, chance)
-
-    def _strongest(self, end: int) -> int:
-        """Where the hour begins, between midnight and a step, that is most off."""
-        if self._by_hour is None:
-            watched, usual = self._typical.watched, self._typical.line
-            m = 1.0 if watched.whole is None else usual.stretch(0, STEPS).value(watched) or 0.0
-            span = range(self._step - HOUR + 1)
-            self._by_hour = list(map(abs, excesses(watched, self._line, usual, span, m)))
-        until = self._by_hour[: end - HOUR + 1]
-        return until.index(max(until))
+        x, m = self._line.without(0, end, hour).value(watched), expected.value(watched) or 0.0
+        return x / m if m > 0 and x is not None else None
 
     def judged(self, window: Window) -> Answer:
         """The answer of one window."""
@@ -285,6 +296,12 @@ class Late:
         noise = typical.noise(window.end - window.start)[x > m]
         variance = noise**2 * chance + window.level.variance
         return window._replace(x=x, m=m, scale=m * math.sqrt(variance))
+
+    def _most_counted(self, start: int) -> float:
+        """As much as a window from a step to now has to tell anything by, at most."""
+        watched = self._typical.watched
+        size = self._typical.line.size if watched.whole is None else self._line.size
+        return (size[self._step] - size[start]) * (0.5 if watched.kind is Kind.RATIO else 1.0)
 
     def _counted(self, own: Stretch, expected: Stretch, share: float) -> float:
         """How much a stretch has to tell anything by: of a share, how many there should be of what it counts, or of the
@@ -353,11 +370,20 @@ def _hours(line: Line, hours: Iterable[int]) -> list[float]:
     return [line.stretch(start, start + HOUR).part for start in hours]
 
 
+@lru_cache(maxsize=2 * (STEPS + 1))
+def _starts(windows: tuple[int, ...], least: int, step: int) -> list[int]:
+    return [
+        step - hours * HOUR
+        for hours in windows
+        if hours >= least and hours * HOUR <= step and step % max(hours // 2, 1) == 0
+    ]
+
+
 def _drawn(factor: float, weight: float) -> float:
     """A level drawn to that of a typical day."""
     return max(1 + weight * (factor - 1), 0.05)
 
 
 def _sum(stretches: Iterable[Stretch]) -> Stretch:
-    parts, sizes = zip(*stretches, strict=True)
+    parts, sizes = zip(*((stretch.part, stretch.size) for stretch in stretches), strict=True)
     return Stretch(sum(parts), sum(sizes))

@@ -89,7 +89,8 @@ class Pace:
                 known[key] = PartDays(steps, self._rules.shape_days)
             return known[key]
 
-        typical = {watched.metric: self._typical(watched, day, baseline, days_of) for watched in metrics}
+        cv = baseline.order_value_cv(day)
+        typical = {watched.metric: self._typical(watched, day, baseline, days_of, cv) for watched in metrics}
         return Today(typical, start_minute, self._rules, self._limits)
 
     def _typical(
@@ -98,6 +99,7 @@ class Pace:
         day: int,
         baseline: Baseline,
         days_of: Callable[[Part, list[PastCourse]], PartDays],
+        cv: float,
     ) -> Typical | None:
         vouching = {past.day for past in baseline.trusted(watched.metric, day)}
         trusted = [past for past in self.state.days if past.day in vouching]
@@ -108,7 +110,7 @@ class Pace:
             watched,
             days_of(watched.part, trusted),
             days_of(size_of(watched), trusted),
-            cv=baseline.order_value_cv(day),
+            cv=cv,
             hourly=limits.spread_hourly,
             daily=limits.spread,
         )
@@ -187,12 +189,12 @@ class Today:
         came, usual = sum(course.events[step - HOUR : step]), typical.line.stretch(step - HOUR, step).part
         return abs(came - usual) > max(_ODD * usual, _ODD_EVENTS)
 
-    def recovery(self, watched: Watched, course: Course, step: int, since: int) -> Answer:
+    def recovery(self, watched: Watched, seen: Seen, step: int, since: int) -> Answer:
         """Whether a metric that went off at the step `since` is back: see `Late.recovery`."""
         typical = self._typical[watched.metric]
         if typical is None:
             return Answer(watched.rule, watched.metric, Reason.INSUFFICIENT_HISTORY)
-        return self._timed(self._late(typical, Seen(course), step).recovery(since), step)
+        return self._timed(self._late(typical, seen, step).recovery(since), step)
 
     def _timed(self, answer: Answer, step: int) -> Answer:
         """With minutes since the epoch."""

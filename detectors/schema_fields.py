@@ -103,22 +103,26 @@ def update_field(
     field: ExpectedField, state: FieldState, keys: Keys, minute: FieldMinute, passing: Passing
 ) -> list[Finding]:
     """What is to be said of a field after a minute; `keys` know that minute already."""
+    sights = []
+    waits = state.held_since >= 0 or is_busy(state.lost)
+    if waits or minute.absent or minute.rejected:
+        hits, trials = fields.lost(field, minute)
+        if hits or waits:
+            sights.append(_Sight(field, "lost", state.lost, hits, trials, minute))
+    waits = is_busy(state.aliased)
+    if field.aliases and (waits or minute.aliased):
+        hits, trials = fields.aliased(field, minute)
+        if hits or waits:
+            sights.append(_Sight(field, "aliased", state.aliased, hits, trials, minute))
+    waits = is_busy(state.retyped)
+    if waits or minute.retyped:
+        hits, trials = fields.retyped(field, minute)
+        if hits or waits:
+            sights.append(_Sight(field, "retyped", state.retyped, hits, trials, minute))
     findings = []
-    for table, share, counts, told in (
-        ("lost", state.lost, fields.lost, minute.absent or minute.rejected),
-        ("aliased", state.aliased, fields.aliased, minute.aliased),
-        ("retyped", state.retyped, fields.retyped, minute.retyped),
-    ):
-        if table == "aliased" and not field.aliases:
-            continue
-        waits = is_busy(share) or (table == "lost" and state.held_since >= 0)
-        if not told and not waits:
-            continue
-        hits, trials = counts(field, minute)
-        if not hits and not waits:
-            continue
+    for sight in sights:
+        share = sight.share
         catch_up(share, passing)
-        sight = _Sight(field, table, share, hits, trials, minute)
         finding = _follow(sight, state) if share.open is not None else _open(sight, state, keys)
         findings += [finding] if finding is not None else []
     return findings

@@ -86,6 +86,9 @@ class Climb(msgspec.Struct, array_like=True, frozen=True):
     minutes: int = 0
 
 
+_AT_REST = Climb()
+
+
 class Open(msgspec.Struct):
     """An incident: counts since it began, what was normal, and how far the share's return is shown."""
 
@@ -171,10 +174,12 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
     >>> [step(state, options, at, 3, 3) is not None for at in range(600, 610)].index(True)
     3
     """
-    hits, trials = sane(hits, trials)
+    if not 0 <= hits <= trials:
+        hits, trials = sane(hits, trials)
     if state.first < 0:
         state.first = minute
-    _fold(state, minute)
+    if state.hours:
+        _fold(state, minute)
     if state.open is not None:
         state.open.hits += hits
         state.open.trials += trials
@@ -204,29 +209,30 @@ def is_busy(state: JumpState) -> bool:
 def catch_up(state: JumpState, passing: Passing) -> None:
     """Counts the trials of minutes without hits that were passed over: nearly all minutes of nearly all shares are like
     that. Those of the minute at hand are left to `step`."""
-    _count_missed(state, passing.hour, passing.before)
+    if passing.before > state.seen and state.open is None:
+        _keep(state, passing.hour, 0, passing.before - state.seen)
     state.seen = passing.after
-
-
-def _count_missed(state: JumpState, hour: int, carriers: int) -> None:
-    if carriers > state.seen and state.open is None:
-        _keep(state, hour, 0, carriers - state.seen)
 
 
 def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
     """Ends an hour that had so many carriers; `minute` lies in the next one with any."""
-    _count_missed(state, hour, carriers)
+    if carriers > state.seen and state.open is None:
+        _keep(state, hour, 0, carriers - state.seen)
     state.seen = 0
-    _fold(state, minute)
+    if state.hours:
+        _fold(state, minute)
 
 
 def _climbed(
     climbs: list[Climb], levels: tuple[float, ...], share: float, options: JumpOptions, now: Climb
 ) -> list[Climb]:
     """The sums after a minute; none if all of them are 0."""
-    before = climbs if len(climbs) == len(levels) else [Climb()] * len(levels)
+    before = climbs if len(climbs) == len(levels) else [_AT_REST] * len(levels)
     after = []
     for climb, level in zip(before, levels, strict=True):
+        if not climb.sum and not now.hits:
+            after.append(_AT_REST)  # nothing begins without a hit
+            continue
         target = _target(level, share)
         gain = _ratio(now.hits, now.trials, share, target) / options.cluster if target > 2 * share else 0.0
         if target > _WHOLE:
@@ -243,7 +249,7 @@ def _target(level: float, share: float) -> float:
 def advance(climb: Climb, gain: float, now: Climb) -> Climb:
     """A sum after a minute, which stands in `now`."""
     if climb.sum + gain <= 0:
-        return Climb()
+        return _AT_REST
     if not climb.sum:
         return Climb(gain, now.since, now.hits, now.trials, int(now.hits > 0))
     hits, trials = climb.hits + now.hits, climb.trials + now.trials
@@ -251,7 +257,8 @@ def advance(climb: Climb, gain: float, now: Climb) -> Climb:
 
 
 def _ratio(hits: int, trials: int, before: float, after: float) -> float:
-    return hits * log(after / before) + (trials - hits) * log((1 - after) / (1 - before))
+    of_misses = (trials - hits) * log((1 - after) / (1 - before))
+    return hits * log(after / before) + of_misses if hits else of_misses
 
 
 def _unsure(climb: Climb, target: float, share: float, state: JumpState, options: JumpOptions) -> float:
@@ -312,7 +319,10 @@ def follow(state: JumpState, options: JumpOptions, minute: int, hits: int, trial
     incident = state.open
     if incident is None:
         return None
-    hits, trials = sane(hits, trials)
+    if not 0 <= hits <= trials:
+        hits, trials = sane(hits, trials)
+    if hits == trials and not incident.back.sum:
+        return None  # a return begins with a trial that is no hit
     level = _to_rule_out(incident, options)
     before = min(max(incident.normal, 1e-4), level / 2)
     gain = _ratio(hits, trials, level, before) / max(options.cluster, options.back_cluster)
@@ -341,8 +351,6 @@ def _to_rule_out(incident: Open, options: JumpOptions) -> float:
 
 def sane(hits: int, trials: int) -> tuple[int, int]:
     """Counts that a share can be made of, whatever came."""
-    if 0 <= hits <= trials:
-        return hits, trials
     trials = max(trials, 0)
     return min(max(hits, 0), trials), trials
 

@@ -260,7 +260,8 @@ def _learn(expect: Expectations, state: NameState, minute: FieldMinute) -> None:
     if state.events > _HALF_LIFE_EVENTS:
         state.events /= 2
         state.known = {name: count / 2 for name, count in state.known.items()}
-    state.events += max(minute.events, 0)
+    if minute.events > 0:
+        state.events += minute.events
     known, names = state.known, expect.event_names
     for name, count in minute.names.items():
         if count > 0 and name in names:

@@ -50,10 +50,10 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
     >>> [f.severity.value for at in range(120) for f in update_robots(state, at, at < 20, 1)]
     ['P2_NOTE']
     """
-    if robots or sessions:
+    if robots:
         robots, sessions = sane(robots, max(sessions, robots))
-        if sessions:
-            _take(state, minute, robots, sessions)
+    if sessions > 0:
+        _take(state, minute, robots, sessions)
     _forget(state, minute)
     if state.since < 0 and state.robots < _ALERT_SESSIONS:
         return _note(state, minute, robots) if robots else []
@@ -66,8 +66,10 @@ def update_robots(state: RobotState, minute: int, robots: int, sessions: int) ->
     _note_lasting(state, minute // _HOUR, lasting)
     if hour_robots <= _ALERT_SHARE * hour_sessions:
         return findings
+    if lasting < max(_NOTE_SESSIONS, _LASTING_SHARE * hour_robots):
+        return findings
     past = _past(state, minute)
-    if past is None or lasting < max(_NOTE_SESSIONS, _LASTING_SHARE * hour_robots):
+    if past is None:
         return findings
     before = max(_most_lasting(state, minute), _NOTE_SESSIONS)
     if hour_robots < _FAR_MORE * past and lasting < _FAR_MORE * before:
@@ -96,10 +98,11 @@ def _lasting(minutes: list[tuple[int, int, int]], robots: int) -> int:
     (20, 0)
     """
     most = inside = first = 0
-    for at, some, _ in minutes:
+    some_robots = [(at, some) for at, some, _ in minutes if some]
+    for at, some in some_robots:
         inside += some
-        while minutes[first][0] <= at - _CRAWL_MINUTES:
-            inside -= minutes[first][1]
+        while some_robots[first][0] <= at - _CRAWL_MINUTES:
+            inside -= some_robots[first][1]
             first += 1
         if inside > most:  # noqa: PLR1730 - max() costs thrice
             most = inside
@@ -130,7 +133,10 @@ def _forget(state: RobotState, minute: int) -> None:
 
 
 def _sum(cells: list[tuple[int, int, int]]) -> tuple[int, int]:
-    return sum(cell[1] for cell in cells), sum(cell[2] for cell in cells)
+    if not cells:
+        return 0, 0
+    _, robots, sessions = zip(*cells, strict=True)
+    return sum(robots), sum(sessions)
 
 
 def _past(state: RobotState, minute: int) -> float | None:
@@ -145,7 +151,9 @@ def _note(state: RobotState, minute: int, robots: int) -> list[Finding]:
     due = state.noted < 0 or minute - state.noted >= _TELL_MINUTES
     if not robots or not due:
         return []
-    day = [cell for cell in state.hours[-_DAY:] if cell[0] > minute // _HOUR - _DAY]
+    day = state.hours[-_DAY:]
+    while day and day[0][0] <= minute // _HOUR - _DAY:
+        del day[0]
     some, all_of_them = _sum(day)
     if some < _NOTE_SESSIONS or some < _NOTE_SHARE * all_of_them:
         return []

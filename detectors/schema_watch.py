@@ -15,7 +15,7 @@ from detectors.fields import Carriers, has_bad_records, is_odd, letter_of
 from detectors.schema_fields import FieldState, update_field
 from detectors.schema_jump import JumpState, is_busy, turn
 from detectors.schema_names import UNKNOWN, NameState, update_names
-from detectors.schema_numbers import TALLIES, TallyState, update_tally
+from detectors.schema_numbers import TALLIES, Tally, TallyState, update_tally
 from detectors.schema_rename import Keys, learn
 from detectors.schema_robots import BOTS, RobotState, update_robots
 
@@ -28,7 +28,7 @@ class SchemaState(msgspec.Struct, omit_defaults=True):
     """All that `SchemaWatch` remembers; encodes and decodes with msgspec."""
 
     minute: int = -1
-    carriers: Carriers = Carriers()
+    carriers: Carriers = msgspec.field(default_factory=Carriers)
     fields: dict[str, FieldState] = {}
     keys: Keys = msgspec.field(default_factory=Keys)
     names: NameState = msgspec.field(default_factory=NameState)
@@ -68,15 +68,16 @@ class SchemaWatch:
         } | self._index
         self._letters = {letter_of(field): number for number, field in enumerate(expect.fields)}
         self._busy = {n for n, field in enumerate(expect.fields) if self._is_busy(field.path)}
-        self._busy_tallies = {tally.kind for tally in TALLIES if self._is_tally_busy(tally.kind)}
+        self._busy_tallies = self._tallies_at_work()
 
     def _is_busy(self, path: str) -> bool:
         known = self.state.fields.get(path)
         return known is None or known.is_busy()
 
-    def _is_tally_busy(self, kind: str) -> bool:
-        known = self.state.tallies.get(kind)
-        return known is None or is_busy(known.share)
+    def _tallies_at_work(self) -> list[Tally]:
+        """Those of which a minute in which nothing is bad may still tell something."""
+        known = self.state.tallies
+        return [tally for tally in TALLIES if tally.kind not in known or is_busy(known[tally.kind].share)]
 
     def update(self, minute: FieldMinute) -> list[Finding]:
         """What is to be said after a minute; learns it. One that is not later than the last is passed over.
@@ -89,29 +90,27 @@ class SchemaWatch:
         state.minute = minute.minute
         if minute.minute // 60 != state.carriers.hour:
             self._turn(minute.minute)
-        before = state.carriers
-        after = state.carriers = before.plus(minute)
-        if minute.unknown or minute.kinds:
+        state.carriers.add(minute)
+        if minute.kinds or minute.unknown:
             learn(state.keys, minute, self._index.keys())
         findings: list[Finding] = []
         if self._busy or is_odd(minute):
-            self._update_fields(minute, before, after, findings)
+            self._update_fields(minute, findings)
         findings += update_names(self.expect, state.names, minute)
-        if self._busy_tallies or has_bad_records(minute):
-            self._update_tallies(minute, before, after, findings)
+        any_bad = has_bad_records(minute)
+        if any_bad or self._busy_tallies:
+            self._update_tallies(minute, findings, any_bad=any_bad)
         findings += update_robots(state.robots, minute.minute, minute.robots, minute.sessions)
         return findings
 
-    def _update_fields(
-        self, minute: FieldMinute, before: Carriers, after: Carriers, findings: list[Finding]
-    ) -> None:
+    def _update_fields(self, minute: FieldMinute, findings: list[Finding]) -> None:
         state = self.state
         for number in sorted(self._busy.union(self._touched(minute))):
             field = self.expect.fields[number]
             known = state.fields.get(field.path)
             if known is None:
                 known = state.fields[field.path] = FieldState()
-            passing = before.passing(field.scope, after)
+            passing = state.carriers.passing(field.scope, minute)
             findings += update_field(field, known, state.keys, minute, passing)
             (self._busy.add if known.is_busy() else self._busy.discard)(number)
 
@@ -119,31 +118,35 @@ class SchemaWatch:
         """The fields of which a minute says that something is wrong."""
         bad, letters = self._bad, self._letters
         wrong = [bad[path] for path in (*minute.absent, *minute.retyped, *minute.aliased) if path in bad]
-        return wrong + [letters[reason] for reason in minute.rejected if reason in letters]
+        if minute.rejected:
+            wrong += [letters[reason] for reason in minute.rejected if reason in letters]
+        return wrong
 
-    def _update_tallies(
-        self, minute: FieldMinute, before: Carriers, after: Carriers, findings: list[Finding]
-    ) -> None:
-        busy, any_bad = self._busy_tallies, has_bad_records(minute)
-        for tally in TALLIES:
-            if not any_bad and tally.kind not in busy:
+    def _update_tallies(self, minute: FieldMinute, findings: list[Finding], *, any_bad: bool) -> None:
+        state = self.state
+        for tally in TALLIES if any_bad else self._busy_tallies:
+            hits, trials = tally.counts(minute) if any_bad else (0, max(minute.carriers(tally.carrier), 0))
+            busy = tally in self._busy_tallies
+            if not hits and not busy:
                 continue
-            hits, trials = tally.counts(minute)
-            if not hits and tally.kind not in busy:
-                continue
-            known = self.state.tallies.setdefault(tally.kind, TallyState())
+            known = state.tallies.get(tally.kind)
+            if known is None:
+                known = state.tallies[tally.kind] = TallyState()
             if not trials and known.share.open is None and known.share.first >= 0:
                 continue  # sums on their way stay as they are
-            findings += update_tally(tally, known, minute, before.passing(tally.carrier, after))
-            (busy.add if is_busy(known.share) else busy.discard)(tally.kind)
+            findings += update_tally(tally, known, minute, state.carriers.passing(tally.carrier, minute))
+            if is_busy(known.share) != busy:
+                self._busy_tallies = self._tallies_at_work()
 
     def _turn(self, minute: int) -> None:
         """Ends the hour: this minute lies in another one."""
         state, carriers = self.state, self.state.carriers
         for field in self.expect.fields:
             known = state.fields.get(field.path)
-            for share in known.shares() if known is not None else ():
-                turn(share, carriers.hour, carriers.of(field.scope), minute)
+            if known is not None:
+                passed = carriers.of(field.scope)
+                for share in known.shares():
+                    turn(share, carriers.hour, passed, minute)
         for tally in TALLIES:
             if tally.kind in state.tallies:
                 turn(state.tallies[tally.kind].share, carriers.hour, carriers.of(tally.carrier), minute)
@@ -169,7 +172,7 @@ class SchemaWatch:
             carrier = next(tally.carrier for tally in TALLIES if tally.kind == kind)
             anew = TallyState(share=JumpState(seen=self.state.carriers.of(carrier)), accepted=True)
             self.state.tallies[kind] = anew
-            self._busy_tallies.add(kind)
+            self._busy_tallies = self._tallies_at_work()
             return True
         return False
 

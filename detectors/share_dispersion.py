@@ -93,9 +93,10 @@ class Dispersion(msgspec.Struct):
 
     def end_hour(self, noise: Noise) -> None:
         """Ends an hour."""
-        if self.hour.variance > 0:
-            self.today.add(self.hour.squared(noise), self.hour.variance, self.hour.variance**2)
-        self.hour = Block()
+        hour = self.hour
+        if hour.variance > 0:
+            self.today.add(hour.squared(noise), hour.variance, hour.variance**2)
+            self.hour = Block()
 
     def end_day(self, noise: Noise) -> None:
         """Ends a day: what its hours had in common is the day's own wiggle, and no dispersion."""

@@ -95,12 +95,16 @@ class Walk(msgspec.Struct):
     low: list[Point] = msgspec.field(default_factory=lambda: [START])
     high: list[Point] = msgspec.field(default_factory=lambda: [START])
 
-    def step(self, minute: int, hits: int, trials: int, share: float) -> None:
-        """Takes a minute in, of which this share was expected."""
+    def step(self, minute: int, hits: int, trials: int, expected: float, variance: float) -> None:
+        """Takes a minute in, of which so many hits were expected, with this variance."""
         now = self.now
-        variance = now.variance + trials * variance_of(share)
-        excess = now.excess + hits - trials * share
-        self.now = now = Point(minute, now.hits + hits, now.trials + trials, excess, variance)
+        self.now = now = Point(
+            minute,
+            now.hits + hits,
+            now.trials + trials,
+            now.excess + hits - expected,
+            now.variance + variance,
+        )
         _keep(self.low, now, 1.0)
         _keep(self.high, now, -1.0)
 

@@ -53,5 +53,5 @@ class History(msgspec.Struct):
 
 def add_to(cells: Counts, hour: int, hits: int, trials: int) -> None:
     """Adds counts to an hour of some."""
-    old_hits, old_trials = cells.get(hour, (0, 0))
-    cells[hour] = (old_hits + hits, old_trials + trials)
+    known = cells.get(hour)
+    cells[hour] = (hits, trials) if known is None else (known[0] + hits, known[1] + trials)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from math import exp, log, sqrt
 from operator import mul
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,6 +35,9 @@ _HOUR_SPREAD_WORTH = 60.0
 
 _MOST_SIGMAS = 4.0
 """How far an hour may lie from those of its time of day."""
+
+_SURELY_ORDINARY = 0.999 * _MOST_SIGMAS**2
+"""What lies within that by its dispersion alone, rounding aside, is not looked at more closely."""
 
 _ENOUGH = 5
 _FEW = 3
@@ -77,12 +81,24 @@ class _Effect(msgspec.Struct, frozen=True):
     left: float
 
 
-class _Table:
+class _Volumes(NamedTuple):
+    """What hours tell by their trials alone. By slot: its hours (place among all, trials, weights in a long and in a
+    short memory), whether one had more than a visit's trials, the weighted sums of these, and events a minute; and how
+    many days they are, with weights."""
+
+    hours: list[list[tuple[int, int, float, float]]]
+    large: list[bool]
+    long: list[float]
+    recent: list[float]
+    per_minute: list[float]
+    days: float
+
+
+class _Table(NamedTuple):
     """Weighted hits and trials by slot."""
 
-    def __init__(self) -> None:
-        self.hits = [0.0] * 48
-        self.trials = [0.0] * 48
+    hits: list[float]
+    trials: list[float]
 
     def around(self, hod: int, share: float) -> _Seen:
         """An hour of the day with half of its neighbours, all days together."""
@@ -123,41 +139,56 @@ def fit(cells: tuple[int, ...], counts: tuple[tuple[int, int], ...], hour: int, 
 
     Fields that are missing together, or never, have the same: it is computed once.
     """
-    hours: list[list[tuple[int, int, int]]] = [[] for _ in range(48)]
-    for cell, (hits, trials) in zip(cells, counts, strict=True):
-        hours[_SLOTS[cell % 168]].append(((hour - cell) // 24, hits, trials))
-    volumes = [[trials for _, _, trials in of_slot] for of_slot in hours]
-    long, recent = _tables(hours, volumes, noise)
+    volumes = _volumes(cells, tuple([trials for _, trials in counts]), hour)
+    long_hits, recent_hits = _hits(volumes, [hits for hits, _ in counts], noise)
+    long, recent = _Table(long_hits, volumes.long), _Table(recent_hits, volumes.recent)
     total = sum(long.trials)
-    days = sum(_LONG[age] for age in {(hour - cell) // 24 for cell in cells})
-    levels = tuple(_levels(long, recent, volumes, noise))
-    return Profile(levels, noise, total, total / days if days else 0.0)
+    levels = tuple(_levels(long, recent, volumes.per_minute, noise))
+    return Profile(levels, noise, total, total / volumes.days if volumes.days else 0.0)
 
 
-def _tables(
-    hours: list[list[tuple[int, int, int]]], volumes: list[list[int]], noise: Noise
-) -> tuple[_Table, _Table]:
-    """Sums over hours that are given by slot, each as age in days, hits and trials (`volumes`: those alone): with the
-    weights of a long and of a short memory. An hour of at most `VISIT` trials is never too strange."""
-    long, recent = _Table(), _Table()
-    large = [max(sizes, default=0) > VISIT for sizes in volumes]
-    shares = [[k / n for _, k, n in of_slot if n] for of_slot in hours] if any(large) else []
+@lru_cache(maxsize=4)
+def _volumes(cells: tuple[int, ...], trials: tuple[int, ...], hour: int) -> _Volumes:
+    """The same for all shares of the same things (events, purchases, items): it is computed once."""
+    hours: list[list[tuple[int, int, float, float]]] = [[] for _ in range(48)]
+    sizes: list[list[int]] = [[] for _ in range(48)]
+    sums, recent_sums = [0.0] * 48, [0.0] * 48
+    ages = [(hour - cell) // 24 for cell in cells]
+    for place, (cell, age, count) in enumerate(zip(cells, ages, trials, strict=True)):
+        slot, long, recent = _SLOTS[cell % 168], _LONG[age], _RECENT[age]
+        hours[slot].append((place, count, long, recent))
+        sizes[slot].append(count)
+        sums[slot] += long * count
+        recent_sums[slot] += recent * count
+    large = [max(some, default=0) > VISIT for some in sizes]
+    per_minute = [_usual(sizes, slot) / 60 for slot in range(48)]
+    return _Volumes(hours, large, sums, recent_sums, per_minute, sum(_LONG[age] for age in set(ages)))
+
+
+def _hits(volumes: _Volumes, hits: list[int], noise: Noise) -> tuple[list[float], list[float]]:
+    """The hits of all hours by slot, with the weights of a long and of a short memory. An hour of at most `VISIT` trials
+    is never too strange."""
+    sums, recent_sums = [0.0] * 48, [0.0] * 48
+    if not any(hits):
+        return sums, recent_sums
+    hours, large = volumes.hours, volumes.large
+    shares = [[hits[place] / n for place, n, _, _ in of_slot if n] for of_slot in hours] if any(large) else []
     for slot, of_slot in enumerate(hours):
         middle = _middle(shares, slot) if large[slot] else 0.0
-        long_hits = long_trials = recent_hits = recent_trials = 0.0
-        for age, hits, trials in of_slot:
-            kept = hits if abs(hits - trials * middle) <= VISIT else _cut(hits, trials, middle, noise)
-            weight, recent_weight = _LONG[age], _RECENT[age]
-            long_hits += weight * kept
-            long_trials += weight * trials
-            recent_hits += recent_weight * kept
-            recent_trials += recent_weight * trials
-        long.hits[slot], long.trials[slot] = long_hits, long_trials
-        recent.hits[slot], recent.trials[slot] = recent_hits, recent_trials
-    return long, recent
+        ordinary = _SURELY_ORDINARY * noise.dispersion * middle * (1 - middle)
+        long_sum = recent_sum = 0.0
+        for place, trials, long, recent in of_slot:
+            kept: float = hits[place]
+            off = kept - trials * middle
+            if not -VISIT <= off <= VISIT and off * off > ordinary * trials:
+                kept = _cut(kept, trials, middle, noise)
+            long_sum += long * kept
+            recent_sum += recent * kept
+        sums[slot], recent_sums[slot] = long_sum, recent_sum
+    return sums, recent_sums
 
 
-def _levels(long: _Table, recent: _Table, volumes: list[list[int]], noise: Noise) -> list[Level]:
+def _levels(long: _Table, recent: _Table, per_minute: list[float], noise: Noise) -> list[Level]:
     trials, dispersion = sum(long.trials), noise.dispersion
     base = logit_of((sum(long.hits) + 0.5) / (trials + 1.0))
     whole = share_of(base)
@@ -176,13 +207,13 @@ def _levels(long: _Table, recent: _Table, volumes: list[list[int]], noise: Noise
             share_of(logit + drift.size),
             unsure[slot // 24],
             hours[slot % 24].left,
-            _usual(volumes, slot) / 60,
+            per_minute[slot],
         )
         for slot, logit in enumerate(logits)
     ]
 
 
-def _cut(hits: int, trials: int, share: float, noise: Noise) -> float:
+def _cut(hits: float, trials: int, share: float, noise: Noise) -> float:
     """The hits of an hour; if it is too strange for its hour of the day (a crawler's), as many as chance allows."""
     usual = trials * share
     variance = usual * (1 - share)

@@ -83,24 +83,33 @@ class ShareShift:
     def score_one(self, minute: int, hits: int, trials: int) -> ShareVerdict:
         """What is to be said of a minute; changes nothing. Minutes come in order (an earlier one counts as the last
         one again), and may be left out; hits beyond the trials are cut."""
-        return self._score(max(minute, self.state.minute), *_sane(hits, trials))
+        verdict = self._score(max(minute, self.state.minute), *_sane(hits, trials))
+        return verdict or self._ordinary(minute, hits, trials)
 
-    def _score(self, minute: int, hits: int, trials: int) -> ShareVerdict:
+    def _score(self, minute: int, hits: int, trials: int) -> ShareVerdict | None:
+        """What is to be said of a minute; None if that is nothing, as of nearly all."""
         state = self.state
         profile = state.profile
         if profile is None:
-            return of_minute("insufficient_history", minute, hits, trials, None)
+            return None
         level = profile.levels[slot_of(self._hour(minute))]
         if state.incident is not None:
             return self._follow(state.incident, Row(minute, hits, trials, trials * level.share), profile)
-        window = None
-        if trials:
-            least = 0.5 * state.threshold
-            dispersion, falls = profile.noise.dispersion, self.options.falls
-            window = loudest(state.walk, minute, (hits, trials), level, dispersion, least, falls=falls)
-        if window is None:
-            return of_minute("within_band", minute, hits, trials, level.share)
-        return of_window(self._reason(window, minute, profile), window)
+        if not trials:
+            return None
+        least = 0.5 * state.threshold
+        dispersion, falls = profile.noise.dispersion, self.options.falls
+        window = loudest(state.walk, minute, (hits, trials), level, dispersion, least, falls=falls)
+        return None if window is None else of_window(self._reason(window, minute, profile), window)
+
+    def _ordinary(self, minute: int, hits: int, trials: int) -> ShareVerdict:
+        """The answer about a minute of which there is nothing to say."""
+        minute, (hits, trials) = max(minute, self.state.minute), _sane(hits, trials)
+        profile = self.state.profile
+        if profile is None:
+            return of_minute("insufficient_history", minute, hits, trials, None)
+        share = profile.levels[slot_of(self._hour(minute))].share
+        return of_minute("within_band", minute, hits, trials, share)
 
     def learn_one(self, minute: int, hits: int, trials: int, *, trusted: bool = True) -> None:
         """Takes a minute in; one that is not `trusted` is judged, but teaches nothing about what is normal."""
@@ -108,12 +117,19 @@ class ShareShift:
 
     def update(self, minute: int, hits: int, trials: int, *, trusted: bool = True) -> ShareVerdict:
         """Scores a minute, then learns it."""
-        minute, (hits, trials) = max(minute, self.state.minute), _sane(hits, trials)
+        ordinary = self._ordinary(minute, hits, trials)
+        return self.tell(minute, hits, trials, trusted=trusted) or ordinary
+
+    def tell(self, minute: int, hits: int, trials: int, *, trusted: bool = True) -> ShareVerdict | None:
+        """The same; None if there is nothing to say."""
+        minute = max(minute, self.state.minute)
+        if not 0 <= hits <= trials:
+            hits, trials = _sane(hits, trials)
         verdict = self._score(minute, hits, trials)
         self._enter(minute)
         if trials:
             self._take(minute, hits, trials, trusted=trusted)
-        if verdict.reason != "within_band":
+        if verdict is not None and verdict.reason != "within_band":
             self._follow_up(verdict, minute)
         return verdict
 
@@ -248,17 +264,19 @@ class ShareShift:
     def _take(self, minute: int, hits: int, trials: int, *, trusted: bool) -> None:
         state = self.state
         state.traffic.add(minute, hits, trials)
-        share: float | None = None
+        expected: float | None = None
+        variance = 0.0
         if state.profile is not None:
             share = state.profile.levels[slot_of(state.hour)].share
-            state.walk.step(minute, hits, trials, share)
-        if state.incident is not None and share is not None:
-            state.incident.add(Row(minute, hits, trials, trials * share))
+            expected, variance = trials * share, trials * variance_of(share)
+            state.walk.step(minute, hits, trials, expected, variance)
+        if state.incident is not None and expected is not None:
+            state.incident.add(Row(minute, hits, trials, expected))
             add_to(state.aside, state.hour, hits, trials)
         elif trusted and state.hour > state.unlearned_until:
             add_to(state.history.cells, state.hour, hits, trials)
-            if share is not None:
-                state.history.dispersion.see(hits - trials * share, trials * variance_of(share))
+            if expected is not None:
+                state.history.dispersion.see(hits - expected, variance)
 
     def _follow_up(self, verdict: ShareVerdict, minute: int) -> None:
         """Lets follow what follows from an answer."""
@@ -310,7 +328,5 @@ class ShareShift:
 
 
 def _sane(hits: int, trials: int) -> tuple[int, int]:
-    if 0 <= hits <= trials:
-        return hits, trials
     trials = max(trials, 0)
     return min(max(hits, 0), trials), trials

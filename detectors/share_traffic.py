@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from detectors.share_history import add_to
 from detectors.share_profile import Level, Profile, slot_of
 
 if TYPE_CHECKING:
@@ -60,10 +59,13 @@ class Traffic(msgspec.Struct):
     def add(self, minute: int, hits: int, trials: int) -> None:
         """Counts a minute."""
         blocks, block = self.blocks, minute // _BLOCK
-        if block not in blocks:
-            while blocks and (oldest := next(iter(blocks))) <= block - _KEPT:  # they are in order
-                del blocks[oldest]
-        add_to(blocks, block, hits, trials)
+        known = blocks.get(block)
+        if known is not None:
+            blocks[block] = known[0] + hits, known[1] + trials
+            return
+        while blocks and (oldest := next(iter(blocks))) <= block - _KEPT:  # they are in order
+            del blocks[oldest]
+        blocks[block] = hits, trials
 
     def hold(self, since: int, minute: int) -> None:
         """Notes that additional events came between these minutes."""

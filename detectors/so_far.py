@@ -96,7 +96,7 @@ def _of_revenue(watched: Watched) -> bool:
 
 
 def _breakage_from(typical: Typical, limits: Limits, rules: SoFarRules) -> float:
-    return max(rules.breakage_days * max(typical.values(STEPS)[-CENTRE_DAYS:]), limits.absolute)
+    return max(rules.breakage_days * max(typical.latest(STEPS)), limits.absolute)
 
 
 def _breakage(typical: Typical, totals: Totals, limits: Limits, rules: SoFarRules) -> Answer | None:
@@ -161,7 +161,7 @@ def _centre(typical: Typical, step: int, rules: SoFarRules) -> float | None:
     counted = usual.size if watched.kind is not Kind.RATIO else min(usual.part, usual.size - usual.part)
     if normal is None or normal <= 0 or counted < rules.fewest:
         return None
-    values = typical.values(step)
-    if not values:
-        return None
-    return median(values[-CENTRE_DAYS:]) if counted >= rules.median_from else normal
+    if counted < rules.median_from:
+        return normal if typical.has_values(step) else None
+    values = typical.latest(step)
+    return median(values) if values else None

@@ -49,7 +49,7 @@ class Course(msgspec.Struct, omit_defaults=True):
     cents: list[int] = msgspec.field(default_factory=lambda: [0] * STEPS)
     cents_squared: list[float] = msgspec.field(default_factory=lambda: [0.0] * STEPS)
 
-    def count(self, minute: int, *, events: int = 0, sessions: int = 0, direct: int = 0) -> None:
+    def count(self, minute: int, events: int = 0, sessions: int = 0, direct: int = 0) -> None:
         """Adds what happened in a minute of the day (0-1439)."""
         step = step_of(minute)
         self.events[step] += events
@@ -70,14 +70,25 @@ class Course(msgspec.Struct, omit_defaults=True):
         self.cents[step] += cents
         self.cents_squared[step] += cents_squared
 
-    def of(self, part: Part) -> Sequence[float]:
-        """One part's steps, amounts in the currency's unit."""
+    def of(self, part: Part, start: int = 0, end: int = STEPS) -> Sequence[float]:
+        """One part's steps from `start` to before `end`, amounts in the currency's unit."""
         if part == "revenue":
-            return [cents / 100 for cents in self.cents]
+            return [cents / 100 for cents in self.cents[start:end]]
         if part == "revenue_squares":
-            return [squares / 10_000 for squares in self.cents_squared]
+            return [squares / 10_000 for squares in self.cents_squared[start:end]]
         counts: list[int] = getattr(self, part)
-        return counts
+        return counts[start:end]
+
+    def until(self, end: int) -> tuple[Sequence[float], ...]:
+        """What it consists of before a step."""
+        return (
+            self.events[:end],
+            self.sessions[:end],
+            self.direct[:end],
+            self.purchases[:end],
+            self.cents[:end],
+            self.cents_squared[:end],
+        )
 
     def totals(self, start: int = 0, end: int = STEPS) -> Totals:
         """The sums of the steps from `start` to before `end`.
@@ -87,7 +98,7 @@ class Course(msgspec.Struct, omit_defaults=True):
         >>> course.totals(7, 8).revenue, course.totals(8).revenue
         (20.0, 0.0)
         """
-        return Totals(*(sum(self.of(part)[start:end]) for part in PARTS))
+        return Totals(*(sum(self.of(part, start, end)) for part in PARTS))
 
     def hours(self, part: Part) -> list[float]:
         """One part by hour of the day."""
@@ -101,4 +112,5 @@ def step_of(minute: int) -> int:
     >>> step_of(0), step_of(19), step_of(1439), step_of(1499)
     (0, 1, 143, 143)
     """
-    return min(max(minute, 0) // STEP_MINUTES, STEPS - 1)
+    step = minute // STEP_MINUTES
+    return step if 0 <= step < STEPS else 0 if step < 0 else STEPS - 1

@@ -9,7 +9,7 @@ from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING
 
-from detectors.band import MAD_TO_SIGMA, centre_variance, few_days, mad, robust_sigma
+from detectors.band import CENTRE_DAYS, MAD_TO_SIGMA, centre_variance, few_days, mad, robust_sigma
 from detectors.line import HOUR, Line, Steps, Stretch, excesses, line_of, relative_variance
 from detectors.totals import STEPS
 
@@ -110,6 +110,16 @@ class Typical:
             return [part[step] for part in self._part.sums]
         days = zip(self._part.sums, self._size.sums, strict=True)
         return [part[step] / size[step] for part, size in days if size[step] > 0]
+
+    def latest(self, step: int) -> list[float]:
+        """The last few of these, of which the median is taken."""
+        if self.watched.whole is None:
+            return [part[step] for part in self._part.sums[-CENTRE_DAYS:]]
+        return self.values(step)[-CENTRE_DAYS:]
+
+    def has_values(self, step: int) -> bool:
+        """Whether there is one of these."""
+        return self.watched.whole is None or any(size[step] > 0 for size in self._size.sums)
 
     def information(self, step: int) -> float:
         """How much of a typical day is known by this step, as a share of its sessions, purchases or events."""

@@ -20,6 +20,9 @@ _GONE = {
     "schema_unknown_event": "came under another name",
 }
 
+KINDS = frozenset(_GONE)
+"""The kinds of alerts that make metrics unmeasurable."""
+
 _NEEDS: dict[About, tuple[str, ...]] = {
     About.EVENT: ("sessions", "purchases", "revenue", "conversion_rate", "direct_share"),
     About.IDENTITY: ("sessions", "conversion_rate", "direct_share"),

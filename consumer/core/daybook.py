@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from decimal import Decimal
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -14,12 +13,13 @@ from consumer.core.days import Counts, HistoryEntry, Hours, Metrics, Receipt, St
 from consumer.core.facts import REST
 from consumer.core.instant import FIRST_MS, LAST_MS, rfc3339
 from consumer.core.rejection import PURCHASE_INVALID
+from consumer.core.zone import QUARTER
 from detectors.purchases import COLLISION, judge_collisions, judge_invalid, judge_replays
 from detectors.unmeasurable import mended
 from detectors.verdict import Check, Normal, Verdict, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from consumer.core.facts import MinuteFacts
     from consumer.core.purchases import DayChange
@@ -100,34 +100,52 @@ class Day(msgspec.Struct, omit_defaults=True):
 
     def add(self, minutes: Sequence[MinuteFacts], hour: int) -> None:
         """Merges some of its minutes in, which lie in this hour of the day."""
-        events = sum([facts.events for facts in minutes])
-        sessions = sum([facts.sessions for facts in minutes])
-        purchases = sum([facts.purchases for facts in minutes])
+        events = sessions = direct = purchases = 0
+        names = self.names
+        for facts in minutes:
+            events += facts.events
+            sessions += facts.sessions
+            direct += facts.direct
+            _merge(names, facts.names)
+            if facts.null:  # most tables are empty, and most counts 0
+                _merge(self.null, facts.null)
+            if facts.identity_missing:
+                self.identity_missing += facts.identity_missing
+            if facts.robots:
+                self.robots += facts.robots
+            if facts.purchases:
+                purchases += facts.purchases
+            if facts.items:
+                self.items += facts.items
+            if facts.rejected:
+                _merge(self.rejected, facts.rejected)
+            if facts.absent:
+                _merge(self.absent, facts.absent)
+            if facts.retyped:
+                _merge(self.retyped, facts.retyped)
+            if facts.aliased:
+                _merge(self.aliased, facts.aliased)
+            if facts.unknown:
+                _merge(self.unknown, facts.unknown)
+            if facts.kinds:
+                _merge(self.kinds, facts.kinds)
+            if facts.repeated:
+                self.repeated += facts.repeated
+            if facts.stale:
+                self.stale += facts.stale
+            if facts.ahead:
+                self.ahead += facts.ahead
+            for reason, amount in facts.claimed.items():
+                self._claim(reason, amount)
         if self.closed_at_ms is not None:
             self.late += events
         self.events += events
         self.sessions += sessions
+        self.direct += direct
         self.purchase_events += purchases
         self.hour_events[hour] += events
         self.hour_sessions[hour] += sessions
         self.hour_purchases[hour] += purchases
-        self.identity_missing += sum([facts.identity_missing for facts in minutes])
-        self.direct += sum([facts.direct for facts in minutes])
-        self.items += sum([facts.items for facts in minutes])
-        self.robots += sum([facts.robots for facts in minutes])
-        self.repeated += sum([facts.repeated for facts in minutes])
-        self.stale += sum([facts.stale for facts in minutes])
-        self.ahead += sum([facts.ahead for facts in minutes])
-        for reason, amount in [claim for facts in minutes for claim in facts.claimed.items()]:
-            self._claim(reason, amount)
-        _merge(self.rejected, [facts.rejected for facts in minutes])
-        _merge(self.names, [facts.names for facts in minutes])
-        _merge(self.null, [facts.null for facts in minutes])
-        _merge(self.absent, [facts.absent for facts in minutes])
-        _merge(self.retyped, [facts.retyped for facts in minutes])
-        _merge(self.aliased, [facts.aliased for facts in minutes])
-        _merge(self.unknown, [facts.unknown for facts in minutes])
-        _merge(self.kinds, [facts.kinds for facts in minutes])
 
     def _claim(self, reason: str, amount: Decimal) -> None:
         self.claimed[reason] = money.add(self.claimed.get(reason, Decimal(0)), amount)
@@ -210,22 +228,27 @@ class Day(msgspec.Struct, omit_defaults=True):
             self.history = [*self.history[-MOST_HISTORY + 1 :], entry]
 
 
-def _merge(table: dict[str, int], more: Iterable[dict[str, int]]) -> None:
-    for counts in filter(None, more):  # most are empty
-        for name, count in counts.items():
-            if name in table:
-                table[name] += count
-            else:
-                kept = name if len(table) < MOST_NAMES else REST
-                table[kept] = table.get(kept, 0) + count
+def _merge(table: dict[str, int], more: dict[str, int]) -> None:
+    for name, count in more.items():
+        try:
+            table[name] += count
+        except KeyError:
+            kept = name if len(table) < MOST_NAMES else REST
+            table[kept] = table.get(kept, 0) + count
 
 
-def by_hour(
-    minutes: Mapping[int, MinuteFacts], zone: DayZone
-) -> Iterator[tuple[str, int, list[MinuteFacts]]]:
+def by_hour(minutes: Mapping[int, MinuteFacts], zone: DayZone) -> list[tuple[str, int, list[MinuteFacts]]]:
     """The minutes in the order in which they are given, as runs of the same day and hour."""
-    for (day, hour), run in groupby(minutes, zone.hour_of):
-        yield day, hour, [minutes[minute] for minute in run]
+    runs: list[tuple[str, int, list[MinuteFacts]]] = []
+    quarter = None
+    for minute, facts in minutes.items():
+        if minute // QUARTER != quarter:  # it lies in one hour
+            quarter, here = minute // QUARTER, zone.hour_of(minute)
+            if not runs or runs[-1][:2] != here:
+                runs.append((*here, []))
+            run = runs[-1][2]
+        run.append(facts)
+    return runs
 
 
 class Span(NamedTuple):

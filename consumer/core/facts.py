@@ -152,15 +152,22 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
 
     def _add_numbers(self, other: MinuteFacts) -> None:
         self.events += other.events
-        self.identity_missing += other.identity_missing
         self.sessions += other.sessions
         self.direct += other.direct
-        self.purchases += other.purchases
-        self.items += other.items
-        self.robots += other.robots
-        self.repeated += other.repeated
-        self.stale += other.stale
-        self.ahead += other.ahead
+        if other.identity_missing:  # most of the others are 0
+            self.identity_missing += other.identity_missing
+        if other.purchases:
+            self.purchases += other.purchases
+        if other.items:
+            self.items += other.items
+        if other.robots:
+            self.robots += other.robots
+        if other.repeated:
+            self.repeated += other.repeated
+        if other.stale:
+            self.stale += other.stale
+        if other.ahead:
+            self.ahead += other.ahead
 
     def tables(self) -> tuple[Counts, ...]:
         """The counts by name, always in the same order."""
@@ -171,7 +178,10 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
 
 def _add(counts: Counts, more: Counts) -> None:
     for name, count in more.items():
-        counts[name] = counts.get(name, 0) + count
+        try:
+            counts[name] += count
+        except KeyError:
+            counts[name] = count
 
 
 def _sum(counts: Counts, more: Counts) -> Counts:
@@ -225,7 +235,8 @@ class Facts(msgspec.Struct, omit_defaults=True):
     def is_exact(self) -> bool:
         """Whether all money in it is amounts, which sums can take in."""
         minutes = (*self.minutes.values(), *self.taken_back.values())
-        claimed = all(money.is_amount(amount) for minute in minutes for amount in minute.claimed.values())
+        claims = [minute.claimed for minute in minutes if minute.claimed]
+        claimed = all(money.is_amount(amount) for claim in claims for amount in claim.values())
         return claimed and all(one.amount is None or money.is_amount(one.amount) for one in self.purchases)
 
     def halves(self) -> tuple[Facts, Facts] | None:

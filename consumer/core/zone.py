@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_QUARTER = 15
+QUARTER = 15
 """Minutes. Offsets of time zones have been whole quarters of an hour since 1972, so a quarter lies in one day."""
 
 _MOST_CACHED = 100_000
@@ -31,12 +31,12 @@ class DayZone:
 
     def day_of(self, minute: int) -> str:
         """The ISO date of the day that the minute lies in."""
-        quarter = minute // _QUARTER
+        quarter = minute // QUARTER
         day = self._days.get(quarter)
         if day is None:
             if len(self._days) >= _MOST_CACHED:
                 self._days.clear()
-            day = self._days[quarter] = self._local(quarter * _QUARTER).date().isoformat()
+            day = self._days[quarter] = self._local(quarter * QUARTER).date().isoformat()
         return day
 
     def hour_of(self, minute: int) -> tuple[str, int]:
@@ -45,12 +45,12 @@ class DayZone:
         >>> DayZone(UTC, "UTC").hour_of(29004480 + 61)
         ('2025-02-23', 1)
         """
-        quarter = minute // _QUARTER
+        quarter = minute // QUARTER
         hour = self._hours.get(quarter)
         if hour is None:
             if len(self._hours) >= _MOST_CACHED:
                 self._hours.clear()
-            local = self._local(quarter * _QUARTER)
+            local = self._local(quarter * QUARTER)
             hour = self._hours[quarter] = local.date().isoformat(), local.hour
         return hour
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -29,6 +32,14 @@ class Draft(Generic[K, V]):
         self.put.pop(key, None)
         if key in self._table:
             self.gone.add(key)
+
+    def drop(self, keys: Iterable[K]) -> None:
+        """Deletes many."""
+        put, gone, table = self.put, self.gone, self._table
+        for key in keys:
+            put.pop(key, None)
+            if key in table:
+                gone.add(key)
 
     def merged(self) -> dict[K, V]:
         """The whole table as it will be."""

@@ -8,7 +8,7 @@ the day so far, the end of a slot of shares, a day that closes. They fire at the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -97,8 +97,9 @@ class Judge:
         self._ended = False
         self._nothing_before = 0
         """No tick is due before this minute: a bound, so that an ordinary minute costs a comparison."""
-        self._no_silence_before = 0
+        self._no_silence_before = self._no_purchase_silence_before = 0
         """No silence is told before this minute, whatever comes until then: what comes only puts it off."""
+        self._closings: dict[str, int] = {}
 
     def _come_late(self, minute: int, more: HeldMinute) -> None:
         """What comes of a minute that is judged already only completes its day's course."""
@@ -127,42 +128,35 @@ class Judge:
 
     def _ticks(self, until: int) -> Iterator[Judged]:
         """Everything that is due up to the beginning of a minute, in order."""
-        if until < self._nothing_before:
-            return
-        dues = self._dues(until)
-        while (minute := min(dues)) <= until:
-            acts = (
-                self._end_slot,
-                self._end_step,
-                self._events_fall_silent,
-                self._purchases_fall_silent,
-                self._close,
-            )
-            judged = acts[dues.index(minute)](minute)  # of several at one minute the first in this order
+        while self._nothing_before <= until:
+            dues = self._dues(until)
+            self._nothing_before = minute = min(dues)
+            if minute > until:
+                break
+            judged = self._acts[dues.index(minute)](self, minute)  # of several at one minute the first
             if judged.findings or judged.checks:
                 yield judged
-            dues = self._dues(until)
-        self._nothing_before = minute
 
     def _dues(self, until: int) -> tuple[int, ...]:
         """When each of the things to do is due, if that is until then; else some minute that is no later."""
         clock, options = self.clock, self._options
-        events = purchases = self._no_silence_before
-        if events <= until:
-            events = self._metrics.silence_due(options.event_silence, clock.event, until)
-            purchases = self._metrics.silence_due(options.purchase_silence, clock.purchase, until)
-            self._no_silence_before = min(events, purchases)
+        if self._no_silence_before <= until:
+            self._no_silence_before = self._metrics.silence_due(options.event_silence, clock.event, until)
+        if self._no_purchase_silence_before <= until:
+            self._no_purchase_silence_before = self._metrics.silence_due(
+                options.purchase_silence, clock.purchase, until
+            )
         return (
             NEVER if clock.slot < 0 else self._slot_end(clock.slot),
             NEVER if clock.stepped < 0 else clock.stepped,
-            events,
-            purchases,
+            self._no_silence_before,
+            self._no_purchase_silence_before,
             self._closes(clock.days[0]) if clock.days else NEVER,
         )
 
     def _ask_again(self) -> None:
         """What was known of when silences are told is not so any more."""
-        self._nothing_before = self._no_silence_before = 0
+        self._nothing_before = self._no_silence_before = self._no_purchase_silence_before = 0
 
     def _soon(self, minute: int) -> None:
         """Something new is due then."""
@@ -186,7 +180,8 @@ class Judge:
             self._touch(day, ALL)
         found: list[Finding] = []
         if facts.events:
-            found += self._comes(options.event_silence, here, open_day.event_gaps, clock.event, minute)
+            if minute - clock.event >= _LEAST_GAP_MINUTES or clock.event < 0 or clock.silent:
+                found += self._comes(options.event_silence, here, open_day.event_gaps, clock.event, minute)
             clock.event = minute
         if held.purchases:
             gaps = open_day.purchase_gaps
@@ -250,7 +245,7 @@ class Judge:
     def _end_slot(self, minute: int) -> Judged:
         clock = self.clock
         first, clock.slot = clock.slot, -1
-        slot, self._slot = self._minds.of("slot", Slot), None
+        slot, self._slot = self._slot or self._minds.of("slot", Slot), None
         self._minds.drop("slot")
         day = self._options.zone.day_of(first)
         found = [f for f in self._shares.look(slot, first, minute, day) if self._metrics.hear_share(f)]
@@ -305,6 +300,9 @@ class Judge:
     def again(self, day: str, sums: Day, metrics: Collection[str]) -> tuple[list[Check], dict[str, Normal]]:
         """What a closed day says now of some metrics, beside what was normal before it. Nothing is learned."""
         return self._metrics.again(day, sums, metrics)
+
+    _acts: ClassVar = (_end_slot, _end_step, _events_fall_silent, _purchases_fall_silent, _close)
+    """What is done when it is due, in the order of `_dues`."""
 
     def end(self, last_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
         """There will be no more: what is held up to here is judged, and the open days close. That nothing comes any more
@@ -367,20 +365,20 @@ class Judge:
 
     def _closes(self, day: str) -> int:
         """A little before the day closes for its readers, so that its verdict is there by then."""
-        wait = self._options.lateness_minutes - self._options.hold_minutes
-        return self._options.zone.end_ms(day) // MINUTE_MS + max(wait, 0)
+        closing = self._closings.get(day)
+        if closing is None:
+            wait = max(self._options.lateness_minutes - self._options.hold_minutes, 0)
+            closing = self._closings[day] = self._options.zone.end_ms(day) // MINUTE_MS + wait
+        return closing
 
 
 def _count(open_day: OpenDay, at: int, held: HeldMinute) -> None:
     """Adds a minute, `at` of the day, to its day's course. Self-declared robots are left out: that a crawler comes one
     night and not the next is nothing that people did. They open a session with an event each, without a referrer."""
     course, facts = open_day.course, held.facts
-    robots = facts.robots
-    course.count(
-        at,
-        events=max(facts.events - robots, 0),
-        sessions=facts.sessions - robots,
-        direct=facts.direct - min(robots, max(facts.direct, 0)) if robots else facts.direct,
-    )
+    events, sessions, direct, robots = facts.events, facts.sessions, facts.direct, facts.robots
+    if robots:
+        events, sessions, direct = events - robots, sessions - robots, direct - min(robots, max(direct, 0))
+    course.count(at, max(events, 0), sessions, direct)
     if held.purchases:
         course.add(at, held.purchases, held.cents, held.cents_squared)

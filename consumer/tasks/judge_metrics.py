@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from consumer.tasks.minds import Minds
     from detectors.causes import Fields
     from detectors.pace import Today
+    from detectors.totals import Course
 
 EPOCH = date(1970, 1, 1)
 
@@ -78,6 +80,7 @@ def touched_by(finding: Finding, fields: Fields) -> tuple[str, ...]:
     return ()
 
 
+@lru_cache(maxsize=1024)
 def day_number(day: str) -> int:
     """Days since 1970-01-01."""
     return (date.fromisoformat(day) - EPOCH).days
@@ -112,7 +115,8 @@ class MetricJudge:
         today = self._today(day, start)
         if if_odd and not today.is_odd(open_day.course, step):
             return None
-        standing, seen, found = self._standing(), Seen(open_day.course), []
+        standing, found = self._standing(), []
+        seen = self._seen(today, open_day.course, step)
         for watched in SO_FAR:
             if watched.metric in standing:
                 continue
@@ -125,7 +129,7 @@ class MetricJudge:
                     found.append(self._goes_off(watched, alert, day, end_minute))
             else:
                 since = max(0, (off[2] - start) // STEP_MINUTES)
-                answer = today.recovery(watched, open_day.course, step, since)
+                answer = today.recovery(watched, seen, step, since)
                 if answer.reason is Reason.WITHIN_BAND:
                     since_back = answer.since_minute if answer.since_minute is not None else end_minute
                     words = of_metric_back(watched, answer, f"since {when(since_back)}")
@@ -167,6 +171,16 @@ class MetricJudge:
             self._memo["today"] = known
         today: Today = known[1]
         return today
+
+    def _seen(self, today: Today, course: Course, step: int) -> Seen:
+        """The day so far; what was made of it for its last look is used again."""
+        known: tuple[Today, Seen] | None = self._memo.get("seen")
+        if known is None or known[0] is not today:
+            known = today, Seen(course, step)
+        else:
+            known = today, known[1].later(course, step)
+        self._memo["seen"] = known
+        return known[1]
 
     def _standing(self) -> Collection[str]:
         return self._minds.of("deviation", DeviationState).shifts

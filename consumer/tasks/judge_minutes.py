@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from consumer.tasks.judge_state import HeldMinute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from consumer.core.facts import MinuteFacts
     from consumer.tasks.draft import Draft
@@ -35,7 +35,7 @@ class HeldMinutes:
                 self._late(minute, HeldMinute(facts))
             else:
                 earlier = known(minute)
-                self._table[minute] = HeldMinute(facts) if earlier is None else earlier.before(facts)
+                own[minute] = HeldMinute(facts) if earlier is None else earlier.before(facts)
 
     def purchase(self, minute: int, amount: float) -> None:
         """A purchase that was counted, when it came first."""
@@ -59,11 +59,10 @@ class HeldMinutes:
             held = self._table[minute] = HeldMinute() if known is None else known.copy()
         return held
 
-    def until(self, last: int) -> Iterator[tuple[int, HeldMinute]]:
-        """Those up to `last`, in order; each leaves the table, and is judged."""
+    def until(self, last: int) -> list[tuple[int, HeldMinute]]:
+        """Those up to `last`, in order; they leave the table, and are judged."""
         held = self._table.merged()
-        for minute in sorted(minute for minute in held if minute <= last):
-            del self._table[minute]
-            yield minute, held[minute]
-            self._judged = minute
+        due = sorted([minute for minute in held if minute <= last])
+        self._table.drop(due)
         self._judged = last
+        return [(minute, held[minute]) for minute in due]

@@ -41,22 +41,25 @@ class Slot(msgspec.Struct, omit_defaults=True):
 
     def add(self, facts: MinuteFacts) -> None:
         """Takes a minute in. Self-declared robots' sessions are left out; they come directly, all of them."""
+        hits, robots, direct = self.hits, facts.robots, facts.direct
         self.events += facts.events
-        self.purchases += facts.purchases
-        self.items += facts.items
-        self.sessions += facts.sessions - facts.robots
-        hits = self.hits
-        for table in (facts.null, facts.absent):
-            for path, count in table.items():
+        self.sessions += facts.sessions - robots
+        if facts.purchases or facts.items:
+            self.purchases += facts.purchases
+            self.items += facts.items
+        for path, count in facts.null.items():
+            hits[path] = hits.get(path, 0) + count
+        if facts.absent:
+            for path, count in facts.absent.items():
                 hits[path] = hits.get(path, 0) + count
         if facts.identity_missing:
             hits[IDENTITY] = hits.get(IDENTITY, 0) + facts.identity_missing
-        if facts.direct:
-            people = facts.direct - min(facts.robots, max(facts.direct, 0))
+        if direct:
+            people = direct - min(robots, max(direct, 0)) if robots else direct
             hits[DIRECT] = hits.get(DIRECT, 0) + people
 
 
-class Waiting(msgspec.Struct, array_like=True):
+class Waiting(msgspec.Struct, array_like=True, frozen=True):
     """Trials without a hit that a share was not told yet, up to the slot that ended with `minute`."""
 
     minute: int
@@ -100,36 +103,81 @@ def shares_of(contract: Contract) -> list[Share]:
     return shares
 
 
+class _Answer(NamedTuple):
+    """What a detector says of a slot, if anything, and the trials that wait now, if any."""
+
+    verdict: ShareVerdict | None
+    waits: Waiting | None
+
+
 class ShareJudge:
-    """Judges all shares of a slot of time."""
+    """Judges all shares of a slot of time.
+
+    Shares of the same things that were told the same ever since (fields that are never missing) are alike: they have one
+    detector, which is asked once for all of them, until one of them is told something else. Each has a memory of its
+    own in the journal all the same.
+    """
 
     def __init__(self, options: JudgeOptions, shares: list[Share], minds: Minds) -> None:
         self._options = options
-        self._shares = [(share.key, share) for share in shares]
+        self._shares = {share.key: share for share in shares}
         self._minds = minds
         self._shifts: dict[str, ShareShift] = {}
+        self._alike: dict[ShareShift, list[str]] = {}
+        """The shares of each detector, by key."""
 
     def look(self, slot: Slot, first_minute: int, end_minute: int, day: str) -> list[Finding]:
         """What a slot says, which is over at `end_minute`."""
         found, waits = [], self._minds.of("waits", Waits).of
-        for key, share in self._shares:
+        answers: dict[ShareShift, _Answer] = {}
+        shifts = self._shifts or self._known(waits)
+        for key, share in self._shares.items():
             trials = getattr(slot, share.of)
-            if trials > 0:
-                shift = self._shifts.get(key) or self._shift(share)
-                verdict = _update(shift, key, waits, end_minute - 1, slot.hits.get(key, 0), trials)
-                if verdict is None or verdict.reason == "within_band":
-                    continue
-                finding = _finding(share, verdict, first_minute, end_minute, day)
+            if trials <= 0:
+                continue
+            answer = answers.get(shifts[key])
+            if answer is None:
+                hits = slot.hits.get(key, 0)
+                for other in self._alike[shifts[key]][1:]:
+                    if slot.hits.get(other, 0) != hits:
+                        self._part(other)
+                shift = shifts[key]
+                answer = answers[shift] = _answer(shift, waits.get(key), end_minute - 1, hits, trials)
+            if answer.waits is not None:
+                waits[key] = answer.waits
+            elif key in waits:
+                del waits[key]
+            if answer.verdict is not None and answer.verdict.reason != "within_band":
+                finding = _finding(share, answer.verdict, first_minute, end_minute, day)
                 if finding is not None:
                     found.append(finding)
         return found
 
-    def _shift(self, share: Share) -> ShareShift:
-        known = self._shifts.get(share.key)
-        if known is None:
-            known = ShareShift(self._of(share), self._minds.of(share.mind, ShareState))
-            self._shifts[share.key] = known
-        return known
+    def _known(self, waits: dict[str, Waiting]) -> dict[str, ShareShift]:
+        """The detectors, with what they remember."""
+        first: dict[tuple[ShareOptions, str, bytes | None, Waiting | None], str] = {}
+        for key, share in self._shares.items():
+            options = self._of(share)
+            memory = options, share.of, self._minds.packed(share.mind), waits.get(key)
+            like = first.setdefault(memory, key)
+            if like == key:
+                shift = ShareShift(options, self._minds.of(share.mind, ShareState))
+            else:
+                shift = self._shifts[like]
+                self._minds.join(share.mind, self._shares[like].mind)
+            self._shifts[key] = shift
+            self._alike.setdefault(shift, []).append(key)
+        return self._shifts
+
+    def _part(self, key: str) -> ShareShift:
+        """A share's detector, which is no other's from now on."""
+        shift, share = self._shifts[key], self._shares[key]
+        alike = self._alike[shift]
+        if len(alike) > 1:
+            alike.remove(key)
+            shift = ShareShift(self._of(share), self._minds.part(share.mind, ShareState))
+            self._shifts[key], self._alike[shift] = shift, [key]
+        return shift
 
     def _of(self, share: Share) -> ShareOptions:
         """A flood of events without identity is what is looked for; one without a field may be a crawler's visit."""
@@ -148,26 +196,23 @@ class ShareJudge:
 
     def accept(self, kind: str, path: str) -> bool:
         """The level of a share as it is now is the normal one; whether there was an incident to end."""
-        for _, share in self._shares:
+        for key, share in self._shares.items():
             if (share.kind, share.path) == (kind, path):
-                return self._shift(share).accept()
+                if not self._shifts:
+                    self._known(self._minds.of("waits", Waits).of)
+                return self._part(key).accept()
         return False
 
 
-def _update(
-    shift: ShareShift, key: str, waits: dict[str, Waiting], minute: int, hits: int, trials: int
-) -> ShareVerdict | None:
-    """What a share's detector says of a slot; None if its trials wait: without a hit, and too few to tell."""
-    waiting = waits.get(key)
+def _answer(shift: ShareShift, waiting: Waiting | None, minute: int, hits: int, trials: int) -> _Answer:
+    """What a share's detector says of a slot; its trials may wait: without a hit, and too few to tell."""
     if not hits:
         together = trials if waiting is None else trials + waiting.trials
         if shift.may_wait(minute, together):
-            waits[key] = Waiting(minute, together)
-            return None
+            return _Answer(None, Waiting(minute, together))
     if waiting is not None:
         shift.pass_over(waiting.minute, waiting.trials)
-        del waits[key]
-    return shift.update(minute, hits, trials)
+    return _Answer(shift.tell(minute, hits, trials), None)
 
 
 def _finding(share: Share, verdict: ShareVerdict, minute: int, end: int, day: str) -> Finding | None:

@@ -60,6 +60,16 @@ class Minds:
             self._held[name] = held
         return cast("T", held)
 
+    def join(self, name: str, other: str) -> None:
+        """Two names mean one memory, that of the other, until they part; they must be equal."""
+        self._kept.pop(name, None)
+        self._held[name] = self._held[other]
+
+    def part(self, name: str, kind: type[T]) -> T:
+        """The memory of this name, which no other name means from now on."""
+        held = self._held[name] = msgspec.msgpack.decode(_encode(self._held[name]), type=kind)
+        return held
+
     def packed(self, name: str) -> bytes | None:
         """The memory as it lies in the table: equal bytes, equal memory. Only of one not asked for in this batch."""
         self.store(name)

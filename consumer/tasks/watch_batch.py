@@ -25,10 +25,12 @@ from detectors.alerts import Layer, Severity
 from detectors.book import Book
 from detectors.orders import Order
 from detectors.sentences import cut
-from detectors.unmeasurable import over_with, unmeasurable
+from detectors.unmeasurable import KINDS, over_with, unmeasurable
 from detectors.verdict import Check
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from consumer.core.days import Receipt
     from consumer.core.record import Record
     from consumer.tasks.judge import Judged
@@ -290,10 +292,10 @@ class WatchBatch:
     def _gone(self, day: str) -> dict[str, str]:
         """The metrics of the day whose input was gone in a part of it, and was not put back."""
         fields, sums = self._options.judge.cause_fields, self._days.get(day)
-        return unmeasurable(self._alerts_of(day), fields, () if sums is None else sums.mended(fields))
+        return unmeasurable(self._alerts_of(day, KINDS), fields, () if sums is None else sums.mended(fields))
 
-    def _alerts_of(self, day: str) -> list[Alert]:
-        return self._book.between(self._zone.start_ms(day), self._zone.end_ms(day))
+    def _alerts_of(self, day: str, kinds: Collection[str] | None = None) -> list[Alert]:
+        return self._book.between(self._zone.start_ms(day), self._zone.end_ms(day), kinds)
 
     def _note_gone(self, day: str, sums: Day) -> None:
         """The metrics of the day that cannot be measured, and which of its flags are over with what was put back."""
@@ -313,7 +315,7 @@ class WatchBatch:
         because they are forgotten, stays as it was."""
         sums = self._day(day)
         before, gone = sums.unmeasurable, self._gone(day)
-        known = unmeasurable(self._alerts_of(day), self._options.judge.cause_fields)
+        known = unmeasurable(self._alerts_of(day, KINDS), self._options.judge.cause_fields)
         sums.unmeasurable = {
             metric: why for metric, why in before.items() if metric in gone or metric not in known
         }

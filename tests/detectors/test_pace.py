@@ -232,9 +232,9 @@ def test_a_metric_is_back_when_its_last_hours_are_as_before_and_not_sooner(big_s
     hole = (np.arange(1440) >= NOON * 10) & (np.arange(1440) < NOON * 10 + 180)
     course = made._replace(events=np.where(hole, made.events // 2, made.events)).course()
     today = big_site.today()
-    assert today.recovery(events, course, NOON + 6, NOON).reason is Reason.BELOW_MIN_ABS
-    assert today.recovery(events, course, NOON + 18, NOON).fired
-    assert today.recovery(events, course, NOON + 30, NOON).reason is Reason.WITHIN_BAND
+    assert today.recovery(events, Seen(course), NOON + 6, NOON).reason is Reason.BELOW_MIN_ABS
+    assert today.recovery(events, Seen(course), NOON + 18, NOON).fired
+    assert today.recovery(events, Seen(course), NOON + 30, NOON).reason is Reason.WITHIN_BAND
 
 
 def test_minutes_are_those_since_the_epoch(site):
@@ -298,7 +298,7 @@ def odd_days(seed, known, most, rules=None, limits=None):
 def test_whatever_the_days_were_no_answer_is_nan(seed, known, most):
     today, course = odd_days(seed, known, most)
     for step in range(24, STEPS + 1, 24):
-        answers = today.score(course, step) + [today.recovery(w, course, step, 12) for w in PACED]
+        answers = today.score(course, step) + [today.recovery(w, Seen(course), step, 12) for w in PACED]
         found = [x for a in answers for x in msgspec.structs.astuple(a) if isinstance(x, float)]
         assert all(math.isfinite(x) for x in found)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from detectors.share_dispersion import Dispersion, Noise
-from detectors.share_evidence import Walk, against, evidence
+from detectors.share_evidence import Walk, against, evidence, variance_of
 from detectors.share_profile import Level, Profile, fit, share_of, slot_of
 from detectors.share_verdict import ShareOptions
 from detectors.share_window import loudest
@@ -59,7 +59,7 @@ def test_the_corners_that_are_kept_hold_the_loudest_of_all_windows(seed: int) ->
         now = min(1.0, share * (1.0 if minute < 300 else 2.0))
         trials = int(rng.poisson(5))
         hits = int(rng.binomial(trials, now))
-        walk.step(minute, hits, trials, share)
+        walk.step(minute, hits, trials, trials * share, trials * variance_of(share))
         seen.append((hits, trials, trials * share))
         if minute % 20:
             continue
