@@ -8,6 +8,7 @@ the day so far, the end of a slot of shares, a day that closes. They fire at the
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ from detectors.schema_watch import SchemaState, SchemaWatch
 from detectors.totals import STEP_MINUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from consumer.core.daybook import Day
     from consumer.tasks.draft import Draft
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from detectors.orders import Acceptance
     from detectors.silence import SilenceRules
     from detectors.verdict import Check, Normal
+
+Minutes = list[tuple[int, "HeldMinute"]]
+"""Minutes in order, with what came in each."""
 
 _BUSY_STEP_EVENTS = 100
 _QUIET_STEP_MINUTES = 60
@@ -72,6 +76,14 @@ class _Here(NamedTuple):
     open_day: OpenDay
 
 
+class _OfSlot(NamedTuple):
+    """What the shares say of a slot that is over at `minute`, and the day that it began in."""
+
+    minute: int
+    day: str
+    findings: list[Finding]
+
+
 class Judge:
     """Judges minutes while a batch is decided."""
 
@@ -90,7 +102,8 @@ class Judge:
         self.minutes = HeldMinutes(minutes, self.clock.judged, self._come_late)
         self._schema = SchemaWatch(options.expectations, minds.of("schema", SchemaState))
         self._shares = ShareJudge(options, options.shares, minds)
-        self._slot: Slot | None = None
+        self._slots_over: deque[_OfSlot] = deque()
+        """Slots of which there is something to say, until that is due."""
         self._here: _Here | None = None
         self._metrics = MetricJudge(options, minds, self.clock, memo)
         self._gone = gone
@@ -116,15 +129,58 @@ class Judge:
         if last <= self.clock.judged:
             return
         self._sums = days
-        for minute, held in self.minutes.until(last):
+        due = self.minutes.until(last)
+        of_fields, of_slots = self._look_at_fields(due), self._look_at_slots(due, last + 1)
+        for minute, held in due:
             if minute >= self._nothing_before:
                 yield from self._ticks(minute)
-            judged = self._take(minute, held)
+            judged = self._take(minute, held, of_fields.get(minute, ()), of_slots.get(minute))
             if judged is not None:
                 yield judged
             self.clock.judged = minute
         yield from self._ticks(last + 1)
         self.clock.judged = last
+
+    def _look_at_fields(self, due: Minutes) -> dict[int, list[Finding]]:
+        """What the rules about fields say of minutes, if anything. They know nothing of the other rules, so they look at all
+        minutes that are due at once: a processor does one thing many times much faster than many things in turn."""
+        update = self._schema.update
+        return {minute: found for minute, held in due if (found := update(field_minute(minute, held)))}
+
+    def _look_at_slots(self, due: Minutes, until: int) -> dict[int, _OfSlot]:
+        """Puts minutes into slots, and has the shares look at those that are over by then, likewise at once. What they say
+        is told when each slot is over; of those that are full before their time it is returned, by their last minute."""
+        clock, options = self.clock, self._options
+        slot, full = self._minds.of("slot", Slot), {}
+        end = NEVER if clock.slot < 0 else self._slot_end(clock.slot)
+        for minute, held in due:
+            if end <= minute:
+                self._end_slot(end)
+                slot = self._minds.of("slot", Slot)
+            if clock.slot < 0:
+                clock.slot, end = minute, self._slot_end(minute)
+            slot.add(held.facts)
+            if slot.events >= options.slot_trials:
+                full[minute] = self._look_at_slot(minute + 1)
+                slot, end = self._minds.of("slot", Slot), NEVER
+        if end <= until:
+            self._end_slot(end)
+        return full
+
+    def _end_slot(self, minute: int) -> None:
+        """A slot is over because its time is."""
+        over = self._look_at_slot(minute)
+        if over.findings:
+            self._slots_over.append(over)
+            self._soon(minute)
+
+    def _look_at_slot(self, minute: int) -> _OfSlot:
+        clock = self.clock
+        first, clock.slot = clock.slot, -1
+        slot = self._minds.of("slot", Slot)
+        self._minds.drop("slot")
+        day = self._options.zone.day_of(first)
+        return _OfSlot(minute, day, self._shares.look(slot, first, minute, day))
 
     def _ticks(self, until: int) -> Iterator[Judged]:
         """Everything that is due up to the beginning of a minute, in order."""
@@ -147,7 +203,7 @@ class Judge:
                 options.purchase_silence, clock.purchase, until
             )
         return (
-            NEVER if clock.slot < 0 else self._slot_end(clock.slot),
+            self._slots_over[0].minute if self._slots_over else NEVER,
             NEVER if clock.stepped < 0 else clock.stepped,
             self._no_silence_before,
             self._no_purchase_silence_before,
@@ -167,7 +223,9 @@ class Judge:
 
     # -- a minute with events ------------------------------------------------------------------------------------
 
-    def _take(self, minute: int, held: HeldMinute) -> Judged | None:
+    def _take(
+        self, minute: int, held: HeldMinute, of_fields: Sequence[Finding], of_slot: _OfSlot | None
+    ) -> Judged | None:
         """What the minute brought; None if nothing."""
         clock, options, facts = self.clock, self._options, held.facts
         day, here = options.zone.day_of(minute), self._here
@@ -191,18 +249,11 @@ class Judge:
         if clock.stepped < 0:
             clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
             self._soon(clock.stepped)
-        for finding in self._schema.update(field_minute(minute, held)):
+        for finding in of_fields:
             # notes have no day: those of one kind join
             found.append(finding if finding.word == "happened" else msgspec.structs.replace(finding, day=day))
-        slot = self._slot
-        if slot is None:
-            slot = self._slot = self._minds.of("slot", Slot)
-        slot.add(facts)
-        if clock.slot < 0:
-            clock.slot = minute
-            self._soon(self._slot_end(minute))
-        if slot.events >= options.slot_trials:
-            found += self._end_slot(minute + 1).findings
+        if of_slot is not None:
+            found += self._hear_slot(of_slot).findings
         return self._judged(minute + 1, day, found, standing) if found or standing else None
 
     def _comes(
@@ -242,14 +293,12 @@ class Judge:
 
     # -- ticks ---------------------------------------------------------------------------------------------------
 
-    def _end_slot(self, minute: int) -> Judged:
-        clock = self.clock
-        first, clock.slot = clock.slot, -1
-        slot, self._slot = self._slot or self._minds.of("slot", Slot), None
-        self._minds.drop("slot")
-        day = self._options.zone.day_of(first)
-        found = [f for f in self._shares.look(slot, first, minute, day) if self._metrics.hear_share(f)]
-        return self._judged(minute, day, found)
+    def _tell_slot(self, _minute: int) -> Judged:
+        return self._hear_slot(self._slots_over.popleft())
+
+    def _hear_slot(self, over: _OfSlot) -> Judged:
+        found = [finding for finding in over.findings if self._metrics.hear_share(finding)]
+        return self._judged(over.minute, over.day, found)
 
     def _end_step(self, minute: int) -> Judged:
         clock = self.clock
@@ -301,15 +350,15 @@ class Judge:
         """What a closed day says now of some metrics, beside what was normal before it. Nothing is learned."""
         return self._metrics.again(day, sums, metrics)
 
-    _acts: ClassVar = (_end_slot, _end_step, _events_fall_silent, _purchases_fall_silent, _close)
+    _acts: ClassVar = (_tell_slot, _end_step, _events_fall_silent, _purchases_fall_silent, _close)
     """What is done when it is due, in the order of `_dues`."""
 
     def end(self, last_ms: int, days: Callable[[str], Day | None]) -> Iterator[Judged]:
         """There will be no more: what is held up to here is judged, and the open days close. That nothing comes any more
         is no silence."""
         yield from self.advance(last_ms + (self._options.hold_minutes + 1) * MINUTE_MS, days)
-        for due in (self._end_slot,) if self.clock.slot >= 0 else ():
-            yield due(self.clock.judged + 1)
+        if self.clock.slot >= 0:
+            yield self._hear_slot(self._look_at_slot(self.clock.judged + 1))
         self._sums = days
         self._ended = True
         while self.clock.days:
