@@ -109,9 +109,12 @@ class Judge:
         self._gone = gone
         self._ended = False
         self._nothing_before = 0
-        """No tick is due before this minute: a bound, so that an ordinary minute costs a comparison."""
+        """No other tick than a silence of events is due before this minute: a bound, so that an ordinary minute costs a
+        comparison."""
         self._no_silence_before = self._no_purchase_silence_before = 0
         """No silence is told before this minute, whatever comes until then: what comes only puts it off."""
+        self._soonest = 0
+        """No silence of events is told so soon after the last one."""
         self._closings: dict[str, int] = {}
 
     def _come_late(self, minute: int, more: HeldMinute) -> None:
@@ -132,7 +135,7 @@ class Judge:
         due = self.minutes.until(last)
         of_fields, of_slots = self._look_at_fields(due), self._look_at_slots(due, last + 1)
         for minute, held in due:
-            if minute >= self._nothing_before:
+            if minute >= self._nothing_before or minute >= self._no_silence_before:
                 yield from self._ticks(minute)
             judged = self._take(minute, held, of_fields.get(minute, ()), of_slots.get(minute))
             if judged is not None:
@@ -184,9 +187,11 @@ class Judge:
 
     def _ticks(self, until: int) -> Iterator[Judged]:
         """Everything that is due up to the beginning of a minute, in order."""
-        while self._nothing_before <= until:
+        while self._nothing_before <= until or self._no_silence_before <= until:
             dues = self._dues(until)
-            self._nothing_before = minute = min(dues)
+            slot, step, events, purchases, close = dues
+            self._nothing_before = min(slot, step, purchases, close)
+            minute = min(self._nothing_before, events)
             if minute > until:
                 break
             judged = self._acts[dues.index(minute)](self, minute)  # of several at one minute the first
@@ -198,6 +203,7 @@ class Judge:
         clock, options = self.clock, self._options
         if self._no_silence_before <= until:
             self._no_silence_before = self._metrics.silence_due(options.event_silence, clock.event, until)
+            self._soonest = self._metrics.soonest(options.event_silence)
         if self._no_purchase_silence_before <= until:
             self._no_purchase_silence_before = self._metrics.silence_due(
                 options.purchase_silence, clock.purchase, until
@@ -212,7 +218,7 @@ class Judge:
 
     def _ask_again(self) -> None:
         """What was known of when silences are told is not so any more."""
-        self._nothing_before = self._no_silence_before = self._no_purchase_silence_before = 0
+        self._nothing_before = self._no_silence_before = self._no_purchase_silence_before = self._soonest = 0
 
     def _soon(self, minute: int) -> None:
         """Something new is due then."""
@@ -241,6 +247,7 @@ class Judge:
             if minute - clock.event >= _LEAST_GAP_MINUTES or clock.event < 0 or clock.silent:
                 found += self._comes(options.event_silence, here, open_day.event_gaps, clock.event, minute)
             clock.event = minute
+            self._no_silence_before = max(self._no_silence_before, minute + self._soonest)
         if held.purchases:
             gaps = open_day.purchase_gaps
             found += self._comes(options.purchase_silence, here, gaps, clock.purchase, minute)

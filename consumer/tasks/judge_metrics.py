@@ -296,6 +296,10 @@ class MetricJudge:
             known = ticks[rules.rule] = _Tick(key, last, NEVER if due is None else due, bound)
         return known.due if known.last == last else known.bound
 
+    def soonest(self, rules: SilenceRules) -> int:
+        """How many minutes after the last one a silence is told at the earliest."""
+        return self._known_silence(rules).soonest()
+
     def falls_silent(self, rules: SilenceRules, last: int, minute: int, day: str) -> Finding:
         """The silence since `last` is told."""
         self._clock.silent[rules.rule] = last
