@@ -178,10 +178,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
 
 def _add(counts: Counts, more: Counts) -> None:
     for name, count in more.items():
-        try:
-            counts[name] += count
-        except KeyError:
-            counts[name] = count
+        counts[name] = counts.get(name, 0) + count
 
 
 def _sum(counts: Counts, more: Counts) -> Counts:
