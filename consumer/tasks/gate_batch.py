@@ -13,15 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.core.attribution import Attribution
-from consumer.core.decode import (
-    DECODE_ERRORS,
-    MOST_EVENT_BYTES,
-    Shape,
-    Shapes,
-    client_of,
-    decode_fast,
-    explain,
-)
+from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, decode
+from consumer.core.events import Event, Events, values_of
 from consumer.core.facts import MOST_NOTED, REST, Facts, sample
 from consumer.core.identifier import MOST_ID, shortened, told
 from consumer.core.purchase_notes import PurchaseNotes
@@ -55,7 +48,7 @@ class Compiled:
 
     def __init__(self, options: GateOptions) -> None:
         self.options = options
-        self.shapes = Shapes(options.contract)
+        self.events = Events(options.contract)
         self.attribution = Attribution(options.contract.campaign_parameters, options.contract.own_domains)
         self.purchases = PurchaseReader(options.contract)
         self.purchase_notes = PurchaseNotes(options.contract)
@@ -103,12 +96,13 @@ class Batch:
         self.rejects = Rejects(self._facts, self.clock, self.tally, state.undated)
         self._tells_repeats = True
         self._notes = Notes(compiled.options.contract, compiled.purchase_notes, self._facts)
-        compiled.shapes.forget_if_many()
+        compiled.events.forget_if_many()
 
     def read(self, records: Sequence[Record]) -> None:
         """Judges the records. This is the hot path: everything here is paid for by every event."""
         options, compiled, clock = self._options, self._compiled, self.clock
-        shapes, learn = compiled.shapes.by_signature, compiled.shapes.learn
+        events, plain, decode_plain = compiled.events, compiled.events.plain, compiled.events.decode_plain
+        shapes, learn = events.by_types, events.learn
         hours, robots, is_direct = compiled.hours, compiled.robots, compiled.attribution.is_direct
         seen, changed, sessions, openers = self._seen, self.changed, self._sessions, self._openers
         anonymous, opened, directly, robotic, stale = (self._at[count].append for count in COUNTED_ONCE)
@@ -119,21 +113,32 @@ class Batch:
         hour_of = hours.get  # of a class derived from dict, [] costs five times as much
         newest_age_ms, mark = -max_age_ms, MARK[0]
         for record in records:
-            value = record.value()
-            try:
-                event = decode_fast(value)
-            except DECODE_ERRORS as error:
-                event = explain(value, error)
-            if type(event) is not dict or len(value) > MOST_EVENT_BYTES:  # type: ignore[arg-type]  # None was no event
-                self.rejects.reject(record, _why_unusable(value, event))
-                now_ms = clock.now_ms
-                continue
-            shape = shapes.get((*event, *map(type, event.values()))) or learn(event)
+            value: Any = record.value()
+            shape = error = None
+            if plain:
+                try:
+                    event = decode_plain(value)
+                except DECODE_ERRORS as raised:
+                    error = raised
+                else:
+                    shape = shapes.get((*map(type, values_of(event)),)) or learn(event, value)
+            if shape is None or len(value) > MOST_EVENT_BYTES:
+                event, shape = events.decode(value, error)
+                plain = events.plain
+                if shape is None:
+                    self.rejects.reject(record, event)
+                    now_ms = clock.now_ms
+                    continue
+            client = event.identity if shape.identity else None
+            if not client or client.isspace():  # `client_of`, written out
+                client = None
+            elif len(client) > MOST_ID:
+                client = shortened(client)
 
             kind, log_ms = record.timestamp()
             if kind == NO_TIMESTAMP:
                 log_ms = NO_LOG
-            text = event[shape.timestamp] if shape.timestamp is not None else ""
+            text = "" if shape.timestamp is None else event.timestamp
             try:
                 hour_ms = hour_of(text[:14]) or hours[text[:14]]
                 at_ms = hour_ms + (SECONDS_OF_HOUR[text[14:19]] + FRACTIONS[text[19:]])
@@ -154,26 +159,17 @@ class Batch:
                 # it has a voice in what time it is, all the same, so that a stream that began with broken clocks, or paused for
                 # years, finds its time again
                 if rejection.reason in FAR_FROM_STREAM and earliest_ms <= at_ms <= log_ms + max_ahead_ms:
-                    clock.hear(client_of(event, shape), at_ms, log_ms)
+                    clock.hear(client, at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
                 continue
 
-            name = event[shape.event_name]
-            back = again(record.headers()) if value[-1] == mark else None  # type: ignore[index]  # it was decoded
+            name = event.event_name
+            back = again(record.headers()) if value[-1] == mark else None
             if back is not None:
                 if back.counted.visit:
                     self._repaired(record, event, shape, at_ms, back.counted)
                     continue
                 self.rejects.take_back(back.counted)
-            client = None
-            for key in shape.identity:
-                client = event[key]
-                if client and not client.isspace():
-                    if len(client) > MOST_ID:
-                        client = shortened(client)
-                    break
-                client = None
-
             if client not in voices:
                 clock.hear(client, at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
@@ -190,7 +186,7 @@ class Batch:
             cell = (minute, shape, name)
             count = seen.get(cell)
             if count is None:
-                count = self._see_first(cell, event)
+                count = self._see_first(cell, value)
             count[0] += 1
 
             if client is None:
@@ -200,15 +196,15 @@ class Batch:
                 lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                 if known is None:
                     direct = is_direct(
-                        None if shape.page_url is None else event[shape.page_url],
-                        None if shape.referrer is None else event[shape.referrer],
+                        None if shape.page_url is None else event.page_url,
+                        None if shape.referrer is None else event.referrer,
                     )
                     changed[client] = (at_ms, at_ms, 1 if direct else 0, lag)
                     opened(minute)
                     if direct:
                         directly(minute)
                     openers.append(client)
-                    if shape.user_agent is not None and robots[event[shape.user_agent]]:
+                    if shape.user_agent is not None and robots[event.user_agent]:
                         robotic(minute)
                 elif (
                     len(known) == WIDTH
@@ -225,14 +221,15 @@ class Batch:
                 self._pass(record, minute)
         self.tally.records += len(records)
 
-    def _see_first(self, cell: tuple[int, Shape, str], event: dict[str, Any]) -> list[int]:
+    def _see_first(self, cell: tuple[int, Shape, str], value: bytes) -> list[int]:
         """The count for an event whose minute, shape and name have none yet; beyond 500 names the rest has one together."""
         minute, shape, name = cell
         kept = (minute, shape, self._names[name])
         if kept not in self._seen:
             self._seen[kept] = [0]
             if shape.unknown or shape not in self._notes.shapes:
-                self._notes.kinds(event, shape, minute)
+                fields: Any = decode(value)
+                self._notes.kinds(fields, shape, minute)
         return self._seen[kept]
 
     def _log_vouches(self, shape: Shape, at_ms: int | None, log_ms: int) -> bool:
@@ -255,7 +252,7 @@ class Batch:
         known: Sessions,
         at_ms: int,
         log_ms: int,
-        event: dict[str, Any],
+        event: Event,
         shape: Shape,
         *,
         comes_again: bool,
@@ -263,8 +260,8 @@ class Batch:
         """The less common ways of an event with its client's sessions: open, join, prolong backwards, come again."""
 
         def is_direct() -> bool:
-            page_url = None if shape.page_url is None else event[shape.page_url]
-            referrer = None if shape.referrer is None else event[shape.referrer]
+            page_url = None if shape.page_url is None else event.page_url
+            referrer = None if shape.referrer is None else event.referrer
             return self._compiled.attribution.is_direct(page_url, referrer)
 
         minute = at_ms // MINUTE_MS
@@ -274,7 +271,7 @@ class Batch:
         self.changed[client] = placed
         if len(deltas) == 1:
             self._openers.append(client)
-            if shape.user_agent is not None and self._compiled.robots[event[shape.user_agent]]:
+            if shape.user_agent is not None and self._compiled.robots[event.user_agent]:
                 self._facts.minute(minute).robots += 1
         for of_minute, sessions, direct in deltas:
             facts = self._facts.minute(of_minute)
@@ -291,9 +288,9 @@ class Batch:
         came_ms = self.clock.arrived_ms(log_ms) or at_ms
         return (came_ms if came_ms - at_ms > _DISORDER_MS else at_ms) // MINUTE_MS
 
-    def _purchase(self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int) -> bool:
+    def _purchase(self, record: Record, event: Event, shape: Shape, at_ms: int) -> bool:
         """Tells the purchase; whether it was invalid and its record a dead letter."""
-        data = None if shape.event_data is None else event[shape.event_data]
+        data = None if shape.event_data is None else event.event_data
         fields = self._compiled.purchases.open(data)
         fact, rejection = None, None
         if isinstance(fields, Rejection):
@@ -311,13 +308,11 @@ class Batch:
         self.rejects.reject_purchase(record, rejection, at_ms // MINUTE_MS, fact, claimed, lacks)
         return True
 
-    def _repaired(
-        self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int, counted: Counted
-    ) -> None:
+    def _repaired(self, record: Record, event: Event, shape: Shape, at_ms: int, counted: Counted) -> None:
         """A purchase that was put back for its data alone: its visit counts already."""
         fact, rejection = None, None
-        if shape.event_name is not None and event[shape.event_name] == self._options.contract.purchase_event:
-            data = None if shape.event_data is None else event[shape.event_data]
+        if shape.event_name is not None and event.event_name == self._options.contract.purchase_event:
+            data = None if shape.event_data is None else event.event_data
             fact, rejection = self._compiled.purchases.read(data, at_ms)
         if fact is not None:
             self._facts.purchases.append(msgspec.structs.replace(fact, replaces=counted.contents))
@@ -362,20 +357,3 @@ class Batch:
     def _clocks(self) -> Iterable[StreamClock]:
         """The clocks that went on in this batch."""
         return [self.clock]
-
-
-def _why_unusable(value: bytes | None, event: Any | Rejection) -> Rejection:
-    """Of a record's value that is no object, or too large for one."""
-    if value and len(value) > MOST_EVENT_BYTES:
-        event = explain(value)
-    if isinstance(event, Rejection):
-        return event
-    return Rejection(
-        Reason.NOT_AN_OBJECT, f"the value is JSON, but no object: {_json_word(event)}", "$", "type"
-    )
-
-
-def _json_word(value: object) -> str:
-    return {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}.get(
-        type(value), "a number"
-    )

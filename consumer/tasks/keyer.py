@@ -108,8 +108,7 @@ class KeyerTask:
             event = explain(value, error)
         if type(event) is not dict:
             return None
-        shape = self._shapes.by_signature.get((*event, *map(type, event.values())))
-        return client_of(event, self._shapes.learn(event) if shape is None else shape)
+        return client_of(event, self._shapes.of(event))
 
     def _fitting(self, output: Output, record: Record, headers: Headers | None) -> Output:
         """The record as the topic takes it: without what is not part of the event, or at last without its value."""

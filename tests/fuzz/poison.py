@@ -225,11 +225,16 @@ def field_names(victim: Victim, scale: float) -> str:
 
     victim.feed_all(values(), 1_000)
     victim.end()
-    shapes = victim.pipeline.gates[0]._compiled.shapes
+    events = victim.pipeline.gates[0]._compiled.events
+    shapes = events._shapes
     days = victim.pipeline.watch.state.days.values()
     return ", ".join(
         (
-            victim.bound("shapes", max(len(shapes._alike), len(shapes.by_signature)), 16_384 + 1_000),
+            victim.bound(
+                "shapes",
+                max(len(shapes._alike), len(shapes.by_signature), len(events.by_types)),
+                16_384 + 1_000,
+            ),
             victim.bound("names of a day", max(len(day.unknown) for day in days), 201),
             victim.bound("alerts", len(victim.reader.alerts), 300),
             victim.bound("bytes of alerts", victim.alert_bytes(), 1_000_000),
