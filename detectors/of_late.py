@@ -316,9 +316,10 @@ class Late:
         watched, usual = self._typical.watched, self._typical.line
         if watched.kind is not Kind.VOLUME or watched.part == "purchases":
             return None
+        own, expected, end = self._line.part, usual.part, self._step
         for steps in self._rules.rise_steps:
-            start, end = self._step - steps, self._step
-            if start < 0 or self._line.stretch(start, end).part <= self._many(usual.stretch(start, end).part):
+            start = end - steps
+            if start < 0 or own[end] - own[start] <= self._many(expected[end] - expected[start]):
                 continue
             window = self.window(start, end)
             if window is not None and window.strength >= self._rules.z and self._lasts(window):

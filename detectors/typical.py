@@ -33,10 +33,11 @@ def typical_steps(days: Sequence[Sequence[float]]) -> Steps:
 
 
 def _cut_mean(values: Sequence[float]) -> float:
-    least, most = min(values), max(values)
+    ordered = sorted(values)
+    least, most = ordered[0], ordered[-1]
     if most <= least + 3 * math.sqrt(max(least, 1)):  # then it is no further from the median
         return math.fsum(values) / len(values)
-    middle = median(values)
+    middle = median(ordered)
     chance = 3 * math.sqrt(max(middle, 1))
     if most <= middle + chance:  # so is the robust deviation wider: nothing is cut
         return math.fsum(values) / len(values)

@@ -56,10 +56,10 @@ def factors(points: Sequence[tuple[int, float]], rules: WeekdayRules) -> tuple[f
     >>> factors(quiet_sundays, WeekdayRules())
     (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5)
     """
-    ratios = _ratios(points)
-    known = {
-        d: of for d in range(WEEK) if len(of := [r for day, r in ratios if weekday(day) == d]) >= rules.fewest
-    }
+    ratios: list[list[float]] = [[] for _ in range(WEEK)]
+    for day, ratio in _ratios(points):
+        ratios[weekday(day)].append(ratio)
+    known = {d: of for d, of in enumerate(ratios) if len(of) >= rules.fewest}
     if len(known) < rules.fewest_weekdays:
         return NO_EFFECT
     raw = {d: median(of) for d, of in known.items()}
@@ -88,7 +88,7 @@ def _ratios(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     last = max(len(points) - WEEK, 0)
     for place, (day, x) in enumerate(points):
         start = min(max(place - WEEK // 2, 0), last)
-        level = median(y for _, y in points[start : start + WEEK])
+        level = median([y for _, y in points[start : start + WEEK]])
         if level > 0 and x > 0:
             found.append((day, x / level))
     return found
