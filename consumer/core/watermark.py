@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -221,7 +222,7 @@ class StreamClock:
     def _listen(self) -> None:
         """The median of the last five voices, if it is newer than the one before and near what is believed."""
         if len(self.voices) >= _LATELY:
-            middle = sorted([*self.voices.values()][-_LATELY:])[_LATELY // 2]
+            middle = sorted(islice(reversed(self.voices.values()), _LATELY))[_LATELY // 2]
             if middle <= self.now_ms + FAR_MS:
                 self._present_ms = max(self._present_ms, min(middle, self._limit_ms))
 

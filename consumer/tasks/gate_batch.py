@@ -224,13 +224,14 @@ class Batch:
     def _see_first(self, cell: tuple[int, Shape, str], value: bytes) -> list[int]:
         """The count for an event whose minute, shape and name have none yet; beyond 500 names the rest has one together."""
         minute, shape, name = cell
-        kept = (minute, shape, self._names[name])
-        if kept not in self._seen:
-            self._seen[kept] = [0]
+        kept = self._names.get(name) or self._names[name]
+        count = None if kept == name else self._seen.get((minute, shape, kept))
+        if count is None:
+            count = self._seen[minute, shape, kept] = [0]
             if shape.unknown or shape not in self._notes.shapes:
                 fields: Any = decode(value)
                 self._notes.kinds(fields, shape, minute)
-        return self._seen[kept]
+        return count
 
     def _log_vouches(self, shape: Shape, at_ms: int | None, log_ms: int) -> bool:
         """Whether an event far from its stream is one of now by the log's own clock: then the stream was wrong."""
