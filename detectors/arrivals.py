@@ -138,7 +138,8 @@ def rate_variance(days: Sequence[Sequence[float]], clump: float, prior_cv: float
     >>> [round(rate_variance([[100.0] * 24] * n, 1.0, 0.2), 3) for n in (3, 6, 12, 28)]
     [0.04, 0.02, 0.01, 0.01]
     """
-    cells = [(fmean(hour), x) for hour in zip(*days, strict=True) for x in hour]
+    means = [(fmean(hour), hour) for hour in zip(*days, strict=True)]
+    cells = [(m, x) for m, hour in means for x in hour]
     squares = sum(m * m for m, _ in cells)
     prior, n = prior_cv * prior_cv, len(days)
     if squares <= 0 or n < 2:  # noqa: PLR2004 - one day varies from nothing
