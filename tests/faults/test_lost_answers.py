@@ -53,7 +53,8 @@ def run_through(site, losses, sessions_per_day, slices=4):
     create_topic(site.servers, site.input, 4)
     records = troubled_shop(11, sessions_per_day=sessions_per_day)
     with KafkaProxy(site.servers, losses) as proxy:
-        site.start(servers=proxy.address)
+        lossy = site.start(servers=proxy.address)
+        lossy.wait_to_say("partition restored")  # or the other one may be done before it has begun
         site.start()
         bounds = [len(records) * number // slices for number in range(slices + 1)]
         for start, end in pairwise(bounds):
