@@ -20,7 +20,7 @@ from detectors.watched import EVENTS, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from detectors.line import Seen
+    from detectors.line import Line, Seen
     from detectors.typical import Typical
     from detectors.watched import Limits
 
@@ -342,12 +342,12 @@ class Late:
         return rest is not None and rest.x >= self._many(rest.m) and rest.strength >= self._rules.z
 
     def _one_burst(self, window: Window, limits: Limits) -> bool:
-        """Whether a change that a burst can make is the doing of a single hour: without its strongest hour the window
-        is not off. A fall of a volume is no burst, for nothing can be less than nothing."""
+        """Whether a change is the doing of single hours. One that a burst can make: without its strongest hour the window
+        is not off. A fall of a volume is no burst, for nothing can be less than nothing, but must be one of each hour."""
         watched, usual = self._typical.watched, self._typical.line
         side = 1 if window.x > window.m else -1
         if watched.whole is None and side < 0:
-            return False
+            return self._has_usual_hour(window)
         m = window.level.factor if watched.whole is None else window.m
         span = range(window.start, window.end - HOUR + 1)
         by_hour = excesses(watched, self._line, usual, span, m)
@@ -356,6 +356,19 @@ class Late:
         if rest is None or (rest.x > rest.m) != (window.x > window.m) or rest.strength < self._rules.z:
             return True
         return not rest.enough(limits if watched.whole else replace(limits, absolute=0.0))
+
+    def _has_usual_hour(self, window: Window) -> bool:
+        """Whether some hour of a fall is, as a factor, nearer to normal than to the fall: quiet hours about a usual one
+        are no lower level."""
+        middle = math.sqrt(max(window.x, 0.0) / window.m) * window.level.factor
+        hours = range(window.start, window.end, HOUR)
+        own, usual = _hours(self._line, hours), _hours(self._typical.line, hours)
+        return any(came > middle * expected for came, expected in zip(own, usual, strict=True))
+
+
+def _hours(line: Line, hours: Iterable[int]) -> list[float]:
+    """What the hours that begin at these steps have."""
+    return [line.stretch(start, start + HOUR).part for start in hours]
 
 
 @lru_cache(maxsize=2 * (STEPS + 1))

@@ -4,16 +4,18 @@ Page's CUSUM (1954) of the log likelihood ratio, one for each of a few levels to
 level that is normal. `e^h` trials pass on average before noise reaches h (Lorden 1971), so h is the logarithm of the
 trials in `quiet_years`. Trials come in clusters that share their fate (a visit's events come from one page version):
 the sum is divided by their size, as if each cluster were one trial (quasi-likelihood, McCullagh and Nelder 1989, ch. 9).
+A sum that gets there must convince once more with a normal share that is only known as well as its history tells it
+(beta-binomial: Gelman et al., Bayesian Data Analysis, 2.4): of few trials one does not know how rare hits are.
 With a level of nearly 1 and a field that is always there it is the rule "a run of a dozen without it".
 
 Normal is the share of the last days, counted cautiously, and never less than what the worst hour of half the days had;
-what belongs to an incident is not learned. Limits: the share is taken as the same all day but for that worst hour, so
-of a field that many events lack anyway only the whole loss is seen.
+what belongs to an incident is not learned, nor what may be the beginning of one. Limits: the share is taken as the same
+all day but for that worst hour, so of a field that many events lack anyway only the whole loss is seen.
 """
 
 from __future__ import annotations
 
-from math import log
+from math import lgamma, log
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 _MEMORY_DAYS = 14
 _LAG_HOURS = 2
+_DOUBT_HOURS = 24
+"""Hours are learned so late; those of a sum that is on its way, which may be the beginning of an incident, not before it
+is back at 0, or after a day."""
+
 _HOUR_TRIALS = 50
 """Fewer trials do not say how bad an hour was."""
 
@@ -96,7 +102,7 @@ class Open(msgspec.Struct):
 
 
 class JumpState(msgspec.Struct, omit_defaults=True):
-    """All that is remembered of one share: at most 14 days, 3 hours, and as many sums as there are levels. `seen`: how
+    """All that is remembered of one share: at most 14 days, a day's hours, and as many sums as there are levels. `seen`: how
     many of this hour's carriers are counted in `hours` already (`catch_up`). `usual`: what is normal and the sum that it
     takes, as the days say; None as long as nobody asked since they changed."""
 
@@ -192,7 +198,7 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
         hits, trials = hits - extra, trials - extra
     levels = options.levels if share < _PARTIAL_BELOW else options.levels[-1:]
     state.climbs = _climbed(state.climbs, levels, share, options, Climb(0, minute, hits, trials))
-    return _highest(state, share, needed, options)
+    return _highest(state, levels, share, needed, options)
 
 
 def is_busy(state: JumpState) -> bool:
@@ -227,12 +233,17 @@ def _climbed(
         if not climb.sum and not now.hits:
             after.append(_AT_REST)  # nothing begins without a hit
             continue
-        target = level if level < _WHOLE else max(level, 1 - (1 - share) / 20)
+        target = _target(level, share)
         gain = _ratio(now.hits, now.trials, share, target) / options.cluster if target > 2 * share else 0.0
         if target > _WHOLE:
             gain = _ratio(now.hits, now.trials, share, target) / options.cluster
         after.append(advance(climb, gain, now))
     return after if any(climb.sum for climb in after) else []
+
+
+def _target(level: float, share: float) -> float:
+    """The share that is looked for: nearly all is nearer to all than to what is normal."""
+    return level if level < _WHOLE else max(level, 1 - (1 - share) / 20)
 
 
 def advance(climb: Climb, gain: float, now: Climb) -> Climb:
@@ -250,8 +261,36 @@ def _ratio(hits: int, trials: int, before: float, after: float) -> float:
     return hits * log(after / before) + of_misses if hits else of_misses
 
 
-def _highest(state: JumpState, share: float, needed: float, options: JumpOptions) -> Jump | None:
-    found = [climb for climb in state.climbs if climb.sum >= needed and _counts(climb, options)]
+def _unsure(climb: Climb, target: float, share: float, state: JumpState, options: JumpOptions) -> float:
+    """A sum once more, with a normal share that is only known from the trials that it was counted in.
+
+    >>> few, many = JumpState(days=[Day(0, 1, 20)]), JumpState(days=[Day(0, 25, 500)])
+    >>> options = JumpOptions(cluster=1.0)
+    >>> [round(_unsure(Climb(9.0, 0, 3, 3, 3), 0.97, 0.05, state, options), 1) for state in (few, many)]
+    [7.3, 8.8]
+    """
+    cluster = options.cluster
+    known = totals(state)[1] / cluster + 1
+    hits, misses = climb.hits / cluster, (climb.trials - climb.hits) / cluster
+    normal_, other = known * share, known * (1 - share)
+    chance = _log_beta(normal_ + hits, other + misses) - _log_beta(normal_, other)
+    return hits * log(target) + misses * log(1 - target) - chance
+
+
+def _log_beta(one: float, other: float) -> float:
+    return lgamma(one) + lgamma(other) - lgamma(one + other)
+
+
+def _highest(
+    state: JumpState, levels: tuple[float, ...], share: float, needed: float, options: JumpOptions
+) -> Jump | None:
+    found = [
+        climb
+        for climb, level in zip(state.climbs, levels, strict=False)
+        if climb.sum >= needed
+        and _counts(climb, options)
+        and _unsure(climb, _target(level, share), share, state, options) >= needed
+    ]
     if not found:
         return None
     strong = _STRONG * max(climb.sum for climb in found)
@@ -328,8 +367,13 @@ def _keep(state: JumpState, hour: int, hits: int, trials: int) -> None:
 
 
 def _fold(state: JumpState, minute: int) -> None:
-    """Learns the hours that are long enough ago."""
+    """Learns the hours that are long enough ago, and in no doubt."""
     hours, learned = state.hours, minute // 60 - _LAG_HOURS
+    if not hours or hours[0][0] > learned:
+        return
+    if state.climbs:
+        first = min((climb.since for climb in state.climbs if climb.sum), default=minute) // 60
+        learned = max(min(learned, first - 1), minute // 60 - _DOUBT_HOURS)
     while hours and hours[0][0] <= learned:
         hour, hits, trials = hours.pop(0)
         state.usual = None

@@ -15,8 +15,9 @@ import msgspec
 from consumer.core.days import Receipt
 from detectors.alerts import Alert
 from reports.render import alerts_json, daily_metrics_csv, digest_html, digest_md, report_html, report_md
+from reports.render.digest import digest
 from reports.render.source import Source
-from reports.render.summary import concerns
+from reports.render.summary import concerns, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -50,11 +51,12 @@ def render_files(
         rows = [receipt for receipt in receipts if receipt.day <= day]
         ends = next((receipt.ends for receipt in receipts if receipt.day == day), None)
         listed = [alert for alert in alerts if concerns(alert, day, ends)]
+    summary = summarise(receipts, alerts, day, source)
     return {
         daily_metrics_csv.NAME: daily_metrics_csv.render(rows),
         alerts_json.NAME: alerts_json.render(listed, alerts_json.generated_at(rows, listed)),
-        report_md.NAME: report_md.render(receipts, alerts, day, source, unplaced),
-        report_html.NAME: report_html.render(receipts, alerts, day, source, unplaced),
+        report_md.NAME: report_md.render(summary, unplaced),
+        report_html.NAME: report_html.render(summary, unplaced),
     }
 
 
@@ -66,9 +68,10 @@ def digest_files(
     source: Source = Source.KAFKA,
 ) -> dict[str, bytes]:
     """The files of a digest by name, of the days from `first` to `last` (ISO dates)."""
+    told = digest(receipts, alerts, first, last, source)
     return {
-        digest_md.NAME: digest_md.render(receipts, alerts, first, last, source),
-        digest_html.NAME: digest_html.render(receipts, alerts, first, last, source),
+        digest_md.NAME: digest_md.render(told),
+        digest_html.NAME: digest_html.render(told, receipts, alerts),
     }
 
 

@@ -54,7 +54,7 @@ class Fate(Protocol):
 
     def happens(self, fault: str) -> bool:
         """Whether a fault happens here and now: `connection_lost`, `commit_refused`, `commit_answer_lost`,
-        `commit_request_lost`, `commit_request_late`, `fetch_slow`, `trim_fails`, `heartbeat_rejoins`."""
+        `commit_request_lost`, `commit_request_late`, `fetch_slow`, `trim_fails`, `rejoins_unheard`."""
         ...
 
 
@@ -92,7 +92,8 @@ class SimulatedTransport:
         self._epoch = kafka.init_transactions(name)
         fate.step("connected")
         self.member = kafka.group.join(name, fate, kafka.now)
-        self._generation = self._handled = -1
+        self._told_as = (self.member, -1)
+        """Member and generation as of the last word on what is ours."""
 
     def input_partitions(self) -> int:
         """How many partitions the input has now."""
@@ -104,7 +105,7 @@ class SimulatedTransport:
 
     def joined(self) -> bool:
         """Whether the group knows us, and we the generation that it is in."""
-        return self.member in self._kafka.group.members and self._handled >= 0
+        return self.member in self._kafka.group.members and self._told_as[1] >= 0
 
     # ── polling and membership ──────────────────────────────────────────────────────────────────────────────────
 
@@ -147,8 +148,12 @@ class SimulatedTransport:
         group = self._kafka.group
         if self.member not in group.members:
             self._lose()
-        if self._handled != group.generation:
-            self._generation = self._handled = group.generation
+        if self._told_as != (self.member, group.generation):
+            same, self._told_as = self._told_as[0] == self.member, (self.member, group.generation)
+            if not same:
+                self._revoke([p for p in self._positions if group.target.get(p) != self.member])
+                if self._positions:
+                    raise Fenced("the group had given this process up in between", outcome="lost")
             taken = [p for p in self._positions if group.target.get(p) != self.member]
             if taken:
                 self._revoke(taken)
@@ -165,7 +170,7 @@ class SimulatedTransport:
         if self._kafka.group.named(self._name) is not None:
             raise Fenced("another member has this name")
         self.member = self._kafka.group.join(self._name, self._fate, self._kafka.now)
-        self._generation = self._handled = -1
+        self._told_as = (self.member, -1)
 
     def _revoke(self, partitions: list[Partition]) -> None:
         self._owner.revoked(partitions)
@@ -250,13 +255,15 @@ class SimulatedTransport:
         return spread % self._kafka.partitions(topic)
 
     def _send_offsets(self, writing: Writing, positions: dict[Partition, int]) -> None:
-        """Under fresh metadata: the client's background thread often knows the next generation before we have polled."""
+        """As whom the group took us for when it last told us what is ours. The client's background thread may know better
+        before we have polled, and even have joined anew as somebody else."""
         kafka = self._kafka
         if self._fate.happens("commit_refused"):
             raise Refused("COORDINATOR_LOAD_IN_PROGRESS")
-        if self.member in kafka.group.members and self._fate.happens("heartbeat_rejoins"):
-            self._generation = kafka.group.generation
-        kafka.add_offsets(writing, self.member, self._generation, positions)
+        free = kafka.group.named(self._name) is None
+        if free and self._fate.happens("rejoins_unheard"):
+            self.member = kafka.group.join(self._name, self._fate, kafka.now)
+        kafka.add_offsets(writing, *self._told_as, positions)
 
     def _end(self, writing: Writing) -> None:
         """Commits; of three ways in which that can go wrong none tells the process what happened."""

@@ -36,7 +36,7 @@ FAULTS = (
     "commit_request_late",
     "fetch_slow",
     "trim_fails",
-    "heartbeat_rejoins",
+    "rejoins_unheard",
     "killed",
     "stopped",
     "clock_jumps",

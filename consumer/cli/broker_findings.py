@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AclOperation, AdminClient
 
+from consumer.runtime.kafka.client import result_of, why
 from consumer.runtime.kafka.rights import NEEDS, given, lacking, needed
 from consumer.runtime.kafka.topics import DEFAULT_MOST_BYTES, Names, wanted
 from consumer.settings.kafka import refused
@@ -75,14 +75,13 @@ def _text_of(raised: BaseException) -> str:
 
 
 def _no_answer(settings: Settings, errors: list[KafkaError]) -> str:
-    """Why there is no connection: the first error that says more than "down"."""
-    telling = [error for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - as above
-    why = re.sub(r"^\S+: |\s*\(after [^)]*\)", "", telling[0].str())
+    """Why there is no connection."""
+    error, words = why(errors)
     where = settings.kafka["bootstrap.servers"]
-    if telling[0].code() in _REFUSING:
-        return f"the Kafka broker at {where} refuses the connection ({why}); correct what [kafka] says of security."
+    if error.code() in _REFUSING:
+        return f"the Kafka broker at {where} refuses the connection ({words}); correct what [kafka] says of security."
     return (
-        f"no Kafka broker answers at {where} ({why}); "
+        f"no Kafka broker answers at {where} ({words}); "
         'start one, such as with "sluice broker", or correct "bootstrap.servers" below [kafka].'
     )
 
@@ -143,8 +142,8 @@ def _may_create(findings: Findings, admin: AdminClient, timeout_seconds: float) 
     everything is allowed."""
     future = admin.describe_cluster(include_authorized_operations=True, request_timeout=timeout_seconds)
     try:
-        operations = future.result(timeout=timeout_seconds + 1).authorized_operations
-    except (KafkaException, TimeoutError):
+        operations = result_of(future, timeout_seconds + 1).authorized_operations
+    except KafkaException:
         operations = None
     if operations is None:
         findings.facts.append("the broker does not tell what this user may do")

@@ -70,8 +70,8 @@ def list_letters(
 ) -> None:
     """Count the dead letters by reason, field and event name, with where one of each lies (partition/offset).
 
-    Days and hours are those of the rejection, by the wall clock. No personal data is shown. A terminal gets some
-    lines for each kind, a pipe gets columns parted by tabs.
+    The day is the one that counts it as rejected, hours and times are those of the rejection, by the wall clock. No
+    personal data is shown. A terminal gets some lines for each kind, a pipe gets columns parted by tabs.
 
     \b
     Examples:

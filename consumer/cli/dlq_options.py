@@ -9,6 +9,7 @@ import click
 
 from consumer.cli import alert_words
 from consumer.cli.exits import NotPossibleError
+from consumer.cli.which_day import is_date
 from consumer.core.dead_letter_list import Reading, Wanted, paths
 from consumer.core.json_path import PathError
 from consumer.core.rejection import Reason
@@ -48,6 +49,13 @@ def _fields(_context: click.Context, _parameter: click.Parameter, value: tuple[s
         raise click.BadParameter(str(error)) from None
 
 
+def _days(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
+    for day in value:
+        if not is_date(day):
+            raise click.BadParameter(f"{day!r} is no day: write YYYY-MM-DD")
+    return frozenset(value)
+
+
 _FILTERS = (
     click.option(
         "--reason",
@@ -73,6 +81,14 @@ _FILTERS = (
         help="Only events of this name (also several times).",
     ),
     click.option(
+        "--day",
+        "days",
+        multiple=True,
+        callback=_days,
+        metavar="DAY",
+        help="Only those that this day counts as rejected, such as 2025-02-24 (also several times).",
+    ),
+    click.option(
         "--since",
         "since_ms",
         callback=_time,
@@ -96,6 +112,7 @@ def wanted_of(options: dict[str, Any]) -> Wanted:
         frozenset(options["reasons"]),
         options["fields"],
         frozenset(options["events"]),
+        options["days"],
         options["since_ms"],
         options["until_ms"],
     )

@@ -47,15 +47,16 @@ def command(roles: tuple[str, ...], config: Path | None) -> None:
     stop = threading.Event()
     _stop_on_signals(stop)
     parts = Parts(settings, contract, roles, version("sluice"), clock, log)
+    app = App(parts)
     log.info(
         "starting",
         version=parts.version,
         roles=parts.roles,
         group=settings.group,
+        instance=app.instance,
         brokers=settings.kafka.get("bootstrap.servers"),
         contract=contract.label,
     )
-    app = App(parts)
     try:
         app.run(stop)
     except Fatal as error:

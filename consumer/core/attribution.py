@@ -16,10 +16,13 @@ from publicsuffixlist import PublicSuffixList
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _AFTER = re.compile(r"[?#\\]")
 _PORT = re.compile(r":\d*\Z")
 _suffixes = PublicSuffixList()
+
+_LONG = 256
+"""Characters; what is this long is not kept, so that the cache stays small."""
 
 
 def host_of(url: str | None) -> str | None:
@@ -28,29 +31,18 @@ def host_of(url: str | None) -> str | None:
     >>> host_of("https://user@Shop.Example.com:443/a?b"), host_of("/relative"), host_of("https://")
     ('shop.example.com', None, None)
     """
-    if not url:
-        return None
-    if url.startswith(
-        "https://"
-    ):  # nearly always, and for the rest a regular expression is five times slower
-        start = 8
-    else:
-        scheme = _SCHEME.match(url)
-        if scheme is None:
-            return None
-        start = scheme.end()
-    end = url.find("/", start)
-    authority = url[start:] if end < 0 else url[start:end]
-    return _host(authority) if len(authority) < _LONG else _host.__wrapped__(authority)
+    return _host(_authority(url))
 
 
-_LONG = 256
-"""Characters; what is this long is not kept, so that the cache stays small."""
+def _authority(url: str | None) -> str:
+    """What stands before an absolute URL's first slash, and may go on with its query; nothing if it is none."""
+    parts = (url or "").split("/", 3)
+    if len(parts) < 3 or parts[1] or not (parts[0] == "https:" or _SCHEME.fullmatch(parts[0])):  # noqa: PLR2004
+        return ""
+    return parts[2]
 
 
-@lru_cache(maxsize=65_536)
 def _host(authority: str) -> str | None:
-    """The host in what stands before the first slash: a URL without a path may go on with its query."""
     host = _AFTER.split(authority, maxsplit=1)[0].rpartition("@")[2]
     return _PORT.sub("", host).rstrip(".").lower() or None
 
@@ -71,6 +63,7 @@ class Attribution:
     """Tells direct visits, by the contract's campaign parameters and own domains."""
 
     def __init__(self, campaign_parameters: Iterable[str], own_domains: Iterable[str]) -> None:
+        self._leads_away_lately = lru_cache(maxsize=16_384)(self._leads_away)
         names = [re.escape(name.lower()).replace(r"\*", "[^=&]*") for name in campaign_parameters]
         self._campaign = re.compile(rf"&(?:{'|'.join(names)})(?:=|&|\Z)" if names else r"(?!)")
         own = [domain.lower().strip(".") for domain in own_domains]
@@ -79,7 +72,9 @@ class Attribution:
 
     def is_direct(self, page_url: str | None, referrer: str | None) -> bool:
         """Whether a session whose first event has this page and referrer is a direct one."""
-        return not (self.has_campaign(page_url) or self.is_external(referrer, page_url))
+        if referrer and self.is_external(referrer, page_url):
+            return False
+        return not (page_url and "?" in page_url and self.has_campaign(page_url))
 
     def has_campaign(self, page_url: str | None) -> bool:
         """Whether the query of the URL holds a campaign parameter or a click id.
@@ -104,8 +99,15 @@ class Attribution:
 
     def is_external(self, referrer: str | None, page_url: str | None) -> bool:
         """Whether the referrer is another site: a host whose registrable domain is neither the page's nor our own."""
-        host = host_of(referrer)
+        site = _authority(referrer)
+        if not site:
+            return False
+        page = _authority(page_url)
+        look = self._leads_away_lately if len(site) + len(page) < _LONG else self._leads_away
+        return look(site, page)
+
+    def _leads_away(self, site: str, page: str) -> bool:
+        host, here = _host(site), _host(page)
         if host is None or host in self._own or host.endswith(self._below_own):
             return False
-        page = host_of(page_url)
-        return page is None or registrable_domain(host) != registrable_domain(page)
+        return here is None or registrable_domain(host) != registrable_domain(here)

@@ -15,6 +15,7 @@ from consumer.core.instant import FIRST_MS, LAST_MS, rfc3339
 from consumer.core.rejection import PURCHASE_INVALID
 from consumer.core.zone import QUARTER
 from detectors.purchases import COLLISION, judge_collisions, judge_invalid, judge_replays
+from detectors.unmeasurable import mended
 from detectors.verdict import Check, Normal, Verdict, worst
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from consumer.core.facts import MinuteFacts
     from consumer.core.purchases import DayChange
     from consumer.core.zone import DayZone
+    from detectors.causes import Fields
     from detectors.fields import ExpectedField
 
 V = TypeVar("V")
@@ -45,7 +47,8 @@ class Day(msgspec.Struct, omit_defaults=True):
 
     `purchases` are those that count; `purchase_events` are all that could be read, and with `items` what the paths
     inside of purchases in the tables are shares of. The three `hour_` lists have a number for
-    each hour of the wall clock.
+    each hour of the wall clock. `put_back` counts what was taken back of `rejected` and `absent`, by the same names;
+    `over` names the flags that stand for nothing but what was put back.
     """
 
     events: int = 0
@@ -83,6 +86,8 @@ class Day(msgspec.Struct, omit_defaults=True):
     hour_purchases: list[int] = msgspec.field(default_factory=lambda: [0] * HOURS)
     claimed: dict[str, Decimal] = {}
     normal: dict[str, Normal] = {}
+    put_back: dict[str, int] = {}
+    over: list[str] = []
 
     def copy(self) -> Day:
         """A day of its own, to change while a batch is decided."""
@@ -158,10 +163,13 @@ class Day(msgspec.Struct, omit_defaults=True):
 
     def take_back(self, facts: MinuteFacts) -> None:
         """Rejections that were counted count no more: their events were put back, and passed."""
-        for reason, count in facts.rejected.items():
-            left = self.rejected.pop(reason, 0) - count
-            if left > 0:
-                self.rejected[reason] = left
+        for table, taken in ((self.rejected, facts.rejected), (self.absent, facts.absent)):
+            for name, count in taken.items():
+                known = table.pop(name, 0)
+                if known > count:
+                    table[name] = known - count
+                if (back := min(known, count)) > 0:
+                    self.put_back[name] = self.put_back.get(name, 0) + back
         for reason, amount in facts.claimed.items():
             still = money.subtract(self.claimed.pop(reason, Decimal(0)), amount)
             if still > 0:
@@ -179,14 +187,24 @@ class Day(msgspec.Struct, omit_defaults=True):
             judge_invalid(self.purchase_invalid),
             judge_collisions(self.collisions),
             judge_replays(self.replays),
-            *(self.flags[name] for name in sorted(self.flags)),
+            *(self._flag(name) for name in sorted(self.flags)),
             *(answer for answer in self.answers if answer.rule not in self.flagged),
         ]
+
+    def _flag(self, name: str) -> Check:
+        flag = self.flags[name]
+        return msgspec.structs.replace(flag, result="note") if name in self.over else flag
 
     @property
     def flagged(self) -> set[str]:
         """The rules of which an incident touches the day."""
-        return {flag.rule for flag in self.flags.values()}
+        return {flag.rule for name, flag in self.flags.items() if name not in self.over}
+
+    def mended(self, fields: Fields) -> set[str]:
+        """The fields that events of the day lacked until they were put back."""
+        return mended(
+            self.put_back, lambda name: self.rejected.get(name, 0) + self.absent.get(name, 0), fields
+        )
 
     def verdict(self) -> Verdict:
         """The worst of what the rules say."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 class Column(StrEnum):
-    """What dead letters can be grouped by. Day and hour are those of the rejection, by the wall clock in the zone of the
-    days."""
+    """What dead letters can be grouped by. The day is the one in which it is counted as rejected, the hour that of the
+    rejection, by the wall clock in the zone of the days."""
 
     REASON = "reason"
     FIELD = "field"
@@ -57,6 +57,11 @@ class Reading:
         name = next((event[name] for name in self._names if isinstance(event.get(name), str)), None)
         return "" if name is None else told(name)
 
+    def day(self, letter: Letter) -> str:
+        """The day in which it is counted as rejected; empty if it is not yet, since no time was known."""
+        minute = letter.counted.minute
+        return "" if minute is None else self._zone.day_of(minute)
+
     def cell(self, column: Column, letter: Letter, outcome: Outcome, place: str) -> str:
         """What a column says of the letter, whose own place in the dead letters is `partition/offset`."""
         minute = letter.at_ms // MINUTE_MS
@@ -68,7 +73,7 @@ class Reading:
             case Column.EVENT:
                 return self.event(letter)
             case Column.DAY:
-                return self._zone.day_of(minute) if letter.at_ms >= 0 else ""
+                return self.day(letter)
             case Column.HOUR:
                 day, hour = self._zone.hour_of(minute)
                 return f"{day}T{hour:02d}" if letter.at_ms >= 0 else ""
@@ -88,12 +93,13 @@ def field_of(letter: Letter) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which dead letters are wanted; what is empty or None asks for nothing. Times are of the rejection, in milliseconds
-    since the epoch; `until_ms` is not included."""
+    """Which dead letters are wanted; what is empty or None asks for nothing. Days are those in which they are counted, times
+    are of the rejection, in milliseconds since the epoch; `until_ms` is not included."""
 
     reasons: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
     events: frozenset[str] = frozenset()
+    days: frozenset[str] = frozenset()
     since_ms: int | None = None
     until_ms: int | None = None
 
@@ -106,6 +112,7 @@ class Wanted:
         """Whether the letter is wanted."""
         return (
             (not self.reasons or letter.reason in self.reasons)
+            and (not self.days or reading.day(letter) in self.days)
             and (self.since_ms is None or letter.at_ms >= self.since_ms)
             and (self.until_ms is None or letter.at_ms < self.until_ms)
             and (not self.fields or field_of(letter) in self.fields)

@@ -25,13 +25,24 @@ MOST_EVENT_BYTES = 1_048_576
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 decode_fast: Callable[[bytes | None], Any] = _decoder.decode  # type: ignore[assignment]  # None raises TypeError
-"""JSON bytes to Python values, decimals exact. Raises on everything that `why_not` or `decode_slowly` explain."""
+"""JSON bytes to Python values, decimals exact. Raises `DECODE_ERRORS` where it takes `explain` to say more."""
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, InvalidOperation, TypeError)
 
 
 def decode(value: bytes | str | None) -> Any | Rejection:
     """The JSON value of the bytes, or a `Rejection` that says what is wrong with them. Never raises."""
+    error = None
+    if value and len(value) <= MOST_EVENT_BYTES:
+        try:
+            return _decoder.decode(value)
+        except DECODE_ERRORS as raised:
+            error = raised
+    return explain(value, error)
+
+
+def explain(value: bytes | str | None, error: Exception | None = None) -> Any | Rejection:
+    """What `decode` answers for a value that is none, too large, or of which `decode_fast` raised the error."""
     if value is None:
         return Rejection(Reason.TOMBSTONE, "the record has no value (a tombstone)")
     if not value:
@@ -40,16 +51,13 @@ def decode(value: bytes | str | None) -> Any | Rejection:
         return Rejection(
             Reason.TOO_BIG, f"the value has {len(value)} bytes, at most {MOST_EVENT_BYTES} are read"
         )
-    try:
-        return _decoder.decode(value)
-    except UnicodeDecodeError as error:
+    if isinstance(error, UnicodeDecodeError):
         return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
-    except RecursionError:
+    if isinstance(error, RecursionError):
         return Rejection(Reason.TOO_DEEP, "the value is nested too deeply")
-    except (msgspec.ValidationError, InvalidOperation):
+    if isinstance(error, msgspec.ValidationError | InvalidOperation):
         return _decode_huge_numbers(value)
-    except msgspec.DecodeError as error:
-        return _not_json(value, str(error))
+    return _not_json(value, str(error))
 
 
 def _not_json(value: bytes | str, sentence: str) -> Rejection:
@@ -104,7 +112,7 @@ class Shape:
     """
 
     __slots__ = (
-        "absent", "aliased", "event_data", "event_name", "identity", "notes", "null", "page_url", "referrer",
+        "absent", "aliased", "event_data", "event_name", "identity", "notes", "null", "page_url", "read", "referrer",
         "retyped", "timestamp", "unknown", "user_agent",
     )  # fmt: skip
 
@@ -123,6 +131,8 @@ class Shape:
         self.aliased: tuple[str, ...] = ()
         self.notes: tuple[tuple[str, str], ...] = ()
         """(which of the tuples above, the name in it) for all of them in one."""
+        self.read: tuple[str | None, ...] = ()
+        """The keys of `READ`, in its order."""
 
 
 _JSON_TYPES: dict[type, frozenset[JsonType]] = {
@@ -137,13 +147,22 @@ _JSON_TYPES: dict[type, frozenset[JsonType]] = {
 USER_AGENT = "user_agent"
 """The contract field in which a client names itself, if it has one of this name."""
 
+READ = (
+    *(
+        role.value
+        for role in (Role.TIMESTAMP, Role.EVENT_NAME, Role.PAGE_URL, Role.REFERRER, Role.EVENT_DATA)
+    ),
+    USER_AGENT,
+)
+"""What is read of an event beside its identity."""
+
 MOST_UNKNOWN = 20
-_MOST_SHAPES = 16_384
+MOST_SHAPES = 16_384
 _MOST_KEYS = 64
 
 
 class Shapes:
-    """All shapes seen lately, by `(*event, *map(type, event.values()))`: a dict look-up on the hot path."""
+    """All shapes seen lately, by `(*event, *map(type, event.values()))`."""
 
     def __init__(self, contract: Contract) -> None:
         self._fields = contract.fields
@@ -152,11 +171,18 @@ class Shapes:
         self.by_signature: dict[tuple[Any, ...], Shape] = {}
         self._alike: dict[tuple[Any, ...], Shape] = {}
 
-    def forget_if_many(self) -> None:
-        """Keeps memory bounded; to be called between batches only, since what was one shape is then another."""
-        if len(self._alike) > _MOST_SHAPES or len(self.by_signature) > _MOST_SHAPES:
+    def forget_if_many(self) -> bool:
+        """Keeps memory bounded; whether all was forgotten. To be called between batches only, since what was one shape is
+        then another."""
+        many = len(self._alike) > MOST_SHAPES or len(self.by_signature) > MOST_SHAPES
+        if many:
             self.by_signature.clear()
             self._alike.clear()
+        return many
+
+    def of(self, event: dict[str, Any]) -> Shape:
+        """The shape of an event."""
+        return self.by_signature.get((*event, *map(type, event.values()))) or self.learn(event)
 
     def learn(self, event: dict[str, Any]) -> Shape:
         """The shape of an event whose signature is not in `by_signature` yet."""
@@ -191,10 +217,11 @@ class Shapes:
         if shape is None:
             shape = self._alike[alike] = Shape()
             shape.identity, shape.user_agent = keys.get(Role.IDENTITY, ()), user_agent
-            for role in (Role.TIMESTAMP, Role.EVENT_NAME, Role.PAGE_URL, Role.REFERRER, Role.EVENT_DATA):
-                setattr(shape, role.value, next(iter(keys.get(role, ())), None))
+            for name in READ[:-1]:
+                setattr(shape, name, next(iter(keys.get(Role(name), ())), None))
             shape.null, shape.absent, shape.retyped = tuple(null), tuple(absent), tuple(retyped)
             shape.unknown, shape.aliased = tuple(unknown), tuple(aliased)
+            shape.read = tuple(getattr(shape, name) for name in READ)
             tuples = ("null", "absent", "retyped", "aliased", "unknown")
             shape.notes = tuple((which, name) for which in tuples for name in getattr(shape, which))
         return shape
@@ -202,7 +229,7 @@ class Shapes:
 
 def client_of(event: dict[str, Any], shape: Shape) -> str | None:
     """The client that an event of this shape names, as state is kept by it; None if it names none. The gate's hot path
-    has it once more, written out: a test holds them together."""
+    has it once more, written out for a plain event: a test holds them together."""
     for key in shape.identity:
         client: str = event[key]
         if client and not client.isspace():

@@ -178,10 +178,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
 
 def _add(counts: Counts, more: Counts) -> None:
     for name, count in more.items():
-        try:
-            counts[name] += count
-        except KeyError:
-            counts[name] = count
+        counts[name] = counts.get(name, 0) + count
 
 
 def _sum(counts: Counts, more: Counts) -> Counts:
@@ -195,7 +192,7 @@ class Facts(msgspec.Struct, omit_defaults=True):
 
     `clients` is a sample of the clients that opened a session (see `sample`): whoever reads several partitions' facts
     can see in it whether one client is in more than one. `taken_back`: rejections by the minute at which they were counted
-    (`rejected` and `claimed` of each) that count no more, since their events were put back and passed.
+    (`rejected`, `claimed` and `absent` of each) that count no more, since their events were put back and passed.
     """
 
     minutes: dict[Minute, MinuteFacts] = {}
@@ -211,10 +208,14 @@ class Facts(msgspec.Struct, omit_defaults=True):
             facts = self.minutes[minute] = MinuteFacts()
         return facts
 
-    def take_back(self, minute: int, reason: str, claimed: Decimal | None) -> None:
-        """A rejection that was counted at the minute counts no more."""
+    def take_back(
+        self, minute: int, reason: str, claimed: Decimal | None, absent: Iterable[str] = ()
+    ) -> None:
+        """A rejection that was counted at the minute counts no more, nor what it was noted to lack."""
         facts = self.taken_back.setdefault(minute, MinuteFacts())
         facts.note("rejected", reason)
+        for path in absent:
+            facts.note("absent", path)
         if claimed is not None:
             facts.claim(reason, claimed)
 
@@ -258,8 +259,7 @@ def sample(clients: Iterable[str]) -> list[int]:
     [444502768, 992151008]
     """
     numbers: dict[int, None] = {}
-    for client in clients:
-        number = crc32(client.encode())
+    for number in map(crc32, map(str.encode, clients)):
         if number % _ONE_IN == 0:
             numbers[number] = None
             if len(numbers) == MOST_CLIENTS:
@@ -271,9 +271,9 @@ class GateReport(msgspec.Struct, tag="gate", tag_field="kind", omit_defaults=Tru
     """One record on `sluice.facts` from a gate task: facts and how far its partition is.
 
     `sequence` counts a partition's batches without a hole, a batch's facts may come in several `parts` (only the last
-    one tells how far the partition is). `partitions` is how many the input topic has. `log_ms` is the log time of the
-    last record, `idle_since_ms` the wall time since which all that had come was read, and `end_ms` the one at which the
-    broker was asked and said so, after the report before this one was committed.
+    one tells how far the partition is). `partitions` is how many the input topic has. `idle_since_ms` is the wall time
+    since which all that had come was read, and `end_ms` the one at which the broker was asked and said so, after the report
+    before this one was committed.
     """
 
     partition: int
@@ -282,7 +282,6 @@ class GateReport(msgspec.Struct, tag="gate", tag_field="kind", omit_defaults=Tru
     contract: str
     wall_ms: Instant
     stream_ms: Instant | None = None
-    log_ms: int | None = None
     idle_since_ms: Instant | None = None
     end_ms: Instant | None = None
     facts: Facts = msgspec.field(default_factory=Facts)

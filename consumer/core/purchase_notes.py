@@ -15,7 +15,7 @@ from consumer.core.identifier import MOST_NAME
 from consumer.core.purchases import PurchaseReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from consumer.core.contract import Contract, Field
 
@@ -91,6 +91,7 @@ class PurchaseNotes:
     def __init__(self, contract: Contract) -> None:
         data = next((field.name for field in contract.fields if field.role is Role.EVENT_DATA), "event_data")
         items = contract.purchase_names[PurchaseRole.ITEMS]
+        self._paths = {f"{data}.{name}": role for role, name in contract.purchase_names.items()}
         self.data = Part(f"{data}.", contract.purchase_fields, frozenset(contract.purchase_names.values()))
         self.item = Part(f"{data}.{items}[].", contract.item_fields)
         self._reader = PurchaseReader(contract)
@@ -98,3 +99,12 @@ class PurchaseNotes:
     def items(self, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The purchase's items that are objects."""
         return (item for item in islice(self._reader.items(fields), MOST_ITEMS) if isinstance(item, dict))
+
+    def lacks(self, fields: dict[str, Any]) -> tuple[PurchaseRole, ...]:
+        """Which of the things without which no purchase counts are noted as absent from its data."""
+        notes = self.data.notes(fields)
+        return tuple(self._paths[name] for table, name in notes if table == "absent" and name in self._paths)
+
+    def paths(self, roles: Collection[PurchaseRole]) -> list[str]:
+        """Under which names the absence of these is noted."""
+        return [path for path, role in self._paths.items() if role in roles]

@@ -143,26 +143,33 @@ def fingerprint(content: object) -> str:
     return hashlib.blake2b(msgspec.json.encode(_canonical(content)), digest_size=12).hexdigest()
 
 
-def _canonical(value: object) -> object:
+def _canonical(value: Any) -> object:
     """JSON with sorted keys, and every number in one writing that no text can have (a pair in an object of its own)."""
-    match value:
-        case dict():
-            return [[key, _canonical(value[key])] for key in sorted(value)]
-        case bool() | str() | None:
-            return value
-        case list():
-            return {"list": [_canonical(item) for item in value]}
-        case _:
-            return {"number": _one_writing(Decimal(value))}  # type: ignore[arg-type]  # int or Decimal is left
+    kind = type(value)
+    if kind is dict:
+        return [[key, _canonical(value[key])] for key in sorted(value)]
+    if kind is list:
+        return {"list": [_canonical(item) for item in value]}
+    if kind is int or kind is Decimal:
+        return {"number": _one_writing(value)}
+    return value
 
 
-def _one_writing(number: Decimal) -> str:
-    sign, digits, exponent = number.as_tuple()
-    text = "".join(map(str, digits)).lstrip("0")
-    if not text or not isinstance(exponent, int):
-        return "0" if not text else str(number)
-    short = text.rstrip("0")
-    return f"{'-' if sign else ''}{short}e{exponent + len(text) - len(short)}"
+def _one_writing(number: int | Decimal) -> str:
+    """Its digits without zeros at either end, and the power of ten of the last; "0" of what has none.
+
+    >>> [_one_writing(Decimal(text)) for text in ("-100", "1.50", "0E+5", "Infinity")]
+    ['-1e2', '15e-1', '0', '0']
+    """
+    text = str(number)
+    mantissa, _, power = text.partition("E")
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = (whole + fraction).lstrip("0")
+    if not digits.isdecimal():
+        return "0"
+    short = digits.rstrip("0")
+    exponent = int(power or 0) - len(fraction) + len(digits) - len(short)
+    return f"{'-' if text[0] == '-' else ''}{short}e{exponent}"
 
 
 class Remembered(msgspec.Struct, frozen=True, gc=False):

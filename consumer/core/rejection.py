@@ -8,6 +8,7 @@ details (`failureType`, `errors[{message,path,keyword,targets,source}]`, `timest
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -96,34 +97,14 @@ def dead_letter(
     `at` is the wall-clock time of the rejection, RFC 3339; `counted` is what the facts have of it. The message and path
     are cut so that our headers stay under `MOST_HEADER_BYTES`. A record that was put back keeps its first origin.
     """
-    reason, message, path, keyword = rejection
-    message, path = _cut(message[:500], 1_200), _cut(path[:200], 600)
-    unparseable = reason in UNPARSEABLE
-    errors = [
-        {
-            "message": message,
-            "path": path,
-            "keyword": keyword or reason.value,
-            "targets": [],
-            "source": "contract",
-        }
-    ]
     before = record.headers() or []
     headers: Headers = [h for h in before if not is_ours(h[0])]
-    headers += [
+    headers += (
         ("__connect.errors.topic", record.topic().encode()),
-        ("__connect.errors.partition", str(record.partition()).encode()),
-        ("__connect.errors.offset", str(record.offset()).encode()),
-        ("__connect.errors.stage", b"VALUE_CONVERTER" if unparseable else b"TRANSFORMATION"),
-        ("__connect.errors.exception.class.name", f"sluice.{reason.value}".encode()),
-        ("__connect.errors.exception.message", message.encode("utf-8", "replace")),
-        ("failureType", b"ParsingError" if unparseable else b"ValidationError"),
-        ("errors", msgspec.json.encode(errors)),
-        ("timestamp", at.encode()),
-        ("componentName", origin.component.encode()),
-        ("componentVersion", origin.version.encode()),
-        ("sluice.reason", reason.value.encode()),
-    ]
+        ("__connect.errors.partition", b"%d" % record.partition()),
+        ("__connect.errors.offset", b"%d" % record.offset()),
+        *_described(rejection, origin, at),
+    )
     if (told := again(before)) is not None:
         headers += [(ORIGIN, str(told.origin).encode()), (ATTEMPTS, b"%d" % told.attempts)]
     if counted is not None:
@@ -131,8 +112,33 @@ def dead_letter(
     return Output(topic, record.value(), record.key(), headers)
 
 
+@lru_cache(maxsize=256)
+def _described(rejection: Rejection, origin: Origin, at: str) -> tuple[tuple[str, bytes], ...]:
+    """The headers that say why, by whom and when: those of one batch are rejected for a few reasons only."""
+    reason, message, path, keyword = rejection
+    word = reason.value
+    message, path = _cut(message[:500], 1_200), _cut(path[:200], 600)
+    unparseable = reason in UNPARSEABLE
+    errors = [
+        {"message": message, "path": path, "keyword": keyword or word, "targets": [], "source": "contract"}
+    ]
+    return (
+        ("__connect.errors.stage", b"VALUE_CONVERTER" if unparseable else b"TRANSFORMATION"),
+        ("__connect.errors.exception.class.name", f"sluice.{word}".encode()),
+        ("__connect.errors.exception.message", message.encode("utf-8", "replace")),
+        ("failureType", b"ParsingError" if unparseable else b"ValidationError"),
+        ("errors", msgspec.json.encode(errors)),
+        ("timestamp", at.encode()),
+        ("componentName", origin.component.encode()),
+        ("componentVersion", origin.version.encode()),
+        ("sluice.reason", word.encode()),
+    )
+
+
 def _cut(text: str, most_bytes: int) -> str:
     """The beginning of the text that takes at most so many bytes as JSON; raw it takes less."""
+    if 6 * len(text) <= most_bytes:  # no character takes more
+        return text
     while len(msgspec.json.encode(text)) > most_bytes + 2:
         text = text[: len(text) * 7 // 8]
     return text
@@ -145,6 +151,13 @@ def size(output: Output) -> int:
     for name, value in output.headers or []:
         total += 10 + len(name.encode()) + len(value or b"")
     return total
+
+
+def surely_fits(record: Record, most_bytes: int) -> bool:
+    """Whether the record's dead letter needs no counting to know that it fits: it has no headers but ours, which take less
+    than twice `MOST_HEADER_BYTES` with what the format adds."""
+    own = len(record.value() or b"") + len(record.key() or b"")
+    return not record.headers() and own + 2 * MOST_HEADER_BYTES <= most_bytes
 
 
 def cut_to_fit(letter: Output, most_bytes: int) -> Output:

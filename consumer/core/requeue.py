@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from consumer.core import money
+from consumer.core.contract import PurchaseRole
 from consumer.core.instant import LAST_MS
 from consumer.core.timestamps import MINUTE_MS
 
@@ -66,7 +67,8 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `reason` and `minute`: as what and at which event-minute the rejection was counted (None: not yet, no time was known).
     `visit`: whether it counts as an event of its session, as an invalid purchase does. `contents`: the fingerprints under
-    which its purchase was told, `claimed` the revenue that it named.
+    which its purchase was told, `claimed` the revenue that it named. `lacks`: what its purchase was counted as lacking, of
+    the three things without which none counts.
 
     Whoever may write events can write this header, too, so what is read is held within what we write.
     """
@@ -76,6 +78,7 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
     visit: bool = False
     contents: Annotated[tuple[_Content, ...], Meta(max_length=MOST_CONTENTS)] = ()
     claimed: Decimal | None = None
+    lacks: Annotated[tuple[PurchaseRole, ...], Meta(max_length=len(PurchaseRole))] = ()
 
     def told(self, content: str) -> Counted:
         """The same after its purchase was told with one more content."""

@@ -9,7 +9,9 @@ that the first one's clock was days ahead.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -90,19 +92,28 @@ class StreamClock:
         self._broken_since_ms = state.broken_since_ms
         self._lag_ms = state.lag_ms
         self._rules = rules
+        self._tolerance_ms = rules.log_tolerance_ms
         self.ceiling_ms = self._median_ms + rules.trust_ms
 
     def hear(self, client: str | None, at_ms: int, log_ms: int) -> None:
         """Takes the event of a client not heard of late as one voice; without identity each event is one."""
-        self._limit_ms = log_ms + self._rules.log_tolerance_ms
-        self._lag_ms = log_ms - at_ms
-        self._heard += 1
-        self.voices[client if client is not None else f"\0{self._heard}"] = at_ms
-        if len(self.voices) > VOICES:
-            self._leave(next(iter(self.voices)))
-        elif len(self.voices) == MAJORITY and self.now_ms < log_ms - self._rules.live_ms:
+        self._limit_ms = log_ms + self._tolerance_ms
+        if (
+            at_ms > self.now_ms - _ALONE_MS
+        ):  # an old event that is sent again is no sign of a stream that lags
+            self._lag_ms = log_ms - at_ms
+        self._heard = heard = self._heard + 1
+        voices = self.voices
+        voices[client if client is not None else f"\0{heard}"] = at_ms
+        if len(voices) > VOICES:
+            oldest = next(iter(voices))
+            if self._jumps or voices[oldest] > self.ceiling_ms + FAR_MS:
+                self._leave(oldest)
+            else:
+                del voices[oldest]
+        elif len(voices) == MAJORITY and self.now_ms < log_ms - self._rules.live_ms:
             self._correct()
-        if self._heard % _EVERY == 0 or self._median_ms == UNKNOWN:
+        if not heard % _EVERY or self._median_ms == UNKNOWN:
             self._take_the_median()
 
     def _leave(self, voice: str) -> None:
@@ -116,9 +127,9 @@ class StreamClock:
     def _find_out(self) -> None:
         """The clocks far ahead that others, most of them not, have spoken after: those were no quiet stream's next."""
         far = self.ceiling_ms + FAR_MS
-        ahead = [at_ms > far for at_ms in self.voices.values()]
-        if True not in ahead:
+        if max(self.voices.values()) <= far:
             return
+        ahead = [at_ms > far for at_ms in self.voices.values()]
         for number, voice in enumerate([*self.voices][:-_SPOKEN_AFTER]):
             if ahead[number] and 2 * sum(ahead[number + 1 : number + 1 + _SPOKEN_AFTER]) < _SPOKEN_AFTER:
                 self._leave(voice)
@@ -204,14 +215,14 @@ class StreamClock:
         soon = guess + self._rules.live_ms
         if guess <= log_ms <= soon and self._lag_ms <= _ALONE_MS:
             return log_ms
-        near = sorted(at_ms for at_ms in self.voices.values() if at_ms <= soon)[-2:]
-        newest = max(near, default=guess)
-        return max(guess, newest if newest - min(near, default=guess) <= _ALONE_MS else min(near))
+        voices = sorted(self.voices.values())
+        near = voices[: bisect_right(voices, soon)][-2:] or [guess]
+        return max(guess, near[-1] if near[-1] - near[0] <= _ALONE_MS else near[0])
 
     def _listen(self) -> None:
         """The median of the last five voices, if it is newer than the one before and near what is believed."""
         if len(self.voices) >= _LATELY:
-            middle = sorted([*self.voices.values()][-_LATELY:])[_LATELY // 2]
+            middle = sorted(islice(reversed(self.voices.values()), _LATELY))[_LATELY // 2]
             if middle <= self.now_ms + FAR_MS:
                 self._present_ms = max(self._present_ms, min(middle, self._limit_ms))
 

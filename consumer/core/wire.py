@@ -120,7 +120,7 @@ def gate_reports(report: GateReport) -> list[bytes]:
     for number, piece in enumerate(pieces, 1):
         part = msgspec.structs.replace(report, facts=piece, part=number, parts=len(pieces))
         if number < len(pieces):
-            part.stream_ms = part.log_ms = part.idle_since_ms = part.end_ms = None
+            part.stream_ms = part.idle_since_ms = part.end_ms = None
         reports.append(to_json(part))
     return reports
 

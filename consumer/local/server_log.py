@@ -13,6 +13,7 @@ MOST_CHARACTERS = 300
 
 _PORT_LOST = "Address already in use"
 _DEAD = "Fencing broker 1 "
+_ALIVE = "DUPLICATE_BROKER_REGISTRATION"
 _TELLING = re.compile(r"\b(ERROR|FATAL|Error|Caused by)\b|Exception")
 
 
@@ -34,6 +35,10 @@ class ServerLog:
     def node_is_dead(self) -> bool:
         """Whether a controller has found that the node's broker is gone."""
         return _DEAD in self._text()
+
+    def node_counts_as_alive(self) -> bool:
+        """Whether the node's broker may not come back because its predecessor is not known to be gone."""
+        return _ALIVE in self._text()
 
     def last_words(self) -> str:
         """The line that most likely says why the server ended: the last that speaks of an error, else the last."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import confluent_kafka
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.runtime.client_log import librdkafka_logger, silent
@@ -18,7 +18,7 @@ from consumer.runtime.endpoints import Endpoints
 from consumer.runtime.fingerprint import fingerprint
 from consumer.runtime.health import Health
 from consumer.runtime.kafka import rights, topics
-from consumer.runtime.kafka.client import admin_config, error_of
+from consumer.runtime.kafka.client import admin_config, error_of, why
 from consumer.runtime.kafka.marks import MarkReader
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.loop import Loop, LoopOptions
@@ -43,6 +43,7 @@ from detectors.rules import KINDS
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
 
     from consumer.core.contract import Contract
     from consumer.runtime.clock import Clock
@@ -57,7 +58,7 @@ HANG_SECONDS = 180.0
 """The loop counts as hanging after this: longer than every single step may take (see `PATIENCE_SECONDS`)."""
 
 MOST_FENCED = 6
-"""A process with a name of its own from the settings that is fenced so often without one commit has a namesake."""
+"""A process with a name of its own from the settings that is fenced so often, see `LoopOptions`, has a namesake."""
 
 SECONDS_TO_PART = 1.0
 """How long the end waits for a question to the brokers that nobody needs an answer to any more."""
@@ -83,7 +84,7 @@ class App:
         settings = parts.settings
         self._names = topics.Names.of(settings)
         self._loops = tuple(role for role in parts.roles if role != "deliver")
-        self._instance = settings.instance or secrets.token_hex(4)
+        self.instance = settings.instance or secrets.token_hex(4)
         self._client_log = librdkafka_logger(parts.log, parts.clock)
         self._made_with = fingerprint(settings, parts.contract)
         self._most_dead_letter_bytes = self._most_keyed_bytes = DEFAULT_MOST_BYTES
@@ -163,9 +164,10 @@ class App:
     def _connect(self, owner: Owner) -> KafkaTransport:
         """Makes sure of the topics and joins the group. Raises Fenced(lost) while broker or input are missing."""
         settings = self._parts.settings
-        admin = new_admin(settings.kafka, self._client_log)
+        errors: list[KafkaError] = []
+        admin = new_admin(settings.kafka, self._client_log, errors.append)
+        known = _existing(admin, errors)
         rights.demand(admin, self._names, self._loops)
-        known = topics.existing(admin)
         if self._names.input not in known:
             raise Fenced(
                 f"the input topic {self._names.input} does not exist yet: waiting for it", outcome="lost"
@@ -196,7 +198,7 @@ class App:
             settings.kafka,
             self._names,
             settings.group,
-            self._instance,
+            self.instance,
             tuple(consumes),
             self._client_log,
             from_start=settings.input.start == "earliest",
@@ -260,17 +262,36 @@ class App:
         if "deliver" not in self._parts.roles:
             return None
         role = DeliverRole.from_settings(
-            self._parts.settings, self._parts.log, self._client_log, self._metrics.delivered, follower
+            self._parts.settings,
+            self.instance,
+            self._parts.log,
+            self._client_log,
+            self._metrics.delivered,
+            follower,
         )
         thread = threading.Thread(target=role.run, args=(stop,), name="deliver")
         thread.start()
         return thread
 
 
-def new_admin(kafka: dict[str, str], log: logging.Logger) -> AdminClient:
-    """An admin client. Raises Fatal with a sentence when a property under [kafka] is wrong."""
+def _existing(admin: AdminClient, errors: list[KafkaError]) -> dict[str, int]:
+    """The topics that there are. Raises Fenced(lost) if no broker answers, and says why as far as the client has told."""
     try:
-        return AdminClient(admin_config(kafka, log))
+        return topics.existing(admin)
+    except Fenced as lost:
+        admin.poll(0)  # hands over the errors that tell why
+        if any(error.code() != KafkaError._ALL_BROKERS_DOWN for error in errors):  # noqa: SLF001 - the client's name for it
+            raise Fenced(f"the brokers cannot be reached: {why(errors)[1]}", outcome="lost") from lost
+        raise
+
+
+def new_admin(
+    kafka: dict[str, str], log: logging.Logger, hear: Callable[[KafkaError], object]
+) -> AdminClient:
+    """An admin client; `hear` is told of connections that fail. Raises Fatal with a sentence when a property under [kafka]
+    is wrong."""
+    try:
+        return AdminClient({**admin_config(kafka, log), "error_cb": hear})  # type: ignore[dict-item]  # its stub knows no callbacks
     except KafkaException as raised:
         raise _refused(raised) from raised
 

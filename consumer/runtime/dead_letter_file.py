@@ -11,6 +11,7 @@ import msgspec
 
 from consumer.core.dead_letters import read_letter
 from consumer.core.record import StoredRecord
+from consumer.core.requeue import COUNTED
 from consumer.runtime.lines import FileError, read_lines
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def line_of(letter: Output) -> bytes:
         "line": int(headers.get("__connect.errors.offset", b"0")),
         "reason": _text(headers.get("sluice.reason")),
         "errors": msgspec.json.decode(headers.get("errors", b"[]")),
+        "counted": msgspec.Raw(headers.get(COUNTED, b"null")),
     }
     value = letter.value or b""
     try:
@@ -66,6 +68,7 @@ class _Line(msgspec.Struct):
     line: int
     reason: str
     errors: msgspec.Raw
+    counted: msgspec.Raw = msgspec.Raw(b"null")  # older files have none
     value: str = ""
     value_base64: str = ""
 
@@ -104,6 +107,7 @@ def _record(path: Path, number: int, line: bytes) -> StoredRecord:
             ("__connect.errors.offset", b"%d" % max(read.line, 0)),
             ("sluice.reason", read.reason.encode()),
             ("errors", bytes(read.errors)),
+            (COUNTED, bytes(read.counted)),
         ],
     )
 

@@ -60,11 +60,12 @@ class Follower(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeliverOptions:
-    """What is delivered, and where to. `kafka` is what the settings give under `[kafka]`; `interval_seconds` lies
-    between two writes at least."""
+    """What is delivered, and where to. `kafka` is what the settings give under `[kafka]`, `instance` the process's name;
+    `interval_seconds` lies between two writes at least."""
 
     kafka: Mapping[str, Any]
     group: str
+    instance: str
     topics: Topics
     folder: Path
     interval_seconds: float
@@ -106,6 +107,7 @@ class DeliverRole:
     def from_settings(
         cls,
         settings: Settings,
+        instance: str,
         log: Logger,
         client_log: logging.Logger,
         delivered: Delivered,
@@ -115,6 +117,7 @@ class DeliverRole:
         options = DeliverOptions(
             settings.kafka,
             settings.group,
+            instance,
             Topics(settings.topics.days, settings.topics.alerts),
             Path(settings.deliver.out),
             settings.deliver.interval_seconds,
@@ -135,14 +138,25 @@ class DeliverRole:
         self._deliverer.clear()
         self._look_at = self._clock.monotonic() + LOOK_SECONDS
         options = self._options
-        tail = Tail(options.kafka, options.group, options.topics, self._deliverer, self._client_log)
+        tail = Tail(
+            options.kafka,
+            options.group,
+            options.instance,
+            options.topics,
+            self._deliverer,
+            self._client_log,
+        )
+        comes_back = False
         try:
             while not stop.is_set():
                 self._turn(tail)
             if self._has_news(tail):
                 self._deliver(tail)
+        except TailError:
+            comes_back = True
+            raise
         finally:
-            tail.close()
+            tail.close(for_good=not comes_back)
 
     def _turn(self, tail: Tail) -> None:
         """Read what has come; deliver it if there is news, all of it is known, and it is time."""

@@ -16,7 +16,7 @@ class Health:
         self._limit = limit_seconds
         self._turned = monotonic
         self._turns = 0
-        self._conditions: dict[str, str | None] = {"assigned": "waiting for partitions"}
+        self._conditions: dict[str, str | None] = {"assigned": "not connected to Kafka yet"}
         self._behind: dict[str, str] = {}
         self._warnings: dict[str, str] = {}
         self._lock = threading.Lock()

@@ -7,7 +7,7 @@ connect ──▶ turn ──▶ turn ──▶ …           Retry:  aborted; t
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,19 +38,25 @@ if TYPE_CHECKING:
 ENTRIES_A_STEP = 100
 """Journal entries between two signs of life of a restore."""
 
+FENCED_SECONDS = 30.0
+"""Twins put each other out about once a second, with a batch committed now and then. A broker that ends transactions
+because their time is up takes ten seconds for each."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoopOptions:
     """`tick_seconds`: how often the broker is asked whether a partition is still at its end: an idle one holds event
-    time up for two of them. `most_fenced`: fenced so often in a row without one commit in between, two
-    processes must be using one instance name; 0 = they cannot, the name is drawn at each start. `most_equal`: what was refused, or did not fit together, so often in a row
-    always will be. `keyed_topic`: empty where the input itself is keyed."""
+    time up for two of them. `most_fenced`: fenced so often without one commit in between, or within `fenced_seconds`, two
+    processes must be using one instance name; 0 = they cannot, the name is drawn at each start. `most_equal`: what was
+    refused, or did not fit together, so often in a row always will be. `keyed_topic`: empty where the input itself is
+    keyed."""
 
     facts_topic: str
     most_records: int = 10_000
     wait_seconds: float = 0.25
     tick_seconds: float = 5.0
     most_fenced: int = 6
+    fenced_seconds: float = FENCED_SECONDS
     most_equal: int = 3
     keyed_topic: str = ""
     first_backoff_seconds: float = 0.05
@@ -118,6 +124,7 @@ class Loop:
         self._equal_aborts: tuple[str, int] = ("", 0)
         self._fenced: Counter[str] = Counter()
         """How often in a row without one commit, by outcome."""
+        self._fenced_at: deque[float] = deque(maxlen=max(1, options.most_fenced))
         self._overtaken: Counter[Partition | None] = Counter()
         """How often in a row without a commit of that partition."""
 
@@ -163,12 +170,18 @@ class Loop:
         self._overtaken[error.about] += error.outcome == "overtaken"
         if self._overtaken[error.about] >= self._options.most_equal:
             raise Fatal(str(error)) from error
-        most = self._options.most_fenced
-        if most and error.outcome == "fenced" and self._fenced["fenced"] >= most:
+        if error.outcome == "fenced" and self._has_a_twin():
             raise Fatal(
-                "fenced again and again without one commit: another process uses the same instance name; "
+                "fenced again and again: another process uses the same instance name; "
                 "give each its own (setting `instance`) or leave it empty"
             ) from error
+
+    def _has_a_twin(self) -> bool:
+        """Whether being fenced once more means that."""
+        most, now = self._options.most_fenced, self._clock.monotonic()
+        self._fenced_at.append(now)
+        at_once = len(self._fenced_at) == most and now - self._fenced_at[0] <= self._options.fenced_seconds
+        return most > 0 and (at_once or self._fenced["fenced"] >= most)
 
     def _backoff_seconds(self) -> float:
         doubled: float = self._options.first_backoff_seconds * 2.0 ** min(self._fenced.total() - 1, 16)

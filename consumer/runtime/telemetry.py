@@ -63,6 +63,8 @@ class Telemetry:
         self._journal = JournalSize()
         self._news = News(log)
         self._behind: set[Role] = set()
+        self._fresh: set[Role] = set()
+        """Roles that have not read everything since they were connected."""
         self._restoring: dict[Partition, int] = {}
         """Journal entries read so far."""
         self._count_at = self._look_at = clock.monotonic()
@@ -75,6 +77,7 @@ class Telemetry:
         """See `Observer`."""
         self._joined_at = None
         self._trouble = ""
+        self._fresh = set(ROLES)
         self._log.info("connected, waiting for partitions")
         self._health.set("assigned", False, "waiting for partitions")  # noqa: FBT003
 
@@ -168,14 +171,18 @@ class Telemetry:
             count = sum(it.records for it in waiting)
             seconds = max((it.seconds(now_ms) for it in waiting), default=0.0)
             self._metrics.lag(role, count, seconds)
-            self._keep_up(role, count, seconds)
+            known = len(waiting) == len(self._ours_as(role)) > 0
+            self._keep_up(role, count, seconds, known=known)
 
-    def _keep_up(self, role: Role, records: int, seconds: float) -> None:
+    def _keep_up(self, role: Role, records: int, seconds: float, *, known: bool) -> None:
+        """`known`: of all partitions of the role."""
+        has_read_all = known and not records and role in self._fresh
         if seconds > BEHIND_SECONDS and role not in self._behind:
             self._behind.add(role)
             self._log.warning("behind", role=role, records=records, seconds=round(seconds))
-        elif seconds <= CAUGHT_UP_SECONDS and role in self._behind:
+        elif has_read_all or (seconds <= CAUGHT_UP_SECONDS and role in self._behind):
             self._behind.discard(role)
+            self._fresh.discard(role)
             self._log.info("caught up", role=role)
         sentence = f"the {role} is behind: {records} records wait, the oldest for {seconds:.0f} s"
         self._health.behind(role, sentence if role in self._behind else "")
@@ -231,7 +238,7 @@ class Telemetry:
         self._metrics.recovered(outcome)  # type: ignore[arg-type]  # one of its four
         if outcome == "unknown":
             self._metrics.transaction("unknown")
-        self._health.set("assigned", False, str(error))  # noqa: FBT003
+        self._health.set("assigned", False, f"not connected to Kafka, trying again: {error}")  # noqa: FBT003
         self._health.turned(self._clock.monotonic())
         if self._trouble != outcome + str(error):
             self._trouble = outcome + str(error)

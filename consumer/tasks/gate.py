@@ -71,7 +71,7 @@ class GateTask:
         idle_since = self._idle_since(batch, moment)
         facts = batch.facts()  # before the state: it tells what was waiting for a time
         sequence = self._chain.sequence + 1
-        state = PartitionState(batch.clock.state(), batch.log_ms, idle_since, batch.rejects.undated)
+        state = PartitionState(batch.clock.state(), idle_since, batch.rejects.undated)
         changes, snapshot = self._changes(batch, state)
         outputs = [
             *batch.rejects.dead_letters(self._options, moment),
@@ -90,7 +90,7 @@ class GateTask:
         return moment.wall_ms if batch.tally.records or known is None else known
 
     def _changes(self, batch: Batch, state: PartitionState) -> tuple[GateChanges, Slice]:
-        changed, now = batch.changed, batch.clock.now_ms
+        changed, now, rules = batch.changed, batch.clock.now_ms, self._options.sessions
         snapshot = self._snapshot.next_slice([self.sessions], len(changed))
         put = dict(changed)
         left = []
@@ -98,7 +98,7 @@ class GateTask:
             sessions = changed.get(client) or self.sessions.get(client)
             if sessions is None:
                 continue
-            if gone(sessions, now, self._options.sessions):
+            if gone(sessions, now, rules):
                 put.pop(client, None)
                 left.append(client)
             else:
@@ -115,7 +115,6 @@ class GateTask:
             self._options.contract.label,
             moment.wall_ms,
             stream_ms=batch.clock.best_guess_ms(),
-            log_ms=state.log_ms,
             idle_since_ms=state.idle_since_ms,
             end_ms=moment.wall_ms if moment.at_end and moment.asked else None,
             facts=facts,

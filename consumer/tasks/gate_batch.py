@@ -7,20 +7,14 @@ record ─▶ decode ─▶ timestamp, event name ─▶ identity ─▶ stream 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from consumer.core.attribution import Attribution
-from consumer.core.decode import (
-    DECODE_ERRORS,
-    MOST_EVENT_BYTES,
-    Shape,
-    Shapes,
-    client_of,
-    decode,
-    decode_fast,
-)
+from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, decode
+from consumer.core.events import Event, Events, values_of
 from consumer.core.facts import MOST_NOTED, REST, Facts, sample
 from consumer.core.identifier import MOST_ID, shortened, told
 from consumer.core.purchase_notes import PurchaseNotes
@@ -45,12 +39,16 @@ if TYPE_CHECKING:
     from consumer.tasks.gate_state import GateOptions, PartitionState
 
 
+COUNTED_ONCE = ("identity_missing", "sessions", "direct", "robots", "stale")
+"""Counts that go up by one an event."""
+
+
 class Compiled:
     """What a gate works out once from its options: look-ups for the hot path."""
 
     def __init__(self, options: GateOptions) -> None:
         self.options = options
-        self.shapes = Shapes(options.contract)
+        self.events = Events(options.contract)
         self.attribution = Attribution(options.contract.campaign_parameters, options.contract.own_domains)
         self.purchases = PurchaseReader(options.contract)
         self.purchase_notes = PurchaseNotes(options.contract)
@@ -85,59 +83,65 @@ class Batch:
         self._compiled = compiled
         self._options = compiled.options
         self.clock = StreamClock(state.clock, compiled.options.clock)
-        self.log_ms = state.log_ms
         self.changed: dict[str, Sessions] = {}
         self.passed: list[Output] = []
         self.tally = Tally()
-        self._seen: dict[tuple[int, Shape, str], int] = {}
-        """Events by minute, shape and name."""
-        self._anonymous: dict[int, int] = {}
-        self._opened: dict[int, int] = {}
-        self._direct: dict[int, int] = {}
-        self._robots: dict[int, int] = {}
+        self._seen: dict[tuple[int, Shape, str], list[int]] = {}
+        """Events by minute, shape and name: a list of one count, which goes up without another look-up."""
+        self._at: dict[str, list[int]] = {count: [] for count in COUNTED_ONCE}
+        """The minutes of what counts one more of these in `MinuteFacts`."""
         self._openers: list[str] = []
         self._names = Names()
-        self._stale: dict[int, int] = {}
         self._facts = Facts()
         self.rejects = Rejects(self._facts, self.clock, self.tally, state.undated)
         self._tells_repeats = True
         self._notes = Notes(compiled.options.contract, compiled.purchase_notes, self._facts)
-        compiled.shapes.forget_if_many()
+        compiled.events.forget_if_many()
 
     def read(self, records: Sequence[Record]) -> None:
         """Judges the records. This is the hot path: everything here is paid for by every event."""
         options, compiled, clock = self._options, self._compiled, self.clock
-        shapes, learn = compiled.shapes.by_signature, compiled.shapes.learn
-        hours, seen, anonymous = compiled.hours, self._seen, self._anonymous
-        opened, directly, is_direct = self._opened, self._direct, compiled.attribution.is_direct
-        robots, robotic, openers, stale = compiled.robots, self._robots, self._openers, self._stale
-        told, note_kinds = self._notes.shapes, self._notes.kinds
-        names, voices, now_ms, ceiling_ms = self._names, clock.voices, clock.now_ms, clock.ceiling_ms
-        sessions, changed = self._sessions, self.changed
+        events, plain, decode_plain = compiled.events, compiled.events.plain, compiled.events.decode_plain
+        shapes, learn = events.by_types, events.learn
+        hours, robots, is_direct = compiled.hours, compiled.robots, compiled.attribution.is_direct
+        seen, changed, sessions, openers = self._seen, self.changed, self._sessions, self._openers
+        anonymous, opened, directly, robotic, stale = (self._at[count].append for count in COUNTED_ONCE)
+        voices, now_ms, ceiling_ms = clock.voices, clock.now_ms, clock.ceiling_ms
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
-        mark = MARK[0]
-        log_ms = NO_LOG
+        hour_of = hours.get  # of a class derived from dict, [] costs five times as much
+        newest_age_ms, mark = -max_age_ms, MARK[0]
         for record in records:
-            value = record.value()
-            try:
-                event = decode_fast(value)
-            except DECODE_ERRORS:
-                event = None
-            if type(event) is not dict or len(value) > MOST_EVENT_BYTES:  # type: ignore[arg-type]
-                event = self._explain(record)
-                if event is None:
+            value: Any = record.value()
+            shape = error = None
+            if plain:
+                try:
+                    event = decode_plain(value)
+                except DECODE_ERRORS as raised:
+                    error = raised
+                else:
+                    shape = shapes.get((*map(type, values_of(event)),)) or learn(event, value)
+            if shape is None or len(value) > MOST_EVENT_BYTES:
+                event, shape = events.decode(value, error)
+                plain = events.plain
+                if shape is None:
+                    self.rejects.reject(record, event)
                     now_ms = clock.now_ms
                     continue
-            shape = shapes.get((*event, *map(type, event.values()))) or learn(event)
+            client = event.identity if shape.identity else None
+            if not client or client.isspace():  # `client_of`, written out
+                client = None
+            elif len(client) > MOST_ID:
+                client = shortened(client)
 
             kind, log_ms = record.timestamp()
             if kind == NO_TIMESTAMP:
                 log_ms = NO_LOG
-            text = event[shape.timestamp] if shape.timestamp is not None else ""
+            text = "" if shape.timestamp is None else event.timestamp
             try:
-                at_ms = hours[text[:14]] + SECONDS_OF_HOUR[text[14:19]] + FRACTIONS[text[19:]]
+                hour_ms = hour_of(text[:14]) or hours[text[:14]]
+                at_ms = hour_ms + (SECONDS_OF_HOUR[text[14:19]] + FRACTIONS[text[19:]])
             except KeyError:
                 at_ms = parse(text)  # type: ignore[assignment]
             if (
@@ -145,7 +149,7 @@ class Batch:
                 or shape.event_name is None
                 or not earliest_ms <= at_ms <= log_ms + max_ahead_ms
                 or (
-                    not -max_age_ms <= at_ms - now_ms <= max_age_ms
+                    not newest_age_ms <= now_ms - at_ms <= max_age_ms
                     and len(voices) >= MAJORITY
                     and now_ms != UNKNOWN
                 )
@@ -155,26 +159,17 @@ class Batch:
                 # it has a voice in what time it is, all the same, so that a stream that began with broken clocks, or paused for
                 # years, finds its time again
                 if rejection.reason in FAR_FROM_STREAM and earliest_ms <= at_ms <= log_ms + max_ahead_ms:
-                    clock.hear(client_of(event, shape), at_ms, log_ms)
+                    clock.hear(client, at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
                 continue
 
-            name = event[shape.event_name]
-            back = again(record.headers()) if value[-1] == mark else None  # type: ignore[index]  # it was decoded
+            name = event.event_name
+            back = again(record.headers()) if value[-1] == mark else None
             if back is not None:
                 if back.counted.visit:
                     self._repaired(record, event, shape, at_ms, back.counted)
                     continue
                 self.rejects.take_back(back.counted)
-            client = None
-            for key in shape.identity:
-                client = event[key]
-                if client and not client.isspace():
-                    if len(client) > MOST_ID:
-                        client = shortened(client)
-                    break
-                client = None
-
             if client not in voices:
                 clock.hear(client, at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
@@ -185,42 +180,37 @@ class Batch:
                     clock.believe(client, at_ms, log_ms)
                     now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
             elif now_ms - at_ms > STALE_MS and back is None:
-                came = (clock.arrived_ms(log_ms) or now_ms) // MINUTE_MS
-                stale[came] = stale.get(came, 0) + 1
+                stale((clock.arrived_ms(log_ms) or now_ms) // MINUTE_MS)
 
             minute = at_ms // MINUTE_MS
-            cell = (minute, shape, names[name])
+            cell = (minute, shape, name)
             count = seen.get(cell)
             if count is None:
-                seen[cell] = 1
-                if shape.unknown or shape not in told:
-                    note_kinds(event, shape, minute)
-            else:
-                seen[cell] = count + 1
+                count = self._see_first(cell, value)
+            count[0] += 1
 
             if client is None:
-                anonymous[minute] = anonymous.get(minute, 0) + 1
+                anonymous(minute)
             else:
                 known = changed.get(client) or sessions.get(client)
+                lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                 if known is None:
                     direct = is_direct(
-                        None if shape.page_url is None else event[shape.page_url],
-                        None if shape.referrer is None else event[shape.referrer],
+                        None if shape.page_url is None else event.page_url,
+                        None if shape.referrer is None else event.referrer,
                     )
-                    lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                     changed[client] = (at_ms, at_ms, 1 if direct else 0, lag)
-                    opened[minute] = opened.get(minute, 0) + 1
+                    opened(minute)
                     if direct:
-                        directly[minute] = directly.get(minute, 0) + 1
+                        directly(minute)
                     openers.append(client)
-                    if shape.user_agent is not None and robots[event[shape.user_agent]]:
-                        robotic[minute] = robotic.get(minute, 0) + 1
+                    if shape.user_agent is not None and robots[event.user_agent]:
+                        robotic(minute)
                 elif (
                     len(known) == WIDTH
-                    and known[1] < at_ms <= known[1] + gap_ms
-                    and known[1] + known[3] * MINUTE_MS >= now_ms - memory_ms
+                    and 0 < at_ms - known[1] <= gap_ms
+                    and (at_ms >= now_ms or known[1] + known[3] * MINUTE_MS >= now_ms - memory_ms)
                 ):
-                    lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
                     changed[client] = (known[0], at_ms, known[2], lag)
                 else:
                     self._place(client, known, at_ms, log_ms, event, shape, comes_again=back is not None)
@@ -230,21 +220,18 @@ class Batch:
             if valid:
                 self._pass(record, minute)
         self.tally.records += len(records)
-        self.tally.events = sum(seen.values())
-        if records and log_ms != NO_LOG:
-            self.log_ms = log_ms
 
-    def _explain(self, record: Record) -> dict[str, Any] | None:
-        """The event after all (numbers beyond any machine's), or None once it is rejected."""
-        value = decode(record.value())
-        if isinstance(value, dict):
-            return value
-        if not isinstance(value, Rejection):
-            value = Rejection(
-                Reason.NOT_AN_OBJECT, f"the value is JSON, but no object: {_json_word(value)}", "$", "type"
-            )
-        self.rejects.reject(record, value)
-        return None
+    def _see_first(self, cell: tuple[int, Shape, str], value: bytes) -> list[int]:
+        """The count for an event whose minute, shape and name have none yet; beyond 500 names the rest has one together."""
+        minute, shape, name = cell
+        kept = self._names.get(name) or self._names[name]
+        count = None if kept == name else self._seen.get((minute, shape, kept))
+        if count is None:
+            count = self._seen[minute, shape, kept] = [0]
+            if shape.unknown or shape not in self._notes.shapes:
+                fields: Any = decode(value)
+                self._notes.kinds(fields, shape, minute)
+        return count
 
     def _log_vouches(self, shape: Shape, at_ms: int | None, log_ms: int) -> bool:
         """Whether an event far from its stream is one of now by the log's own clock: then the stream was wrong."""
@@ -266,7 +253,7 @@ class Batch:
         known: Sessions,
         at_ms: int,
         log_ms: int,
-        event: dict[str, Any],
+        event: Event,
         shape: Shape,
         *,
         comes_again: bool,
@@ -274,8 +261,8 @@ class Batch:
         """The less common ways of an event with its client's sessions: open, join, prolong backwards, come again."""
 
         def is_direct() -> bool:
-            page_url = None if shape.page_url is None else event[shape.page_url]
-            referrer = None if shape.referrer is None else event[shape.referrer]
+            page_url = None if shape.page_url is None else event.page_url
+            referrer = None if shape.referrer is None else event.referrer
             return self._compiled.attribution.is_direct(page_url, referrer)
 
         minute = at_ms // MINUTE_MS
@@ -285,7 +272,7 @@ class Batch:
         self.changed[client] = placed
         if len(deltas) == 1:
             self._openers.append(client)
-            if shape.user_agent is not None and self._compiled.robots[event[shape.user_agent]]:
+            if shape.user_agent is not None and self._compiled.robots[event.user_agent]:
                 self._facts.minute(minute).robots += 1
         for of_minute, sessions, direct in deltas:
             facts = self._facts.minute(of_minute)
@@ -302,9 +289,9 @@ class Batch:
         came_ms = self.clock.arrived_ms(log_ms) or at_ms
         return (came_ms if came_ms - at_ms > _DISORDER_MS else at_ms) // MINUTE_MS
 
-    def _purchase(self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int) -> bool:
+    def _purchase(self, record: Record, event: Event, shape: Shape, at_ms: int) -> bool:
         """Tells the purchase; whether it was invalid and its record a dead letter."""
-        data = None if shape.event_data is None else event[shape.event_data]
+        data = None if shape.event_data is None else event.event_data
         fields = self._compiled.purchases.open(data)
         fact, rejection = None, None
         if isinstance(fields, Rejection):
@@ -316,17 +303,17 @@ class Batch:
             self._facts.purchases.append(fact)
         if rejection is None:
             return False
-        claimed = None if isinstance(fields, Rejection) else self._compiled.purchases.claimed(fields)
-        self.rejects.reject_purchase(record, rejection, at_ms // MINUTE_MS, fact, claimed)
+        known = None if isinstance(fields, Rejection) else fields
+        claimed = None if known is None else self._compiled.purchases.claimed(known)
+        lacks = () if known is None else self._compiled.purchase_notes.lacks(known)
+        self.rejects.reject_purchase(record, rejection, at_ms // MINUTE_MS, fact, claimed, lacks)
         return True
 
-    def _repaired(
-        self, record: Record, event: dict[str, Any], shape: Shape, at_ms: int, counted: Counted
-    ) -> None:
+    def _repaired(self, record: Record, event: Event, shape: Shape, at_ms: int, counted: Counted) -> None:
         """A purchase that was put back for its data alone: its visit counts already."""
         fact, rejection = None, None
-        if shape.event_name is not None and event[shape.event_name] == self._options.contract.purchase_event:
-            data = None if shape.event_data is None else event[shape.event_data]
+        if shape.event_name is not None and event.event_name == self._options.contract.purchase_event:
+            data = None if shape.event_data is None else event.event_data
             fact, rejection = self._compiled.purchases.read(data, at_ms)
         if fact is not None:
             self._facts.purchases.append(msgspec.structs.replace(fact, replaces=counted.contents))
@@ -334,7 +321,7 @@ class Batch:
         if rejection is not None:
             self.rejects.put_aside(record, rejection, counted)
             return
-        self.rejects.take_back(counted)
+        self.rejects.take_back(counted, self._compiled.purchase_notes.paths(counted.lacks))
         if self._options.valid_topic:
             self._pass(record, at_ms // MINUTE_MS)
 
@@ -345,30 +332,25 @@ class Batch:
     def facts(self) -> Facts:
         """Everything the batch learned, by minute; rejects without a time once there is one."""
         facts, names = self._facts, {name: told(name) for name in self._names}
-        for (at, shape, its_name), count in self._seen.items():
+        for (at, shape, its_name), (count,) in self._seen.items():
             minute = facts.minute(at)
             minute.events += count
+            self.tally.events += count
             name = names[its_name]
             minute.names[name] = minute.names.get(name, 0) + count
             for which, noted in shape.notes:
                 table = getattr(minute, which)
                 kept = noted if noted in table or len(table) < MOST_NOTED else REST
                 table[kept] = table.get(kept, 0) + count
-        for at, count in self._anonymous.items():
-            facts.minute(at).identity_missing += count
-        for at, count in self._opened.items():
-            facts.minute(at).sessions += count
-        for at, count in self._direct.items():
-            facts.minute(at).direct += count
-        for at, count in self._robots.items():
-            facts.minute(at).robots += count
-        for at, count in self._stale.items():
-            facts.minute(at).stale += count
+        for what, minutes in self._at.items():
+            for at, count in Counter(minutes).items():
+                minute = facts.minute(at)
+                setattr(minute, what, getattr(minute, what) + count)
         for clock in self._clocks():
             facts.voices_ahead += clock.ahead
             for at, count in clock.events_ahead.items():
                 facts.minute(at).ahead += count
-        self.tally.sessions_opened += sum(self._opened.values())
+        self.tally.sessions_opened += len(self._at["sessions"])
         self.rejects.date()
         facts.clients = sample(self._openers)
         return facts
@@ -376,9 +358,3 @@ class Batch:
     def _clocks(self) -> Iterable[StreamClock]:
         """The clocks that went on in this batch."""
         return [self.clock]
-
-
-def _json_word(value: object) -> str:
-    return {list: "an array", str: "a text", bool: "a boolean", type(None): "null"}.get(
-        type(value), "a number"
-    )

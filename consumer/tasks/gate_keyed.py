@@ -106,8 +106,8 @@ class OriginalRejects(Rejects):
 
     def dead_letters(self, options: GateOptions, moment: Moment) -> list[Output]:
         letters = []
-        for rejected, letter in zip(self._rejected, super().dead_letters(options, moment), strict=True):
-            size = rejected.record.size if isinstance(rejected.record, OriginalRecord) else None
+        for (record, _, _), letter in zip(self._rejected, super().dead_letters(options, moment), strict=True):
+            size = record.size if isinstance(record, OriginalRecord) else None
             if size is None:
                 letters.append(letter)
                 continue

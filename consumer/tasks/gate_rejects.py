@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from consumer.core.instant import rfc3339
 from consumer.core.record import NO_TIMESTAMP, Output
-from consumer.core.rejection import cut_to_fit, dead_letter
+from consumer.core.rejection import cut_to_fit, dead_letter, surely_fits
 from consumer.core.requeue import Counted, again
 from consumer.core.timestamps import MINUTE_MS
 from consumer.core.watermark import NO_LOG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
+    from consumer.core.contract import PurchaseRole
     from consumer.core.facts import Facts
     from consumer.core.purchases import PurchaseFact
     from consumer.core.record import Record
@@ -23,12 +25,8 @@ if TYPE_CHECKING:
     from consumer.tasks.task import Moment, Tally
 
 
-class Rejected(NamedTuple):
-    """A record with why it was rejected, and what the facts have of it."""
-
-    record: Record
-    rejection: Rejection
-    counted: Counted
+Rejected = tuple["Record", "Rejection", Counted]
+"""A record with why it was rejected, and what the facts have of it."""
 
 
 class Rejects:
@@ -48,7 +46,7 @@ class Rejects:
         if back is not None:
             self.put_aside(record, rejection, back.counted)
             return
-        reason = rejection.reason.value
+        reason = str(rejection.reason)
         if minute is None:
             kind, log_ms = record.timestamp()
             if kind == NO_TIMESTAMP:
@@ -67,28 +65,28 @@ class Rejects:
         minute: int,
         fact: PurchaseFact | None,
         claimed: Decimal | None,
+        lacks: tuple[PurchaseRole, ...],
     ) -> None:
         """A purchase that is invalid: its visit counts, and its fact (if it has one) is told. `claimed` is the revenue that
-        it names."""
+        it names, `lacks` what is noted as absent of what it must have."""
         facts, reason = self._facts.minute(minute), rejection.reason.value
         facts.note("rejected", reason)
         if claimed is not None:
             facts.claim(reason, claimed)
         contents = () if fact is None else (fact.content,)
-        self.put_aside(
-            record, rejection, Counted(reason, minute, visit=True, contents=contents, claimed=claimed)
-        )
+        counted = Counted(reason, minute, visit=True, contents=contents, claimed=claimed, lacks=lacks)
+        self.put_aside(record, rejection, counted)
 
     def put_aside(self, record: Record, rejection: Rejection, counted: Counted) -> None:
         """A record that becomes a dead letter; the facts know of it."""
-        self._rejected.append(Rejected(record, rejection, counted))
-        reason = rejection.reason.value
+        self._rejected.append((record, rejection, counted))
+        reason = str(rejection.reason)
         self._tally.rejected[reason] = self._tally.rejected.get(reason, 0) + 1
 
-    def take_back(self, counted: Counted) -> None:
-        """An event that was put back passes: it is no rejected one any more."""
+    def take_back(self, counted: Counted, absent: Iterable[str] = ()) -> None:
+        """An event that was put back passes: it is no rejected one any more, and `absent` is there."""
         if counted.minute is not None:
-            self._facts.take_back(counted.minute, counted.reason, counted.claimed)
+            self._facts.take_back(counted.minute, counted.reason, counted.claimed, absent)
 
     def date(self) -> None:
         """Counts what was waiting for a time, once there is one."""
@@ -101,11 +99,14 @@ class Rejects:
 
     def dead_letters(self, options: GateOptions, moment: Moment) -> list[Output]:
         """The rejected records as dead letters that fit their topic."""
-        topic, at = options.dead_letter_topic, rfc3339(moment.wall_ms)
+        topic, most_bytes = options.dead_letter_topic, options.most_dead_letter_bytes
+        at = rfc3339(moment.wall_ms)
         letters = []
         for record, rejection, counted in self._rejected:
             letter = dead_letter(topic, record, rejection, options.origin, at, counted)
-            fitting = cut_to_fit(letter, options.most_dead_letter_bytes)
-            self._tally.truncated += fitting is not letter
-            letters.append(fitting)
+            if not surely_fits(record, most_bytes):
+                fitting = cut_to_fit(letter, most_bytes)
+                self._tally.truncated += fitting is not letter
+                letter = fitting
+            letters.append(letter)
         return letters

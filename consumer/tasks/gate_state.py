@@ -48,7 +48,6 @@ class PartitionState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a gate remembers beside its sessions. `undated` are rejects that came before any event, by reason."""
 
     clock: ClockState = msgspec.field(default_factory=ClockState)
-    log_ms: int | None = None
     idle_since_ms: int | None = None
     undated: dict[str, int] = {}
 

@@ -25,7 +25,7 @@ from detectors.schema_watch import SchemaState, SchemaWatch
 from detectors.totals import STEP_MINUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from consumer.core.daybook import Day
     from consumer.tasks.draft import Draft
@@ -93,7 +93,9 @@ class Judge:
         minutes: Draft[int, HeldMinute],
         minds: Minds,
         memo: dict[str, Any],
+        gone: Callable[[str], Mapping[str, str]],
     ) -> None:
+        """`gone`: the metrics of a day that cannot be measured, and why, as far as it is known."""
         self._options = options
         self._minds = minds
         self.clock = minds.of("clock", JudgeClock)
@@ -104,7 +106,7 @@ class Judge:
         """Slots of which there is something to say, until that is due."""
         self._here: _Here | None = None
         self._metrics = MetricJudge(options, minds, self.clock, memo)
-        self.unmeasurable: dict[str, str] = {}
+        self._gone = gone
         self._ended = False
         self._nothing_before = 0
         """No other tick than a silence of events is due before this minute: a bound, so that an ordinary minute costs a
@@ -314,12 +316,12 @@ class Judge:
         events = sum(
             open_day.course.events[(since - start) // STEP_MINUTES : (minute - start) // STEP_MINUTES]
         )
-        quiet = events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES
+        quiet = events < _BUSY_STEP_EVENTS and (minute - start) % _QUIET_STEP_MINUTES != 0
         early = minute - start < _FIRST_LOOK_MINUTES
-        if early or (quiet and not self._metrics.is_odd(day, open_day, minute)):
-            return self._judged(minute, day, [])
-        clock.looked = minute
-        return self._judged(minute, day, self._metrics.step(day, open_day, minute))
+        found = None if early else self._metrics.step(day, open_day, minute, if_odd=quiet)
+        if found is not None:
+            clock.looked = minute
+        return self._judged(minute, day, found or [])
 
     def _events_fall_silent(self, minute: int) -> Judged:
         return self._falls_silent(self._options.event_silence, self.clock.event, minute)
@@ -342,7 +344,7 @@ class Judge:
         normal: dict[str, Normal] = {}
         if sums is not None and sums.events:
             cut = self._cut_short(sums)
-            gone = dict.fromkeys(ALL, cut) if cut else self.unmeasurable
+            gone = dict.fromkeys(ALL, cut) if cut else self._gone(day)
             found, checks, normal = self._metrics.close(day, sums, open_day, minute, gone)
             self._forget_resolved(found)
         self.clock.days = self.clock.days[1:]
@@ -350,6 +352,10 @@ class Judge:
         self._here = None
         self._ask_again()
         return Judged(minute, day, found, checks, normal=normal)
+
+    def again(self, day: str, sums: Day, metrics: Collection[str]) -> tuple[list[Check], dict[str, Normal]]:
+        """What a closed day says now of some metrics, beside what was normal before it. Nothing is learned."""
+        return self._metrics.again(day, sums, metrics)
 
     _acts: ClassVar = (_tell_slot, _end_step, _events_fall_silent, _purchases_fall_silent, _close)
     """What is done when it is due, in the order of `_dues`."""

@@ -108,18 +108,15 @@ class MetricJudge:
 
     # -- the day so far ------------------------------------------------------------------------------------------
 
-    def is_odd(self, day: str, open_day: OpenDay, end_minute: int) -> bool:
-        """Whether the last hour was such that the day is worth a look now."""
+    def step(self, day: str, open_day: OpenDay, end_minute: int, *, if_odd: bool) -> list[Finding] | None:
+        """What the day says up to this minute; None if it was only to be looked at were its last hour odd, and was not."""
         start = self._start(day)
         step = min(STEPS, (end_minute - start) // STEP_MINUTES)
-        return self._today(day, start).is_odd(open_day.course, step)
-
-    def step(self, day: str, open_day: OpenDay, end_minute: int) -> list[Finding]:
-        """What the day says up to this minute."""
-        start = self._start(day)
-        step = min(STEPS, (end_minute - start) // STEP_MINUTES)
-        today, standing = self._today(day, start), self._standing()
-        seen, found = self._seen(today, open_day.course, step), []
+        today = self._today(day, start)
+        if if_odd and not today.is_odd(open_day.course, step):
+            return None
+        standing, found = self._standing(), []
+        seen = self._seen(today, open_day.course, step)
         for watched in SO_FAR:
             if watched.metric in standing:
                 continue
@@ -215,6 +212,15 @@ class MetricJudge:
         self._learn(day, sums, open_day, touched)
         answers = [judgement.answer for judgement in judged]
         return found, checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
+
+    def again(self, day: str, sums: Day, metrics: Collection[str]) -> tuple[list[Check], dict[str, Normal]]:
+        """What a closed day says of metrics that could not be measured when it closed; it stays distrusted for them."""
+        totals = Totals(sums.events, sums.sessions, sums.direct, sums.purchases, float(sums.revenue))
+        past, deviation = PastDay(day_number(day), totals), self._deviation()
+        of_these = [watched for watched in WATCHED if watched.metric in metrics]
+        answers = [deviation.score_one(watched, past) for watched in of_these]
+        checks = [_check(watched, answer, "") for watched, answer in zip(of_these, answers, strict=True)]
+        return checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
 
     def _end_of_day(
         self, watched: Watched, answer: Answer, life: Life, day: str, closes: int, since_day: int | None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from consumer.core.contract import Role
+from consumer.core.decode import USER_AGENT
 from consumer.tasks.judge_contract import data_of, items_of
 from detectors.alerts import Severity
 from detectors.finding import Finding
@@ -31,9 +32,11 @@ _TELL_AGAIN_MINUTES = 60
 
 
 class Slot(msgspec.Struct, omit_defaults=True):
-    """What the minutes of a slot of time count for shares: trials, and hits by the share's key."""
+    """What the minutes of a slot of time count for shares: trials, and hits by the share's key. `people` are the events
+    but for those with which a self-declared robot came."""
 
     events: int = 0
+    people: int = 0
     purchases: int = 0
     items: int = 0
     sessions: int = 0
@@ -43,6 +46,7 @@ class Slot(msgspec.Struct, omit_defaults=True):
         """Takes a minute in. Self-declared robots' sessions are left out; they come directly, all of them."""
         hits, robots, direct = self.hits, facts.robots, facts.direct
         self.events += facts.events
+        self.people += max(facts.events - robots, 0)
         self.sessions += facts.sessions - robots
         if facts.purchases or facts.items:
             self.purchases += facts.purchases
@@ -77,7 +81,7 @@ class Share(NamedTuple):
 
     kind: str
     path: str
-    of: Literal["events", "purchases", "items", "sessions"]
+    of: Literal["events", "people", "purchases", "items", "sessions"]
     metric: str | None = None
 
     @property
@@ -93,10 +97,15 @@ class Share(NamedTuple):
 
 def shares_of(contract: Contract) -> list[Share]:
     """Every share that a contract gives to watch. A field that the numbers cannot do without (timestamp, event name)
-    has none: an event without it is a dead letter."""
+    has none: an event without it is a dead letter. What declares itself a robot has a user agent, so a crawler's visit
+    would be fewer events without one."""
     known = {Role.TIMESTAMP, Role.EVENT_NAME, Role.IDENTITY}
     shares = [Share(IDENTITY, "", "events", "sessions"), Share(DIRECT, "", "sessions", "direct_share")]
-    shares += [Share(FIELD, field.name, "events") for field in contract.fields if field.role not in known]
+    shares += [
+        Share(FIELD, field.name, "people" if field.name == USER_AGENT else "events")
+        for field in contract.fields
+        if field.role not in known
+    ]
     data, items = data_of(contract), items_of(contract)
     shares += [Share(FIELD, f"{data}.{field.name}", "purchases") for field in contract.purchase_fields]
     shares += [Share(FIELD, f"{items}.{field.name}", "items") for field in contract.item_fields]
@@ -264,6 +273,6 @@ def _words(share: Share) -> tuple[str, str]:
         return "The share of events without identity", look
     if share.kind == DIRECT:
         return NAMES["direct_share"], LOOK["direct_share"]
-    of = "items in purchases" if share.of == "items" else share.of
+    of = {"items": "items in purchases", "people": "events"}.get(share.of, share.of)
     look = "Look at what changed in the tag, the site or the traffic at that time."
     return f"The share of {of} without {share.path}", look

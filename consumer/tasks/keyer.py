@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shapes, client_of, decode, decode_fast
+from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shapes, client_of, decode_fast, explain
 from consumer.core.keyed import Mark, cut_key, event_key, mark_key, mark_value, route
 from consumer.core.record import NO_TIMESTAMP, Output
 from consumer.core.rejection import size
@@ -104,12 +104,11 @@ class KeyerTask:
             return None
         try:
             event = decode_fast(value)
-        except DECODE_ERRORS:
-            event = decode(value)
+        except DECODE_ERRORS as error:
+            event = explain(value, error)
         if type(event) is not dict:
             return None
-        shape = self._shapes.by_signature.get((*event, *map(type, event.values())))
-        return client_of(event, self._shapes.learn(event) if shape is None else shape)
+        return client_of(event, self._shapes.of(event))
 
     def _fitting(self, output: Output, record: Record, headers: Headers | None) -> Output:
         """The record as the topic takes it: without what is not part of the event, or at last without its value."""

@@ -20,17 +20,21 @@ from consumer.tasks.draft import Draft
 from consumer.tasks.judge import Judge
 from consumer.tasks.minds import Minds
 from consumer.tasks.watch_state import WatchClock, WatchOptions, WatchState
-from detectors import purchases, unmeasurable
+from detectors import purchases
 from detectors.alerts import Layer, Severity
 from detectors.book import Book
 from detectors.orders import Order
 from detectors.sentences import cut
+from detectors.unmeasurable import KINDS, over_with, unmeasurable
 from detectors.verdict import Check
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from consumer.core.days import Receipt
     from consumer.core.record import Record
     from consumer.tasks.judge import Judged
+    from detectors.alerts import Alert
     from detectors.finding import Finding
 
 MOST_QUIET_MS = 7 * DAY_MS
@@ -60,9 +64,10 @@ class WatchBatch:
         self._minutes = Draft(state.minutes)
         self._minds = Draft(state.minds)
         self._mind = Minds(self._minds, memo.setdefault("minds", {}))
-        self._judge = Judge(options.judge, self._minutes, self._mind, memo)
+        self._judge = Judge(options.judge, self._minutes, self._mind, memo, self._gone)
         self.clock = state.clock.get("", WatchClock())
         self._amended: set[str] = set()
+        self._put_back: set[str] = set()
         self._told: set[str] = set()
         self._furthest_before = self.clock.furthest_ms
         self.purchases: dict[str, int] = {}
@@ -106,6 +111,7 @@ class WatchBatch:
         self._judge.minutes.add(minutes)
         for minute, facts in report.facts.taken_back.items():
             self._day(self._zone.day_of(minute)).take_back(facts)
+            self._put_back.add(self._zone.day_of(minute))
         for fact in report.facts.purchases:
             self._purchase(fact)
         self._judge.see_clients(report.partition, report.facts.clients)
@@ -184,6 +190,9 @@ class WatchBatch:
             if keying is not None:
                 self._hear(keying)
         self._tell_of_purchases()
+        for day in sorted(self._put_back):
+            self._mend(day)
+        self._put_back.clear()
         for day in sorted(self._amended):
             self._day(day).revise(at_ms, why.get(day, ""))
         if moved and mark is not None:
@@ -275,18 +284,48 @@ class WatchBatch:
             return
         sums = self._days.get(judged.day)
         if sums is not None:
-            self._note_unmeasurable(judged.day, sums)
+            self._note_gone(judged.day, sums)
         if sums is not None and judged.checks:
             self._day(judged.day).answers = judged.checks
             self._day(judged.day).normal = judged.normal
 
-    def _note_unmeasurable(self, day: str, sums: Day) -> None:
-        """The metrics of the day whose input was gone in a part of it."""
-        alerts = self._book.between(self._zone.start_ms(day), self._zone.end_ms(day), unmeasurable.KINDS)
-        gone = unmeasurable.unmeasurable(alerts, self._options.judge.cause_fields)
-        self._judge.unmeasurable = gone
-        if gone != sums.unmeasurable:
-            self._day(day).unmeasurable = gone
+    def _gone(self, day: str) -> dict[str, str]:
+        """The metrics of the day whose input was gone in a part of it, and was not put back."""
+        fields, sums = self._options.judge.cause_fields, self._days.get(day)
+        return unmeasurable(self._alerts_of(day, KINDS), fields, () if sums is None else sums.mended(fields))
+
+    def _alerts_of(self, day: str, kinds: Collection[str] | None = None) -> list[Alert]:
+        return self._book.between(self._zone.start_ms(day), self._zone.end_ms(day), kinds)
+
+    def _note_gone(self, day: str, sums: Day) -> None:
+        """The metrics of the day that cannot be measured, and which of its flags are over with what was put back."""
+        gone, over = self._gone(day), self._flags_over(day, sums)
+        if (gone, over) != (sums.unmeasurable, sums.over):
+            changed = self._day(day)
+            changed.unmeasurable, changed.over = gone, over
+
+    def _flags_over(self, day: str, sums: Day) -> list[str]:
+        fields = self._options.judge.cause_fields
+        mended = sums.mended(fields)
+        over = over_with(self._alerts_of(day), fields, mended) if mended else set()
+        return [name for name in sorted(sums.flags) if tuple(name.split("/", 1)) in over]
+
+    def _mend(self, day: str) -> None:
+        """Dead letters of the day were put back, and count: it is judged as what it is now. What its alerts no longer say,
+        because they are forgotten, stays as it was."""
+        sums = self._day(day)
+        before, gone = sums.unmeasurable, self._gone(day)
+        known = unmeasurable(self._alerts_of(day, KINDS), self._options.judge.cause_fields)
+        sums.unmeasurable = {
+            metric: why for metric, why in before.items() if metric in gone or metric not in known
+        }
+        sums.over = sorted({*sums.over, *self._flags_over(day, sums)})
+        back = before.keys() - sums.unmeasurable.keys()
+        if back and sums.closed_at_ms is not None:
+            checks, normal = self._judge.again(day, sums, back)
+            now = {check.rule: check for check in checks}
+            sums.answers = [now.get(check.rule, check) for check in sums.answers]
+            sums.normal |= normal
 
     def _days_of(self, finding: Finding) -> list[str]:
         """The days from the first evidence to the one in which it was known, the last few of them."""
@@ -304,11 +343,12 @@ class WatchBatch:
             "quarantined" if blocks else "at_risk",
             f"an alert: {cut(subject)}" if subject else "an alert",
         )
-        if known is None or known.flags.get(name) == check:
+        if known is None or (known.flags.get(name) == check and name not in known.over):
             return
         if name in known.flags or len(known.flags) < MOST_FLAGS:
             sums = self._day(day)
             sums.flags[name] = check
+            sums.over = [other for other in sums.over if other != name]
             sums.released = sums.released and not blocks  # what was released was what was known then
 
     def _tell_of_purchases(self) -> None:

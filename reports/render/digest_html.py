@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from reports.render import charts, html_parts, story, words
 from reports.render.alert_record import judgement, last_word
 from reports.render.axis import Axis
-from reports.render.digest import Digest, digest
 from reports.render.digest_md import (
     JUDGEMENT,
     MOST_INCIDENTS,
@@ -22,7 +21,6 @@ from reports.render.history import past_lines
 from reports.render.html_page import page, phrase, prose
 from reports.render.incidents import folded, incidents_within, minutes_to_detection
 from reports.render.report_md_alerts import left_out
-from reports.render.source import Source
 from reports.render.titles import title
 
 if TYPE_CHECKING:
@@ -30,22 +28,15 @@ if TYPE_CHECKING:
 
     from consumer.core.days import Receipt
     from detectors.alerts import Alert
-    from reports.render.digest import RuleLine
+    from reports.render.digest import Digest, RuleLine
     from reports.render.incidents import Incident
     from reports.render.times import Times
 
 NAME = "digest.html"
 
 
-def render(
-    receipts: Collection[Receipt],
-    alerts: Collection[Alert],
-    first: str,
-    last: str,
-    source: Source = Source.KAFKA,
-) -> bytes:
-    """The whole file, about the days from `first` to `last` (ISO dates)."""
-    told = digest(receipts, alerts, first, last, source)
+def render(told: Digest, receipts: Collection[Receipt], alerts: Collection[Alert]) -> bytes:
+    """The whole file. `receipts` and `alerts`: what the digest was made of, for its charts."""
     fired, more = folded(told.incidents, MOST_INCIDENTS)
     axis = Axis(told.days)
     status = next((status for status in ("quarantined", "at_risk") if told.count(status)), "pass")
@@ -53,12 +44,12 @@ def render(
     return page(
         "digest.html",
         {
-            "title": f"{first} to {last}: {headline(told)}",
-            "period": f"{first} to {last}",
+            "title": f"{told.first} to {told.last}: {headline(told)}",
+            "period": f"{told.first} to {told.last}",
             "verdict": headline(told),
             "status": status if any(receipt for _, receipt in told.days) else "none",
             "sentences": [prose(sentence) for sentence in sentences(told)],
-            "decide": html_parts.decisions(told.decisions, told.waiting, source),
+            "decide": html_parts.decisions(told.decisions, told.waiting, told.source),
             "compared": compared(told),
             "strip": [html_parts.cell(day, receipt, None) for day, receipt in told.days],
             "axis": html_parts.dates(axis),
@@ -72,7 +63,7 @@ def render(
             "rejects": html_parts.reason_rows(told.rejects, told.claimed),
             "days": [html_parts.day_row(day, receipt) for day, receipt in told.days],
             "footer": footer(told),
-            "made_of": prose(source.made_of),
+            "made_of": prose(told.source.made_of),
         },
     )
 

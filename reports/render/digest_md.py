@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING
 from consumer.core.days import METRICS
 from reports.render import words
 from reports.render.alert_record import judgement, last_word
-from reports.render.digest import Digest, digest
 from reports.render.escape import markdown, markdown_code
 from reports.render.incidents import folded, minutes_to_detection
 from reports.render.markdown_table import table
 from reports.render.report_md_alerts import decisions_told, left_out, phrase, when
-from reports.render.source import Source
 from reports.render.summary import value_of
 from reports.render.titles import title
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from consumer.core.days import Receipt
-    from detectors.alerts import Alert
-    from reports.render.digest import RuleLine
+    from reports.render.digest import Digest, RuleLine
     from reports.render.incidents import Incident
     from reports.render.times import Times
 
@@ -44,18 +39,11 @@ JUDGEMENT = {
 }
 
 
-def render(
-    receipts: Collection[Receipt],
-    alerts: Collection[Alert],
-    first: str,
-    last: str,
-    source: Source = Source.KAFKA,
-) -> bytes:
-    """The whole file, about the days from `first` to `last` (ISO dates)."""
-    told = digest(receipts, alerts, first, last, source)
+def render(told: Digest) -> bytes:
+    """The whole file."""
     blocks = [
-        [f"# {first} to {last}: {headline(told)}"],
-        decisions_told(told.decisions, told.waiting, source),
+        [f"# {told.first} to {told.last}: {headline(told)}"],
+        decisions_told(told.decisions, told.waiting, told.source),
         [" ".join(sentences(told))],
         _metrics(told),
         _incidents(told),

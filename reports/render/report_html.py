@@ -26,16 +26,14 @@ from reports.render.html_page import page, phrase, prose
 from reports.render.incidents import Incident, folded, incidents_within, minutes_to_detection
 from reports.render.remedies import remedy_of
 from reports.render.report_md_alerts import MOST_SYMPTOMS, left_out, notes_by_kind, when
-from reports.render.source import Source
-from reports.render.summary import WEEK_DAYS, Summary, earlier, summarise, value_of
+from reports.render.summary import WEEK_DAYS, Summary, earlier, value_of
 from reports.render.sureness import sure
 from reports.render.titles import title
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from consumer.core.days import Receipt
-    from detectors.alerts import Alert
 
 NAME = "report.html"
 
@@ -51,16 +49,8 @@ _DECIMALS, _FEW = 2, 100
 """Decimals of a rate that is below so many of 100."""
 
 
-def render(
-    receipts: Collection[Receipt],
-    alerts: Collection[Alert],
-    day: str | None = None,
-    source: Source = Source.KAFKA,
-    unplaced: Mapping[str, int] | None = None,
-) -> bytes:
-    """The whole file, about `day` (ISO date), or about the newest closed day, else the newest open one. `unplaced`:
-    what was rejected by reason, for where no day is known to which it could belong."""
-    summary = summarise(receipts, alerts, day, source)
+def render(summary: Summary, unplaced: Mapping[str, int] | None = None) -> bytes:
+    """The whole file. `unplaced`: what was rejected by reason, for where no day is known to which it could belong."""
     axis = Axis(summary.recent)
     shown = incidents_within(list(summary.alerts.values()), axis.days, dict(summary.recent))
     opened, more_open = folded(summary.open, MOST_ALERTS)
@@ -74,7 +64,7 @@ def render(
             "verdict": story.headline(summary),
             "status": summary.receipt.status if summary.receipt else "none",
             "sentences": [phrase(sentence) for sentence in story.sentences(summary)],
-            "decide": html_parts.decisions(story.to_decide(summary), summary.waiting, source),
+            "decide": html_parts.decisions(story.to_decide(summary), summary.waiting, summary.source),
             "lead": _lead(summary),
             "strip": [html_parts.cell(day, receipt, summary.day) for day, receipt in summary.recent],
             "span": words.many(len(summary.recent), "day", "days").removeprefix("1 "),
@@ -92,8 +82,8 @@ def render(
             "lanes": html_parts.lanes(shown, axis, summary.times),
             "days": [html_parts.day_row(day, receipt) for day, receipt in reversed(summary.recent)],
             "known_at": words.state_of(summary.times.moment(summary.as_of), past=summary.is_past),
-            "made_of": prose(source.made_of),
-            "letters": prose(source.where_rejected),
+            "made_of": prose(summary.source.made_of),
+            "letters": prose(summary.source.where_rejected),
             "unplaced": html_parts.reason_rows(unplaced or {}, {}),
             **_day_parts(summary),
         },

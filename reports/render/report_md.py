@@ -21,14 +21,13 @@ from reports.render.report_md_alerts import (
     pending_alerts,
     phrase,
 )
-from reports.render.source import Source
-from reports.render.summary import WEEK_DAYS, Summary, earlier, summarise, value_of
+from reports.render.summary import WEEK_DAYS, Summary, earlier, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from detectors.alerts import Alert
     from reports.render.against import Objection
+    from reports.render.source import Source
     from reports.render.times import Times
 
 NAME = "report.md"
@@ -47,16 +46,8 @@ _AGAINST: dict[Status, str] = {
 }
 
 
-def render(
-    receipts: Iterable[Receipt],
-    alerts: Iterable[Alert],
-    day: str | None = None,
-    source: Source = Source.KAFKA,
-    unplaced: Mapping[str, int] | None = None,
-) -> bytes:
-    """The whole file, about `day` (ISO date), or about the newest closed day, else the newest open one. `unplaced`:
-    what was rejected by reason, for where no day is known to which it could belong."""
-    summary = summarise(receipts, alerts, day, source)
+def render(summary: Summary, unplaced: Mapping[str, int] | None = None) -> bytes:
+    """The whole file. `unplaced`: what was rejected by reason, for where no day is known to which it could belong."""
     receipt, lead = summary.receipt, story.lead(summary)
     advised = {lead.rule} if lead else set()
     blocks = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import shutil
 import threading
 from contextlib import contextmanager
@@ -83,6 +84,7 @@ class Role:
         options = DeliverOptions(
             {"bootstrap.servers": world.servers, **kafka},
             world.group,
+            secrets.token_hex(4),
             world.topics,
             folder,
             interval_seconds,
@@ -393,7 +395,7 @@ def test_the_settings_lead_to_the_role(world, tmp_path, monkeypatch):
     )
     log = structlog.wrap_logger(None, processors=[LogCapture()])
     stop = threading.Event()
-    role = DeliverRole.from_settings(settings, log, SILENT, lambda *_: stop.set())
+    role = DeliverRole.from_settings(settings, "one", log, SILENT, lambda *_: stop.set())
     role.run(stop)
     assert json.loads((tmp_path / "daily" / "alerts.json").read_bytes()) == json.loads(
         Deliverer().files()["alerts.json"]

@@ -27,7 +27,9 @@ from tests.faults.feed import Sent, page_view, send, sender
 from tests.faults.verifier import receipts
 from tests.processes import Site
 from tests.shop_contract import gate_options
+from tests.tasks.test_mended_days import BROKEN, BROKEN_DAY, OF_PURCHASES, Shop, without_revenue
 from tests.topic_reader import create_topic, log_ends, read_committed
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
 
@@ -165,6 +167,36 @@ def test_list_show_try_put_back_and_never_twice(desk, keyed):
     assert Counter(it.attempts for it in passed if it is not None) == {1: 5, 2: 1}
     assert set(desk.put_back().values()) == {1, 2}
     assert process.metric("sluice_transactions_total", outcome="aborted") == 0
+
+
+def test_a_day_without_its_revenues_name_is_measured_once_its_dead_letters_are_put_back(desk):
+    create_topic(desk.servers, desk.input, partitions=2)
+    shop = Shop()
+    events = [
+        event
+        for day in range(BROKEN_DAY + 3)
+        for _, event in shop.events_of(day, without_revenue if day == BROKEN_DAY else None)
+    ]
+    sent = [Sent(json.dumps(event).encode(), event["client_id"].encode()) for event in events]
+    for start in range(0, len(sent), 200):
+        send(desk.servers, desk.input, sent[start : start + 200])
+    desk.start()
+    desk.wait_until_caught_up()
+    day = receipts(desk)[BROKEN]
+    assert (set(day.not_measurable), day.status) == (OF_PURCHASES, "quarantined")
+    assert day.metrics.revenue is None
+
+    repair = ("--day", BROKEN, "--rename", "event_data.total=revenue")
+    assert desk.told("list", "--day", BROKEN)["count"] == 40
+    assert desk.told("requeue", *repair, "--dry-run")["days"] == {BROKEN: 40}
+    assert desk.told("requeue", *repair)["recovered"] == 40
+    desk.wait_until_caught_up()
+    day = receipts(desk)[BROKEN]
+    assert (day.not_measurable, day.status, day.metrics.revenue) == ({}, "pass", "960.00")
+    written = f"{BROKEN},96,96,960.00,1.000000,1.000000,pass"
+    wait_until(
+        lambda: written in (desk.out / "daily_metrics.csv").read_text(), 60, f"the daily files say {written}"
+    )
 
 
 def bury(desk):

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from consumer.local.kafka import BrokerError, EmbeddedKafka
-from consumer.local.kafka_server import START_SECONDS
+from consumer.local.kafka_server import START_SECONDS, KafkaServer
 from tests.topic_reader import read_committed
 from tests.waiting import wait_until
 
@@ -169,6 +169,34 @@ def test_a_killed_node_counts_as_dead_before_its_broker_comes_back(tmp_path):
         *before, since = (kafka.data_dir / "broker.log").read_text().split("from SHUTDOWN to STARTING")
         assert any("Fencing broker 1 " in text for text in before)
         assert "Fencing broker 1 " not in since
+
+
+def test_a_death_that_did_not_get_on_record_is_declared_again_before_the_broker_takes_up_transactions(
+    tmp_path, monkeypatch
+):
+    declare, calls = KafkaServer._declare_dead, []
+
+    def too_early(server, settings):
+        calls.append(settings)
+        if len(calls) > 1:
+            declare(server, settings)
+
+    monkeypatch.setattr(KafkaServer, "_declare_dead", too_early)
+    with EmbeddedKafka(tmp_path / "data") as kafka:
+        address = kafka.bootstrap_servers
+        make_topic(address, "kept")
+        kafka.kill()
+        kafka.start()
+        log = (kafka.data_dir / "broker.log").read_text()
+        _, _, refused, since = log.split("[BrokerServer id=1] Starting broker")
+        assert "DUPLICATE_BROKER_REGISTRATION" in refused
+        assert "Elected as the txn coordinator" not in refused
+        assert "DUPLICATE_BROKER_REGISTRATION" not in since
+        assert "Fencing broker 1 " not in since
+        producer = transactions(address, "t")
+        write(producer, "kept", "after it")
+        producer.commit_transaction(20)
+    assert len(calls) == 2
 
 
 @pytest.mark.campaign

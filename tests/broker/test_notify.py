@@ -158,7 +158,7 @@ def test_files_are_written_and_others_are_told_while_receivers_hang_and_fail(wor
         telling = Telling(world, hangs=hangs, fails=fails, good=good)
         kafka = {"bootstrap.servers": world.servers}
         role = DeliverRole(
-            DeliverOptions(kafka, world.group, world.topics, tmp_path / "out", 0.1),
+            DeliverOptions(kafka, world.group, "one", world.topics, tmp_path / "out", 0.1),
             structlog.wrap_logger(None, processors=[telling.said]),
             SILENT,
             lambda *_: None,

@@ -16,6 +16,7 @@ from consumer.cli.exits import ExitCode
 from consumer.cli.produce import command
 from consumer.local.shop import ShopOptions, events
 from consumer.local.shop_event import write_ndjson
+from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
 
 pytestmark = pytest.mark.broker
 
@@ -201,6 +202,21 @@ def test_brokers_that_do_not_answer_are_said_with_their_address(tmp_path, monkey
     assert re.fullmatch(
         r"Error: the brokers cannot be reached: .+; they should answer at 127.0.0.1:1\n", result.stderr
     )
+
+
+def test_a_broker_that_stands_still_just_when_it_should_make_the_topic_is_said(
+    tmp_path, servers, topic, monkeypatch
+):
+    monkeypatch.setattr("consumer.runtime.kafka.sender.TIMEOUT_SECONDS", 1)
+    (tmp_path / "a.ndjson").write_bytes(b"{}\n")
+
+    def judge(request):
+        return Fate.SWALLOW_ANSWER if request.api is Api.CREATE_TOPICS else Fate.PASS
+
+    with KafkaProxy(servers, judge) as proxy:
+        result = run(tmp_path, proxy.address, tmp_path / "a.ndjson", "--topic", topic)
+    assert result.exit_code == ExitCode.NOT_POSSIBLE
+    assert f"could not create the topic {topic}: no broker answered in time" in result.stderr
 
 
 def test_a_property_that_librdkafka_does_not_know_is_said(tmp_path, servers):

@@ -36,6 +36,7 @@ def run(*arguments):
         (["list", "--field", "a..b"], "is no path: write it like event_data.revenue"),
         (["list", "--since", "yesterday"], "or how long ago: 30m, 2h or 3d"),
         (["list", "--since", "2025-02-24T09:00:00"], "write RFC 3339"),
+        (["list", "--day", "2025-02-30"], "'2025-02-30' is no day: write YYYY-MM-DD"),
         (["list", "--group", "reason,country"], "'country' is no column: use some of reason, field, event"),
         (["show"], "Missing argument 'LETTER'"),
         (["show", "42"], "LETTER is partition/offset, such as 3/42"),
@@ -220,6 +221,14 @@ def test_filters_choose_and_json_counts(backfilled):
         ]
         == "open"
     )
+
+
+def test_the_day_that_counts_a_dead_letter_is_known_of_files_too(backfilled):
+    rows = run("list", "--file", backfilled, "--group", "day,reason").stdout.splitlines()
+    assert ["2025-02-24", "purchase_revenue", "1"] in [row.split("\t")[:3] for row in rows]
+    for day, count in (("2025-02-24", 1), ("2025-02-25", 0)):
+        told = json.loads(run("list", "--file", backfilled, *REASON, "--day", day, "--json").stdout)
+        assert told["count"] == count
 
 
 @pytest.mark.parametrize(

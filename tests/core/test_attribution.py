@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.core.attribution import Attribution, _host, host_of, registrable_domain
+from consumer.core.attribution import Attribution, host_of, registrable_domain
 
 PAGE = "https://www.shop.example/p"
 ATTRIBUTION = Attribution(["utm_*", "gclid", "Click.ID"], ["own.test", "Pay.Example.Org."])
@@ -227,7 +227,10 @@ def test_a_page_is_never_external_to_itself(url):
 
 
 def test_what_comes_before_a_query_without_a_path_is_the_host_and_long_texts_are_not_kept():
-    kept = _host.cache_info().currsize
+    kept = ATTRIBUTION._leads_away_lately.cache_info().currsize
     for number in range(10):
-        assert host_of(f"https://Long.example?{number}{'x' * 100_000}") == "long.example"
-    assert _host.cache_info().currsize == kept
+        long = f"https://Long.example?{number}{'x' * 100_000}"
+        assert host_of(long) == "long.example"
+        assert ATTRIBUTION.is_external(long, PAGE)
+        assert ATTRIBUTION.is_external("https://search.test/", long)
+    assert ATTRIBUTION._leads_away_lately.cache_info().currsize == kept

@@ -124,6 +124,18 @@ def test_where_visitors_are_few_a_record_without_a_time_is_dated_by_the_last_of_
     assert clock_after(state=clock.state()).present_ms() == clock.present_ms()
 
 
+def test_what_comes_again_in_a_live_stream_came_when_the_log_wrote_it():
+    live = [(client, at_ms, at_ms) for client, at_ms in visitors(40, step=MINUTE)]
+    now = NOON + 45 * MINUTE
+    again = [(f"again {number}", NOON - number * MINUTE, now) for number in range(20)]
+    assert clock_after(*live, *again).arrived_ms(now) == now
+
+
+def test_what_comes_in_a_backlog_came_with_the_newest_voice_whatever_the_log_says():
+    behind = [(client, at_ms, at_ms + 20 * MINUTE) for client, at_ms in visitors(40, step=MINUTE)]
+    assert clock_after(*behind).arrived_ms(NOON + 60 * MINUTE) == NOON + 39 * MINUTE
+
+
 def test_a_stream_whose_visitors_all_move_on_moves_on_however_long_the_pause():
     clock = clock_after(*visitors(100), *visitors(VOICES + 16, NOON + 10 * DAY))
     assert clock.now_ms == NOON + 10 * DAY + (VOICES + 15) * 1000

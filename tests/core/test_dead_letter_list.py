@@ -11,20 +11,29 @@ from consumer.core.dead_letter_list import REST, Column, Groups, Reading, Seen, 
 from consumer.core.dead_letters import Outcome, read_letter
 from consumer.core.record import StoredRecord
 from consumer.core.rejection import Origin, Reason, Rejection, dead_letter
+from consumer.core.requeue import Counted
+from consumer.core.timestamps import MINUTE_MS
 from consumer.core.zone import DayZone
 from tests.shop_contract import CONTRACT
 
 BERLIN = Reading(CONTRACT, DayZone(ZoneInfo("Europe/Berlin"), "Europe/Berlin"))
 LATE = 1_740_351_600_000
 """2025-02-23T23:00:00Z, the first minute of the 24th in Berlin."""
+COUNTED_AT = LATE // MINUTE_MS - 24 * 60 - 1
+"""In the last minute of the 22nd."""
 REASONS = [Reason.NOT_JSON, Reason.TIMESTAMP_INVALID]
 
 
 def letter(
-    reason=Reason.TIMESTAMP_INVALID, value=b'{"event_name":"page_viewed"}', at_ms=LATE, path="$.timestamp"
+    reason=Reason.TIMESTAMP_INVALID,
+    value=b'{"event_name":"page_viewed"}',
+    at_ms=LATE,
+    path="$.timestamp",
+    minute=COUNTED_AT,
 ):
     record = StoredRecord(value, topic="events", partition=1, offset=2)
-    output = dead_letter("dlq", record, Rejection(reason, "why", path), Origin("sluice", "1"), "")
+    counted = Counted(reason.value, minute)
+    output = dead_letter("dlq", record, Rejection(reason, "why", path), Origin("sluice", "1"), "", counted)
     return read_letter(StoredRecord(output.value, headers=output.headers, timestamp_ms=at_ms))
 
 
@@ -34,7 +43,7 @@ def letter(
         (Column.REASON, "timestamp_invalid"),
         (Column.FIELD, "timestamp"),
         (Column.EVENT, "page_viewed"),
-        (Column.DAY, "2025-02-24"),
+        (Column.DAY, "2025-02-22"),
         (Column.HOUR, "2025-02-24T00"),
         (Column.PARTITION, "3"),
         (Column.OUTCOME, "open"),
@@ -42,6 +51,10 @@ def letter(
 )
 def test_a_column_says_what_it_is_about(column, cell):
     assert BERLIN.cell(column, letter(), Outcome.OPEN, "3/42") == cell
+
+
+def test_what_no_day_counts_yet_has_none():
+    assert BERLIN.day(letter(minute=None)) == ""
 
 
 @pytest.mark.parametrize(
@@ -61,6 +74,8 @@ def test_what_has_no_name_has_none(value):
         (Wanted(fields=paths(["event_name"])), False),
         (Wanted(events=frozenset({"page_viewed"})), True),
         (Wanted(events=frozenset({"other"})), False),
+        (Wanted(days=frozenset({"2025-02-22", "2025-02-20"})), True),
+        (Wanted(days=frozenset({"2025-02-24"})), False),
         (Wanted(since_ms=LATE, until_ms=LATE + 1), True),
         (Wanted(since_ms=LATE + 1), False),
         (Wanted(until_ms=LATE), False),

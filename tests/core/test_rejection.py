@@ -1,6 +1,7 @@
 """Dead letters: the record's bytes unchanged, why and whence in headers, never larger than its topic takes."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,9 @@ from consumer.core.rejection import (
     dead_letter,
     is_ours,
     size,
+    surely_fits,
 )
+from consumer.core.requeue import Counted
 
 ORIGIN = Origin("sluice", "1.2.3")
 AT = "2025-02-23T12:00:00.000Z"
@@ -165,6 +168,23 @@ def test_no_dead_letter_exceeds_the_limit_and_every_one_keeps_its_origin_and_rea
         assert ours(cut)[TRUNCATED] == str(value).encode()
     else:
         assert cut is output
+
+
+@given(st.text(max_size=600), st.text(max_size=300), st.integers(0, 3_000), st.sampled_from(Reason))
+def test_what_surely_fits_does(message, path, value, reason):
+    record = StoredRecord(b"v" * value, b"ann", topic="t" * 249, partition=2**31 - 1, offset=2**63 - 1)
+    counted = Counted(
+        reason.value, 9_999_999_999, visit=True, contents=("c" * 24,), claimed=Decimal("9" * 18)
+    )
+    output = dead_letter(
+        "events.dlq", record, Rejection(reason, message, path, "exclusiveMinimum"), ORIGIN, AT, counted
+    )
+    assert not surely_fits(record, size(output) - 1)
+    assert surely_fits(record, value + 3 + 2 * MOST_HEADER_BYTES)
+
+
+def test_a_record_with_headers_of_its_own_is_counted_first():
+    assert not surely_fits(RECORD, 1_000_000)
 
 
 def test_the_key_stays_as_long_as_it_fits():

@@ -39,7 +39,7 @@ LARGEST = Decimal("999999999999999.999999999999999999999999999999")
 
 def gate_changes(clients=2):
     sessions = {f"client {number}": (number, number + 5, 1, 0) for number in range(clients)}
-    state = PartitionState(ClockState(5, 4, 3, {"ann": 2, "\0001": 1}), 7, 8, {"empty": 9})
+    state = PartitionState(ClockState(5, 4, 3, {"ann": 2, "\0001": 1}), 8, {"empty": 9})
     return GateChanges(Delta(sessions, ["gone"]), Delta({3: state}))
 
 
@@ -200,7 +200,7 @@ def test_hostile_values_where_anything_may_stand_raise_nothing_but_a_wire_error(
 
 
 def report(facts):
-    return GateReport(3, 5, 8, "shop 1", 100, 200, 300, 400, 500, facts)
+    return GateReport(3, 5, 8, "shop 1", 100, 200, 400, 500, facts)
 
 
 FACTS = Facts(
@@ -255,8 +255,8 @@ def test_a_report_larger_than_a_record_comes_in_parts_that_fit_and_add_up():
 def test_how_far_the_partition_is_stands_in_the_last_part_only():
     *first, last = [read_facts(data) for data in gate_reports(report(large_facts()))]
     for part in first:
-        assert (part.stream_ms, part.log_ms, part.idle_since_ms, part.end_ms) == (None, None, None, None)
-    assert (last.stream_ms, last.log_ms, last.idle_since_ms, last.end_ms) == (200, 300, 400, 500)
+        assert (part.stream_ms, part.idle_since_ms, part.end_ms) == (None, None, None)
+    assert (last.stream_ms, last.idle_since_ms, last.end_ms) == (200, 400, 500)
 
 
 def test_a_purchase_of_yesterday_reads_as_one_that_replaces_nothing():

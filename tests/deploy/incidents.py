@@ -16,16 +16,20 @@ from consumer.runtime.clock import SystemClock
 from tests.faults.feed import Sent, page_view, send_in_transactions
 from tests.faults.kafka_proxy import Api, Fate
 from tests.topic_reader import create_topic
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.deploy.prometheus_server import Prometheus
-    from tests.faults.kafka_proxy import KafkaProxy
+    from tests.faults.kafka_proxy import KafkaProxy, Request
     from tests.processes import Process, Site
 
 VISITS_PER_SECOND = 20
 PARTITIONS = 2
+TWIN = "twin"
+SLOW_SECONDS = 1.0
+"""What a write takes longer where the broker is slow."""
 SHOP = TrafficOptions(days=9, sessions_per_day=1200, purchases_per_day=40)
 
 
@@ -59,6 +63,13 @@ class Visits:
         self._producer.flush(10)
 
 
+def slow_writes(request: Request) -> Fate:
+    """Each request to write takes longer than its events took to come."""
+    if request.api is Api.PRODUCE:
+        time.sleep(SLOW_SECONDS)
+    return Fate.PASS
+
+
 class Story:
     """Breaks a site in one way after the other, until each alarm that is meant for it fires, and mends it again."""
 
@@ -87,9 +98,12 @@ class Story:
             self._a_file_where_the_folder_was()
             self._two_that_do_not_agree()
             self._expect("SluiceNotificationFailing")
-            self._writes_that_get_lost(first)
+            self._writes_that_get_lost()
             self._a_broker_that_is_away(first)
-            self._no_gate(first)
+            slow = self._more_than_can_be_done(first)
+            well = self._state_that_does_not_come(slow)
+            self._twins(well)
+            self._no_gate()
             self._nobody()
         finally:
             visits.close()
@@ -135,30 +149,61 @@ class Story:
         del self._seen["b"]
         self._prometheus.scrape(self._seen)
 
-    def _writes_that_get_lost(self, process: Process) -> None:
+    def _writes_that_get_lost(self) -> None:
         """Reading goes on, but no transaction commits."""
         self._proxy.judge = lambda request: Fate.LOSE_REQUEST if request.api is Api.PRODUCE else Fate.PASS
-        self._expect("SluiceTransactionsAborted", "SluiceLagGrowing")
-        status, words = process.get("/readyz")
-        assert status == HTTPStatus.SERVICE_UNAVAILABLE
-        self._say(f"meanwhile /readyz says {words.strip()}")
+        self._expect("SluiceTransactionsAborted")
 
     def _a_broker_that_is_away(self, process: Process) -> None:
         self._proxy.judge = lambda _: Fate.LOSE_REQUEST
         self._proxy.cut()
         self._expect("SluiceNoCommits")
+        self._say_why_not_ready(process)
+
+    def _more_than_can_be_done(self, process: Process) -> Process:
+        """The broker is back but slow, and the batches are small: what waits becomes more."""
+        process.kill()
+        self._proxy.judge = slow_writes
+        slow = self._start("a", servers=self._proxy.address, BATCH_MAX_EVENTS="4")
+        self._expect("SluiceLagGrowing")
+        self._say_why_not_ready(slow)
+        return slow
+
+    def _state_that_does_not_come(self, process: Process) -> Process:
+        """A process of another name takes over, and gets nothing of the journal for a while."""
+        process.kill()
+        del self._seen["a"]
+        self._proxy.judge = lambda request: Fate.HOLD_ANSWER if request.api is Api.FETCH else Fate.PASS
+        late = self._start("c", servers=self._proxy.address, INSTANCE=TWIN)
+        self._expect("SluiceRestoring")
+        self._say_why_not_ready(late)
+        self._proxy.judge = lambda _: Fate.PASS
+        self._proxy.release()
+        self._site.wait_until_caught_up(120)
+        late.wait_until_ready()
+        self._say("mended, and caught up")
+        return late
+
+    def _twins(self, process: Process) -> None:
+        """Two that have one name put each other out until one ends, with a sentence; its supervisor starts it again."""
+        twins = {"c": process, "d": self._start("d", INSTANCE=TWIN)}
+        wait_until(lambda: not all(twin.running() for twin in twins.values()), 120, "a twin ends")
+        (name,) = [name for name, twin in twins.items() if not twin.running()]
+        self._say(f"one of two with one name has ended: {twins[name].said('stopped')[0]['reason']}")
+        twins[name] = self._start(name, INSTANCE=TWIN)
+        self._expect("SluiceReconnecting")
+        for twin in twins.values():
+            twin.kill()
+        del self._seen["d"]
+
+    def _no_gate(self) -> None:
+        self._start("c", "--roles", "watch,deliver")
+        self._expect("SluiceWatermarkStalled")
+
+    def _say_why_not_ready(self, process: Process) -> None:
         status, words = process.get("/readyz")
         assert status == HTTPStatus.SERVICE_UNAVAILABLE
         self._say(f"meanwhile /readyz says {words.strip()}")
-        self._proxy.judge = lambda _: Fate.PASS
-        self._site.wait_until_caught_up(120)
-        process.wait_until_ready()
-        self._say("mended, and caught up")
-
-    def _no_gate(self, process: Process) -> None:
-        assert process.stop() == 0, process.told()
-        self._start("a", "--roles", "watch,deliver")
-        self._expect("SluiceWatermarkStalled")
 
     def _nobody(self) -> None:
         for process in self._site.processes:

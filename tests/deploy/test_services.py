@@ -60,6 +60,14 @@ def test_a_pod_is_looked_at_has_no_rights_and_may_end_in_order(deployment):
     assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
 
 
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda it: it["metadata"]["name"])
+def test_a_pod_is_known_to_its_group_by_its_name(deployment):
+    (variable,) = pod(deployment)["containers"][0]["env"]
+    assert variable["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    name = deployment["metadata"]["name"] + "-5d9c7b8f6d-x2x7k"
+    assert load_settings(None, {variable["name"]: name}).instance == name
+
+
 def test_a_drain_takes_one_process_at_a_time():
     (budget,) = (it for it in MANIFESTS if it["kind"] == "PodDisruptionBudget")
     wanted = budget["spec"]["selector"]["matchLabels"].items()

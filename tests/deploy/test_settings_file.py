@@ -33,7 +33,7 @@ def of_compose():
 
 def of_kubernetes():
     containers = [pod(deployment)["containers"][0] for deployment in DEPLOYMENTS]
-    return image()[0] | {it["name"]: it["value"] for c in containers for it in c.get("env", [])}
+    return image()[0] | {it["name"]: it.get("value", "a-pod") for c in containers for it in c.get("env", [])}
 
 
 def of_systemd():
@@ -47,9 +47,12 @@ def test_a_settings_file_wins_over_what_the_place_sets(tmp_path, variables):
     assert (loaded.deliver.out, loaded.metrics.host, loaded.log.format) == ("/mine", "::1", "pretty")
 
 
-def test_no_place_sets_a_variable_but_the_brokers_of_compose():
+def test_no_place_sets_a_variable_but_the_brokers_of_compose_and_a_pods_name_that_no_file_can_know():
     given = image()[0] | of_compose() | of_kubernetes() | of_systemd()
-    assert {name for name in given if name.startswith("SLUICE_")} == {"SLUICE_KAFKA_BOOTSTRAP_SERVERS"}
+    assert {name for name in given if name.startswith("SLUICE_")} == {
+        "SLUICE_KAFKA_BOOTSTRAP_SERVERS",
+        "SLUICE_INSTANCE",
+    }
 
 
 def test_the_image_has_a_settings_file_where_it_is_looked_for_and_it_can_be_reached():

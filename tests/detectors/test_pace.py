@@ -200,6 +200,25 @@ def test_a_quiet_night_hour_is_no_alert(site):
     assert site.first(quiet, "events") == (None, None)
 
 
+def with_share_of(made, hours, share):
+    """A day of which these hours have a share of what they have."""
+    hit = np.isin(np.arange(1440) // 60, hours)
+    return made._replace(
+        events=np.where(hit, np.rint(share * made.events).astype(int), made.events),
+        sessions=np.where(hit, np.rint(share * made.sessions).astype(int), made.sessions),
+        direct=np.where(hit, np.rint(share * made.direct).astype(int), made.direct),
+    )
+
+
+@pytest.mark.parametrize("usual", [1, 2])
+def test_quiet_hours_about_a_usual_one_are_no_lower_level(big_site, usual):
+    hours = [*range(10, 10 + 4)]
+    answer, _ = big_site.first(with_share_of(big_site.next, hours, 0.45), "sessions")
+    assert answer is not None
+    del hours[usual]
+    assert big_site.first(with_share_of(big_site.next, hours, 0.45), "sessions", 14 * 6) == (None, None)
+
+
 def test_what_is_off_already_is_measured_against_the_level_from_before(big_site):
     lost = FAULTS["half_of_events_lost"](big_site.next, NOON * 10, np.random.default_rng(1))
     late, course = NOON + 60, lost.course()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isfinite, log
 from random import Random
+from typing import TYPE_CHECKING
 
 import msgspec
 from hypothesis import given
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 
 from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, step, threshold
 from detectors.schema_numbers import TALLIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OPTIONS = JumpOptions()
 
@@ -58,14 +62,35 @@ def test_without_history_there_is_no_normal_and_no_jump() -> None:
     assert first(state, OPTIONS, 0, [(3, 3)] * 2000) is None
 
 
-def test_three_invalid_purchases_of_four_fire_where_three_percent_are_normal() -> None:
+def invalid_of(runs: Iterable[Iterable[int]], one_of: int, history: int) -> list[int | None]:
+    """Of each run of purchases (1: invalid), one an hour, the place of the one that fires; one of `one_of` was
+    in the history before."""
+    options = next(tally.options for tally in TALLIES if tally.kind == "purchase_invalid")
+    places = []
+    for run in runs:
+        state = JumpState()
+        for i in range(history):
+            step(state, options, 60 * i, int(i % one_of == 5), 1)
+        start = 60 * (history + 10)
+        jumps = [step(state, options, start + 60 * i, hit, 1) for i, hit in enumerate(run)]
+        places.append(next((i for i, jump in enumerate(jumps) if jump is not None), None))
+    return places
+
+
+def test_invalid_purchases_fire_by_how_rare_they_are_and_how_well_that_is_known() -> None:
+    all_of, most_of = [1] * 8, [1, 1, 0, 1, 1, 1, 1, 1]
+    assert invalid_of([all_of, most_of], 33, 300) == [2, 4]
+    assert invalid_of([all_of, most_of], 12, 300) == [4, 6]
+    assert invalid_of([all_of], 33, 20) == [4]
+
+
+def test_invalid_purchases_of_one_minute_are_one() -> None:
+    """A page that is loaded again and again says the same again and again."""
     options = next(tally.options for tally in TALLIES if tally.kind == "purchase_invalid")
     state = JumpState()
     for i in range(300):
-        step(state, options, 60 * i, int(i % 33 == 5), 1)
-    start = 60 * 310
-    jumps = [step(state, options, start + 60 * i, hit, 1) for i, hit in enumerate((1, 1, 0, 1))]
-    assert [jump is not None for jump in jumps] == [False, False, False, True]
+        step(state, options, 60 * i, 0, 1)
+    assert step(state, options, 60 * 310, 5, 5) is None
 
 
 def test_false_alarms_on_independent_trials_are_further_apart_than_promised() -> None:
@@ -137,7 +162,7 @@ def test_whatever_comes_the_numbers_are_finite_memory_bounded_and_a_snapshot_ans
         assert share is None or 0 < share < 1
         assert all(isfinite(climb.sum) for climb in state.climbs)
         assert len(state.days) <= 14
-        assert len(state.hours) <= 3
+        assert len(state.hours) <= 26
         assert len(state.climbs) <= len(OPTIONS.levels)
 
 

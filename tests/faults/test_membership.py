@@ -73,6 +73,39 @@ def test_who_ends_in_order_leaves_its_partitions_to_the_others_at_once(site, hal
     verify(site)
 
 
+DELIVERS = "delivering the daily files"
+
+
+def test_a_deliverer_that_is_killed_and_started_again_under_its_name_delivers_at_once(site, halves):
+    send(site.servers, site.input, halves[0])
+    start(site, "one")
+
+    def deliverer():
+        return site.start("--roles", "deliver", instance="courier", kafka=PATIENT)
+
+    first = deliverer()
+    first.wait_to_say(DELIVERS)
+    first.kill()
+    deliverer().wait_to_say(DELIVERS)  # long before the session of the killed one is over
+
+
+def test_a_deliverer_that_ends_in_order_leaves_the_delivery_to_the_other_at_once(site, halves):
+    send(site.servers, site.input, halves[0])
+    start(site, "one")
+    couriers = [site.start("--roles", "deliver", instance=name, kafka=PATIENT) for name in ("alice", "bob")]
+
+    def said(courier):
+        """The last that it said of delivery."""
+        lines = [line for line in list(courier.log) if line["event"] in (DELIVERS, "delivery waits")]
+        return lines[-1].get("reason", DELIVERS) if lines else ""
+
+    both = {DELIVERS, "another process delivers, or the group is still forming"}
+    wait_until(lambda: set(map(said, couriers)) == both, 60, "one of them delivers, the other stands by")
+    ends, stays = sorted(couriers, key=lambda courier: said(courier) != DELIVERS)
+    assert ends.stop() == 0
+    wait_until(lambda: said(stays) == DELIVERS, 60, "the other one delivers")
+
+
 def test_who_waits_until_another_member_lets_go_has_not_joined(kafka, here):
     first, owner = member(kafka.bootstrap_servers, here), Owner()
     second = newcomer(kafka.bootstrap_servers, here, owner, name="two")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from detectors.alerts import Severity
+from reports.deliver import digest_files
 from reports.render import digest_html, digest_md
 from reports.render.alert_record import judgement, was_held_back
 from reports.render.digest import digest
@@ -52,13 +53,13 @@ STATES = {"month": month(), "nothing": ([], []), "hostile": hostile()}
 @pytest.mark.parametrize("name", STATES)
 def test_the_digest_is_as_people_read_it(golden, name):
     receipts, alerts = STATES[name]
-    golden.check(f"digest_{name}.md", digest_md.render(receipts, alerts, FIRST, LAST))
-    golden.check(f"digest_{name}.html", digest_html.render(receipts, alerts, FIRST, LAST))
+    golden.check(f"digest_{name}.md", digest_files(receipts, alerts, FIRST, LAST)[digest_md.NAME])
+    golden.check(f"digest_{name}.html", digest_files(receipts, alerts, FIRST, LAST)[digest_html.NAME])
 
 
 @pytest.mark.parametrize("name", STATES)
 def test_the_page_is_valid_html(name):
-    page = digest_html.render(*STATES[name], FIRST, LAST)
+    page = digest_files(*STATES[name], FIRST, LAST)[digest_html.NAME]
     document = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page.decode())
     assert not list(document.iter("script"))
 
@@ -164,10 +165,12 @@ def shapes(one, other):
     fields = {"kind": "k" + one, "subject": "x" + other, "message": other}
     told = said("a", entry("silenced", "b" + one, other), state="silenced", **fields)
     page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(
-        digest_html.render([day], [told], FIRST, LAST).decode()
+        digest_files([day], [told], FIRST, LAST)[digest_html.NAME].decode()
     )
     shown = (
-        MarkdownIt("commonmark").enable("table").render(digest_md.render([day], [told], FIRST, LAST).decode())
+        MarkdownIt("commonmark")
+        .enable("table")
+        .render(digest_files([day], [told], FIRST, LAST)[digest_md.NAME].decode())
     )
     return [element.tag for element in page.iter()], re.findall(r"</?\w+", shown)
 
@@ -182,4 +185,4 @@ def test_no_text_adds_structure_to_a_digest(one, other):
 
 
 def test_a_range_at_the_beginning_of_the_calendar_is_no_error():
-    digest_md.render([receipt("0001-01-01")], [], "0001-01-01", "0001-01-02")
+    digest_files([receipt("0001-01-01")], [], "0001-01-01", "0001-01-02")[digest_md.NAME]

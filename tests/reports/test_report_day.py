@@ -23,7 +23,7 @@ SILENCE = alert("s1", kind="volume_silence", layer="watch", metric=None, subject
 
 def head(*alerts, day=DAY):
     """All above the metrics."""
-    return report_md.render([*good_week(), day, FILLING], alerts).decode().split("| metric")[0]
+    return render_files([*good_week(), day, FILLING], alerts)[report_md.NAME].decode().split("| metric")[0]
 
 
 def test_a_quarantined_day_names_its_own_cause_also_when_its_alert_has_left_the_list():

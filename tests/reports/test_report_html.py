@@ -14,12 +14,16 @@ from msgspec.structs import replace
 
 from detectors.alerts import Severity
 from detectors.verdict import Check
-from reports.render import escape
-from reports.render.report_html import render
+from reports.render import escape, report_html
+from reports.render.summary import summarise
 from tests.reports.sample_state import HOSTILE, HOURS, alert, good_week, hostile, quarantined, receipt
 
 MOST_BYTES = 500_000
 SVG = "{http://www.w3.org/2000/svg}svg"
+
+
+def render(*state):
+    return report_html.render(summarise(*state))
 
 
 def long_state():

@@ -10,10 +10,15 @@ from markdown_it import MarkdownIt
 from consumer.core.days import HistoryEntry
 from detectors.alerts import Severity
 from detectors.verdict import Check
+from reports.render import report_md
 from reports.render.incidents import MOST_ALIKE
 from reports.render.remedies import OTHERWISE, REMEDIES, remedy
-from reports.render.report_md import render
+from reports.render.summary import summarise
 from tests.reports.sample_state import alert, good_week, hostile, quarantined, receipt
+
+
+def render(*state):
+    return report_md.render(summarise(*state))
 
 
 def text_of(*state, day=None):

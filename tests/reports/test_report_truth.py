@@ -18,7 +18,7 @@ OF_TODAY = alert("t", day="2025-02-25", first_seen="2025-02-25T09:00:00.000Z")
 
 
 def text_of(*state, day=None, source=Source.KAFKA):
-    return report_md.render(*state, day, source).decode()
+    return report_md.render(summarise(*state, day, source)).decode()
 
 
 # -- one state, one report ---------------------------------------------------------------------------------------
@@ -66,7 +66,9 @@ def test_where_alerts_are_no_longer_kept_nobody_says_that_none_fired():
     assert "No alert" not in told
     assert "no rule takes that for more than chance" not in told
     assert "**Why:** an alert of `sessions_anomaly` that is no longer kept." in told
-    digest = digest_md.render([*good_week()[:-1], FLAGGED], [], "2025-02-20", "2025-02-26").decode()
+    digest = digest_files([*good_week()[:-1], FLAGGED], [], "2025-02-20", "2025-02-26")[
+        digest_md.NAME
+    ].decode()
     assert "Alerts that fired about 2025-02-24 are no longer kept." in digest
     assert "No alert" not in digest
 
@@ -117,10 +119,12 @@ def test_a_collision_waits_for_a_decision_until_its_days_are_released():
 
 def test_a_digest_says_which_of_its_days_wait_for_a_decision():
     days = [*good_week(), *COLLIDED]
-    told = digest_md.render(days, [EXPIRED], "2025-02-20", "2025-02-26").decode()
+    told = digest_files(days, [EXPIRED], "2025-02-20", "2025-02-26")[digest_md.NAME].decode()
     assert told.split("\n\n")[1] == "**2 days wait for your decision:**"
     assert 'sluice gate release 2025-02-26 --reason "…"' in told
-    assert "decision" not in digest_md.render(days, [EXPIRED], "2025-02-18", "2025-02-24").decode()
+    assert (
+        "decision" not in digest_files(days, [EXPIRED], "2025-02-18", "2025-02-24")[digest_md.NAME].decode()
+    )
 
 
 def test_many_days_that_wait_do_not_make_a_long_list():
@@ -300,19 +304,19 @@ TWO_DAYS = [
 def test_an_alert_belongs_to_one_of_two_ranges_that_follow_each_other(first_seen, opened_at, day):
     fired = alert("a", first_seen=first_seen, opened_at=opened_at)
     known = {
-        one: "1 alert fired" in digest_md.render(TWO_DAYS, [fired], one, one).decode()
+        one: "1 alert fired" in digest_files(TWO_DAYS, [fired], one, one)[digest_md.NAME].decode()
         for one in ("2025-02-24", "2025-02-25")
     }
     assert known == {one: one == day for one in known}
 
 
 def test_a_digest_says_of_how_many_days_its_means_are():
-    told = digest_md.render(good_week(), [], "2025-02-22", "2025-02-25").decode()
+    told = digest_files(good_week(), [], "2025-02-22", "2025-02-25")[digest_md.NAME].decode()
     assert "| mean of a usable day | 3 of 4 days | 4 of the 4 days before |" in told
 
 
 def test_days_before_the_first_event_are_not_days_without_events():
-    told = digest_md.render(good_week(), [], "2025-02-16", "2025-02-26").decode()
+    told = digest_files(good_week(), [], "2025-02-16", "2025-02-26")[digest_md.NAME].decode()
     assert told.startswith(
         "# 2025-02-16 to 2025-02-26: 11 days: 7 pass, 2 without events and 2 before the first event\n"
     )

@@ -124,7 +124,7 @@ def test_ready_only_when_assigned_restored_and_caught_up_and_the_reasons_are_sai
         assert response.headers["Content-Type"] == "application/json"
         return response.status, json.loads(body)
 
-    assert ready() == (503, {"ready": False, "reasons": ["waiting for partitions"]})
+    assert ready() == (503, {"ready": False, "reasons": ["not connected to Kafka yet"]})
     site.health.set("assigned", ready=True)
     site.health.set("partition 3", ready=False, reason="restoring partition 3")
     site.health.set("lag", ready=False, reason="90000 records behind")

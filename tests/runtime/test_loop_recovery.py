@@ -84,6 +84,40 @@ def test_being_fenced_again_and_again_names_the_setting_to_change(kafka):
     assert EVENTS not in kafka.offsets
 
 
+def test_a_twin_that_lets_it_commit_now_and_then_is_found_out_as_well(kafka):
+    class Twin(Undisturbed):
+        """Puts the process out of the group at each second commit, a second after it."""
+
+        def step(self, place):
+            if place == "commit":
+                self.commits = getattr(self, "commits", 0) + 1
+                kafka.advance(0.5)
+                kafka.logs[EVENTS].append(visit(7))
+                if self.commits % 2 == 0:
+                    kafka.init_transactions("one")
+
+    process = OneProcess(kafka, Twin(kafka))
+    with pytest.raises(Fatal, match="another process uses the same instance name"):
+        process.run(200)
+    assert len(process.recovered) == 5
+    assert kafka.offsets[EVENTS] > 5
+
+
+def test_a_broker_that_ends_a_transaction_now_and_then_is_no_twin(kafka):
+    class SlowNowAndThen(Undisturbed):
+        def step(self, place):
+            if place == "commit":
+                self.commits = getattr(self, "commits", 0) + 1
+                kafka.advance(5)
+                kafka.logs[EVENTS].append(visit(7))
+                if self.commits % 2 == 0:
+                    kafka.init_transactions("one")
+
+    process = OneProcess(kafka, SlowNowAndThen(kafka))
+    process.run(100)
+    assert len(process.recovered) > 6
+
+
 def test_a_name_that_nobody_else_can_have_goes_on_however_often_it_is_fenced(kafka):
     class SlowBroker(Undisturbed):
         """The transaction's time is up before the commit is asked for, again and again."""

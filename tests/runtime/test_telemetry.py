@@ -158,8 +158,27 @@ def test_a_process_that_falls_behind_is_not_ready_says_so_once_and_says_when_it_
     process.run(100)
     assert len(reasons) == 1
     assert reasons[0].startswith("the gate is behind: 1 records wait, the oldest for ")
-    told = [(line["event"], line["role"]) for line in process.log.entries if "role" in line]
-    assert told == [("behind", "gate"), ("caught up", "gate")]
+    assert roles_told(process)[2:] == [("behind", "gate"), ("caught up", "gate")]
+
+
+def roles_told(process):
+    return [(line["event"], line["role"]) for line in process.log.entries if "role" in line]
+
+
+def test_who_has_read_everything_says_so_once_a_connection(kafka):
+    process = Told(kafka)
+    process.run(40)
+    assert sorted(roles_told(process)) == [("caught up", "gate"), ("caught up", "watch")]
+    process.fate.faults["connection_lost"] = 1
+    process.run(40)
+    assert sorted(roles_told(process)) == 2 * [("caught up", "gate")] + 2 * [("caught up", "watch")]
+
+
+def test_what_was_written_a_moment_ago_is_not_read_yet(kafka):
+    process = Told(kafka)
+    process.fate.faults["commit_refused"] = 5
+    process.run(5)
+    assert ("caught up", "gate") not in roles_told(process)
 
 
 def test_a_restore_is_seen_to_move_and_what_it_read_is_the_state(kafka):

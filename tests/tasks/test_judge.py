@@ -138,3 +138,32 @@ def test_a_metric_that_is_as_before_says_so_and_no_longer_that_it_is_off() -> No
     for kind, words in (("volume_drop", "Events are"), ("sessions_anomaly", "Sessions are")):
         alert = watch.alert(kind)
         assert (alert.state, alert.message.partition(" back to normal ")[0]) == ("resolved", words)
+
+
+def visits(watch: Watched, day: int, first: int, last: int, *, nameless: int, robots: int) -> None:
+    """Twenty events of people every five minutes, so many of them without a user agent, and so many of robots."""
+    start = (MIDNIGHT + day * DAY_MS) // MINUTE_MS
+    minutes = {
+        start + minute: MinuteFacts(
+            events=20 + robots,
+            sessions=10 + robots,
+            robots=robots,
+            direct=4 + robots,
+            names={"page_viewed": 20 + robots},
+            null={"user_agent": nameless + (minute // STEP + day) % 3 - 1},
+        )
+        for minute in range(first, last, STEP)
+    }
+    watch.tell_minutes((start + last - STEP) * MINUTE_MS, minutes)
+
+
+def test_robots_that_tell_their_names_are_no_fewer_people_without_one() -> None:
+    watch = Watched()
+    for day in range(8):
+        visits(watch, day, 0, 1440, nameless=4, robots=0)
+    visits(watch, 8, 0, 240, nameless=4, robots=15)
+    visits(watch, 8, 240, 1440, nameless=4, robots=0)
+    assert not [alert for alert in watch.alerts.values() if alert.subject == "user_agent"]
+    visits(watch, 9, 0, 720, nameless=4, robots=0)
+    visits(watch, 9, 720, 1440, nameless=12, robots=0)
+    assert watch.alert("field_coverage").first_seen == "2025-03-08T12:00:00.000Z"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,14 @@ from consumer.core.repairs import Cast, Drop, Rename, Repair, SetTo
 from consumer.core.requeue import MARK, Again, again
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from consumer.tasks.gate import GateTask
+from consumer.tasks.judge_state import JudgeOptions
 from consumer.tasks.keyer import KeyerOptions
 from consumer.tasks.pipeline import Pipeline
 from consumer.tasks.requeue import Candidate, Keying, Refused, judge, on_record, prepare
 from consumer.tasks.task import Moment
+from consumer.tasks.watch_state import WatchOptions
 from tests.day_numbers import told
-from tests.shop_contract import CONTRACT, gate_options, watch_options
+from tests.shop_contract import CONTRACT, gate_options
 from tests.unkeyed_pipeline import UnkeyedPipeline
 
 if TYPE_CHECKING:
@@ -48,9 +51,11 @@ class Shop:
 
     kind: type[Pipeline] = Pipeline
     keying: Keying | None = None
+    contract = CONTRACT
 
     def __init__(self, valid_topic: str = "") -> None:
-        self.pipeline = self.kind(gate_options(valid_topic=valid_topic), watch_options())
+        gate = replace(gate_options(valid_topic=valid_topic), contract=self.contract)
+        self.pipeline = self.kind(gate, WatchOptions(gate.zone, JudgeOptions(gate.zone, self.contract)))
         self.offset = 0
         self.now_ms = NOON + 5 * MINUTE_MS
         self.letters: list[Letter] = []
@@ -87,7 +92,7 @@ class Shop:
 
     def requeue(self, letter: Letter, *repairs: Repair, ms_later: int = 0) -> list[Letter]:
         """Puts a dead letter back; the dead letters that it leads to. What was foretold comes true."""
-        candidate = prepare(letter, repairs, CONTRACT, "events")
+        candidate = prepare(letter, repairs, self.contract, "events")
         assert isinstance(candidate, Candidate), candidate
         gates, now_ms = {0: self.pipeline.gates[0]}, self.now_ms + ms_later
         (foretold,) = judge(gates, [candidate], now_ms, "events.dlq", keying=self.keying)

@@ -1,7 +1,7 @@
 """`make torture`: processes, their connections, the broker and the disks are harmed while a shop sends events; then a verifier
 that shares no code with the product says whether anything was lost, counted twice, or differs.
 
-    python -m tests.torture --faults 500 --seed 1 --minutes 60
+    python -m tests.torture --faults 500 --seed 1 --minutes 120
     python -m tests.torture --faults 20 --only "kill -9" --only "broker killed"
 
 The same seed draws the same records and faults; what the machine makes of them in time differs. Exit code 1 if
@@ -25,13 +25,13 @@ from tests.torture.faults import KINDS
 @click.command()
 @click.option("--faults", default=500, show_default=True, help="How many.")
 @click.option("--seed", default=1, show_default=True, help="Of the events and the faults.")
-@click.option("--minutes", default=60.0, show_default=True, help="Longest time for the faults.")
+@click.option("--minutes", default=120.0, show_default=True, help="Longest time for the faults.")
 @click.option(
     "--processes", default=3, show_default=True, type=click.IntRange(2, 8), help="That share the work."
 )
 @click.option("--partitions", default=8, show_default=True, type=click.IntRange(1, 64), help="Of the input.")
 @click.option("--rate", default=300.0, show_default=True, help="Records a second, on average.")
-@click.option("--day-seconds", default=60.0, show_default=True, help="In which a day of events passes.")
+@click.option("--day-seconds", default=120.0, show_default=True, help="In which a day of events passes.")
 @click.option("--pause-seconds", default=1.0, show_default=True, help="Between two faults, on average.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(KINDS)), help="Only this kind; may be repeated."

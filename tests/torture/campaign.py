@@ -54,6 +54,9 @@ SETTLED_SECONDS = 1.5
 STILL_SECONDS = 180.0
 """A partition that stands still for longer is a finding."""
 
+STUCK_SECONDS = 300.0
+"""A run in which a partition stands still for so long ends: nothing it could still find would be worth the time."""
+
 QUIET_SECONDS = 300.0
 """How long the end of everything is waited for."""
 
@@ -68,7 +71,7 @@ class Options:
 
     faults: int = 500
     seed: int = 1
-    minutes: float = 60.0
+    minutes: float = 120.0
     processes: int = 3
     partitions: int = 8
     rate: float = 300.0
@@ -127,6 +130,8 @@ class Driver:
         pause = threading.Event()
         while len(self.done) + len(self._active) < self._options.faults and time.monotonic() < ends:
             self._step()
+            if self._is_stuck():
+                break
             if time.monotonic() >= self._next and self._may_begin():
                 self._begin()
                 tell(f"{len(self.done)} of {self._options.faults} faults")
@@ -134,6 +139,13 @@ class Driver:
         while self._active:
             self._step()
             pause.wait(0.02)
+
+    def _is_stuck(self) -> bool:
+        still = self._progress.standing()
+        if still is None or still.seconds <= STUCK_SECONDS:
+            return False
+        self._scene.wrong.append(f"no more faults: {still.partition} does not go on")
+        return True
 
     def _may_begin(self) -> bool:
         """Some faults are alone: all others are over before and after, and every partition has got on again."""

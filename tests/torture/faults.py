@@ -179,8 +179,10 @@ def _end(scene: Scene, member: Member) -> Iterator[float]:
     if process.running():
         scene.wrong.append(f"{member.instance} did not end within {END_SECONDS:.0f} s of SIGTERM")
         process.kill()
-    elif process.exit_code() != 0:
-        scene.herd.note_end(member)
+    elif process.exit_code() != 0 and (process.exit_code() != -signal.SIGTERM or process.told()):
+        scene.herd.note_end(
+            member
+        )  # one that was asked before it could listen dies of the signal, without a word
 
 
 def storm(scene: Scene) -> Iterator[float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import re
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -10,9 +11,12 @@ from consumer.settings.kafka import for_consumers, for_producers
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
 Config = dict[str, Any]
+
+T = TypeVar("T")
 
 SESSION_TIMEOUT_MS = 10_000
 """A member that says nothing for this long loses its partitions."""
@@ -68,7 +72,7 @@ def member_config(user: Mapping[str, Any], group: str, instance: str, log: loggi
     broker, has its place and partitions at once. Without one a group waits until the member that it was is timed out, or
     for a whole rebalance time where a broker forgot to; the newer protocol refuses the name while the former lives."""
     config = consumer_config(user, group, log)
-    if config.get("group.protocol", "classic") == "classic":
+    if config.get("group.protocol", CLASSIC) == CLASSIC:
         config["group.instance.id"] = instance
     return config
 
@@ -115,6 +119,26 @@ def producer_config(
 def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
     """The daemon's admin client: only the settings that every kind of client knows."""
     return {**RECONNECT, **for_consumers(for_producers(user)), "logger": log}
+
+
+CLASSIC = "classic"
+"""The group protocol that a client speaks unless told otherwise."""
+
+
+def why(errors: Sequence[KafkaError]) -> tuple[KafkaError, str]:
+    """Of errors of which one at least says more than that brokers are down: the first such, and its words without address
+    and times."""
+    telling = next(error for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - the client's name for it
+    return telling, re.sub(r"^\S+: |\s*\(after [^)]*\)", "", telling.str())
+
+
+def result_of(future: Future[T], seconds: float) -> T:
+    """What an admin client's question comes to. Raises KafkaException, also when nobody has answered after so many
+    seconds: a future of its own would raise a TimeoutError then, which is none of the client's errors."""
+    try:
+        return future.result(timeout=seconds)
+    except TimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no broker answered in time")) from None  # noqa: SLF001 - the client's name for it
 
 
 RAISED = (KafkaException, cast("type[BaseException]", KafkaError))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from consumer.runtime.kafka.client import RAISED, admin_config, error_of, producer_config
+from consumer.runtime.kafka.client import RAISED, admin_config, error_of, producer_config, result_of
 from consumer.runtime.kafka.delivered_topics import TailError
 from consumer.runtime.kafka.read_all import read_records
 from consumer.runtime.kafka.topics import DEFAULT_MOST_BYTES
@@ -111,11 +111,9 @@ class NoticeLog:
             return
         new = NewTopic(self._topic, 1, self._replication_factor, config={"cleanup.policy": "compact"})
         try:
-            admin.create_topics([new], operation_timeout=ANSWER_SECONDS)[self._topic].result(
-                ANSWER_SECONDS + 5
+            result_of(
+                admin.create_topics([new], operation_timeout=ANSWER_SECONDS)[self._topic], ANSWER_SECONDS + 5
             )
         except RAISED as raised:
             if error_of(raised).code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise
-        except TimeoutError as error:
-            raise NoticeLogError(f"no answer to whether {self._topic} was created") from error

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from consumer.runtime.kafka import topics
-from consumer.runtime.kafka.client import RAISED, admin_config, error_of, producer_config
+from consumer.runtime.kafka.client import RAISED, admin_config, error_of, producer_config, result_of
 from consumer.runtime.kafka.marks import Marker
 from consumer.runtime.kafka.transaction import SEND_SECONDS, TransactionalProducer
 from consumer.runtime.transport import Fatal, Fenced, Retry
@@ -119,7 +119,7 @@ def _create(admin: AdminClient, topic: str, replication_factor: int) -> None:
     config = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "compact"}
     new = NewTopic(topic, 1, replication_factor, config=config)
     try:
-        admin.create_topics([new])[topic].result(topics.TIMEOUT_SECONDS)
+        result_of(admin.create_topics([new])[topic], topics.TIMEOUT_SECONDS)
     except RAISED as raised:
         error = error_of(raised)
         if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation
 
-from consumer.runtime.kafka.client import error_of
+from consumer.runtime.kafka.client import error_of, result_of
 from consumer.runtime.transport import Fatal
 
 if TYPE_CHECKING:
@@ -79,13 +79,11 @@ def given(
     )
     for name, future in asked.items():
         try:
-            operations = future.result(timeout=timeout_seconds + 1).authorized_operations
+            operations = result_of(future, timeout_seconds + 1).authorized_operations
         except KafkaException as raised:
+            # no answer, no claim: whatever comes next says what is wrong
             if error_of(raised).code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 told[name] = set()
-        except TimeoutError as ignored:
-            # no answer, no claim: whatever comes next says what is wrong
-            del ignored
         else:
             if operations:
                 told[name] = set(operations)

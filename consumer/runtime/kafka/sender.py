@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from consumer.runtime.kafka.client import RAISED, admin_config, error_of
+from consumer.runtime.kafka.client import RAISED, admin_config, error_of, result_of
 from consumer.runtime.kafka.topics import TIMEOUT_SECONDS, existing, most_message_bytes
 from consumer.runtime.transport import Fenced
 from consumer.settings.kafka import refused
@@ -170,7 +170,9 @@ def _create_if_missing(admin: AdminClient, topic: str, partitions: int, replicat
     if topic in existing(admin):
         return False
     try:
-        admin.create_topics([NewTopic(topic, partitions, replication_factor)])[topic].result(TIMEOUT_SECONDS)
+        result_of(
+            admin.create_topics([NewTopic(topic, partitions, replication_factor)])[topic], TIMEOUT_SECONDS
+        )
     except KafkaException as raised:
         error = error_of(raised)
         if error.code() == KafkaError.TOPIC_ALREADY_EXISTS:

@@ -13,6 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from consumer.runtime.kafka.client import RAISED, error_of
 from consumer.runtime.kafka.delivered_topics import TailError, Topics, tail_config
+from consumer.runtime.kafka.membership import leave
 
 if TYPE_CHECKING:
     import logging
@@ -44,14 +45,20 @@ class Standing(StrEnum):
 
 
 class Tail:
-    """One process as a member of the group `GROUP-deliver`. Used by one thread. Raises TailError only.
+    """One process as a member of the group `GROUP-deliver`, under its name. Used by one thread. Raises TailError only.
 
     `user` is what the settings give under `[kafka]`. Whoever calls asks `standing` before it believes the reader:
     only `COMPLETE` means that the ends of both topics were reached since they were assigned.
     """
 
     def __init__(
-        self, user: Mapping[str, Any], group: str, topics: Topics, reader: Reader, log: logging.Logger
+        self,
+        user: Mapping[str, Any],
+        group: str,
+        instance: str,
+        topics: Topics,
+        reader: Reader,
+        log: logging.Logger,
     ) -> None:
         self._topics = topics
         self._group = f"{group}-deliver"
@@ -70,6 +77,7 @@ class Tail:
             self._consumer = Consumer(
                 {
                     **tail_config(user, group, log),
+                    "group.instance.id": instance,  # as in `member_config`
                     "error_cb": self._on_error,
                     "on_commit": self._on_commit,
                 },
@@ -122,7 +130,11 @@ class Tail:
     def look(self) -> None:
         """Compares how far it has come with what the broker has, now and at the last look. Raises TailError when a
         topic was made anew, or when records do not arrive that are there: after a broker's restart the client takes a
-        topic that was deleted and made again for old news, and waits for ever without a word."""
+        topic that was deleted and made again for old news, and waits for ever without a word. Nor does it say that a topic
+        that was missing is there now, where another process has its partition."""
+        self._missing -= {
+            topic for topic in self._missing if not self._is_down and self._end(topic) is not None
+        }
         before, self._behind = self._behind, {}
         for topic in () if self._is_down else sorted(self._assigned):
             place, end = self._next.get(topic), self._end(topic)
@@ -146,9 +158,12 @@ class Tail:
             return None
         return None if bounds is None else bounds[1]
 
-    def close(self) -> None:
-        """Leaves the group, so that a process that stands by takes over at once. Never raises."""
+    def close(self, *, for_good: bool = True) -> None:
+        """Lets go of the client; `for_good`: leaves the group, so that a process that stands by takes over at once. Never
+        raises."""
         try:
+            if for_good and not self._is_down:
+                leave(self._consumer)
             self._consumer.close()
         except (*RAISED, RuntimeError) as ignored:
             # there is nothing left to leave

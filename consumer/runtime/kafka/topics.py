@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AclOperation, ConfigResource, NewPartitions, NewTopic, ResourceType
 
-from consumer.runtime.kafka.client import error_of
+from consumer.runtime.kafka.client import error_of, result_of
 from consumer.runtime.kafka.rights import needed
 from consumer.runtime.transport import Fatal, Fenced
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from concurrent.futures import Future
 
     from confluent_kafka.admin import AdminClient
 
@@ -175,7 +176,7 @@ def most_message_bytes(admin: AdminClient, topic: str) -> int:
     resource = ConfigResource(ResourceType.TOPIC, topic)
     asked = admin.describe_configs([resource], request_timeout=TIMEOUT_SECONDS)
     try:
-        config = asked[resource].result(timeout=TIMEOUT_SECONDS + 5)
+        config = result_of(asked[resource], TIMEOUT_SECONDS + 5)
         return int(config["max.message.bytes"].value)
     except KafkaException as raised:
         error = error_of(raised)
@@ -196,9 +197,9 @@ def most_batch_bytes(admin: AdminClient, names: Names, roles: Collection[str]) -
     return min(most_message_bytes(admin, name) for name in written)
 
 
-def _done(future: object, what: str, remedy: str) -> None:
+def _done(future: Future[None], what: str, remedy: str) -> None:
     try:
-        future.result(timeout=TIMEOUT_SECONDS + 5)  # type: ignore[attr-defined]  # a concurrent.futures.Future
+        result_of(future, TIMEOUT_SECONDS + 5)
     except KafkaException as raised:
         error = error_of(raised)
         if error.code() in (KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.INVALID_PARTITIONS):

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumer.runtime.kafka import journal, topics
 from consumer.runtime.kafka.client import (
+    CLASSIC,
     RAISED,
     admin_config,
     error_of,
@@ -25,8 +26,9 @@ from consumer.runtime.kafka.client import (
     producer_config,
 )
 from consumer.runtime.kafka.marks import Marker
+from consumer.runtime.kafka.membership import joined, leave
 from consumer.runtime.kafka.offsets import answered
-from consumer.runtime.kafka.transaction import TransactionalProducer, is_member
+from consumer.runtime.kafka.transaction import TransactionalProducer, member_metadata
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition, Polled, Transaction
 
 if TYPE_CHECKING:
@@ -45,9 +47,6 @@ PARTITIONS_EVERY_SECONDS = 60.0
 
 END_SECONDS = 2.0
 """How long the answer where partitions end may take; without one nothing is claimed of them."""
-
-LEAVE_SECONDS = 3.0
-"""How long leaving the group may take; a session's time later the group finds out by itself."""
 
 _E = KafkaError
 _EOF = _E._PARTITION_EOF  # noqa: SLF001
@@ -93,6 +92,9 @@ class KafkaTransport:
         self._partitions: dict[str, int] = {}
         self._unanswered = 0
         self._closing = False
+        self._told_as: Any = None
+        """Whom the group took us for when it last told us what is ours; None = it never did."""
+        self._member_id = ""
         self._admin = AdminClient(admin_config(options.user, options.log))
         self._producer = TransactionalProducer(
             producer_config(
@@ -137,7 +139,7 @@ class KafkaTransport:
         return self._partitions[topic]
 
     def joined(self) -> bool:
-        return is_member(bytes(self._consumer.consumer_group_metadata()))
+        return joined(self._consumer)
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,20 +169,17 @@ class KafkaTransport:
 
     def _sort(self, messages: list[Any], polled: Polled) -> int:
         """Puts messages to their partitions; how many bytes they have."""
-        size = 0
-        records = polled.records
-        here: Partition | None = None
+        topic, number = "", -1
         batch: list[Any] = []
         for message in messages:
             if message.error() is not None:
                 self._note_error(message, polled)
                 continue
-            if here is None or message.partition() != here.number or message.topic() != here.topic:
-                here = Partition(message.topic(), message.partition())
-                batch = records.setdefault(here, [])
+            if message.partition() != number or message.topic() != topic:
+                topic, number = message.topic(), message.partition()
+                batch = polled.records.setdefault(Partition(topic, number), [])
             batch.append(message)
-            size += len(message)
-        return size
+        return sum(map(len, messages))
 
     def _note_error(self, message: Any, polled: Polled) -> None:
         error = message.error()
@@ -267,7 +266,16 @@ class KafkaTransport:
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def commit(self, transaction: Transaction) -> dict[int, int]:
-        return self._producer.commit(transaction, self._consumer.consumer_group_metadata)
+        return self._producer.commit(transaction, self._as_told)
+
+    def _as_told(self) -> Any:
+        """Under whose name offsets go: not as the client would have it now. One that the group has given up joins anew by
+        itself, as a new member that knows the latest generation, before we have polled and heard what was taken: the
+        broker would take the offsets of partitions that others have worked on since. The newer protocol is another
+        matter: its epochs grow without a word to us."""
+        if self._options.user.get("group.protocol", CLASSIC) != CLASSIC:
+            return self._consumer.consumer_group_metadata()
+        return self._told_as
 
     def read_journal(self, number: int) -> Iterator[tuple[int, bytes | None]]:
         config = journal_config(self._options.user, self._options.group, self._options.log)
@@ -289,6 +297,7 @@ class KafkaTransport:
         ):  # a client that closes is still given partitions, and gets no answer about their offsets
             return
         try:
+            self._note_name()
             committed = self._committed(assigned)
             places = [self._place(where, committed[where.topic, where.partition]) for where in assigned]
             self._consumer.incremental_assign(places)
@@ -311,8 +320,20 @@ class KafkaTransport:
             self._polled.drop(partition)  # it may come back within the same poll, and its records with it
         try:
             self._owner.revoked(gone)
+            self._note_name()
         except BaseException as failure:  # noqa: BLE001 - raised again after the call
             self._failure = failure
+
+    def _note_name(self) -> None:
+        """Remembers whom the group takes us for. One that is somebody new to it, and was not told that it has lost all that
+        it had, may have partitions that were another's in between."""
+        self._told_as = self._consumer.consumer_group_metadata()
+        _, member = member_metadata(bytes(self._told_as))
+        if not member:
+            return
+        if member != self._member_id and self._expected:
+            raise Fenced("the group had given this process up in between", outcome="lost")
+        self._member_id = member
 
     def _committed(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int | None]:
         """The group's offsets; waits while an owner's transaction is pending on any of them."""
@@ -357,15 +378,8 @@ class KafkaTransport:
         self._producer.close()
         try:
             if for_good:
-                self._leave()
+                leave(self._consumer)
             self._consumer.close()
         except (*RAISED, RuntimeError, SystemError) as ignored:
             # the group finds out by itself after the session time-out
             del ignored
-
-    def _leave(self) -> None:
-        """A member with a name does not leave by closing, as one does that may come back."""
-        deadline = time.monotonic() + LEAVE_SECONDS
-        self._consumer.unsubscribe()
-        while self.joined() and time.monotonic() < deadline:
-            self._consumer.poll(0.05)
