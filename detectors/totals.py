@@ -51,7 +51,9 @@ class Course(msgspec.Struct, omit_defaults=True):
 
     def count(self, minute: int, events: int = 0, sessions: int = 0, direct: int = 0) -> None:
         """Adds what happened in a minute of the day (0-1439)."""
-        step = step_of(minute)
+        step = minute // STEP_MINUTES
+        if not 0 <= step < STEPS:
+            step = step_of(minute)
         self.events[step] += events
         self.sessions[step] += sessions
         self.direct[step] += direct

@@ -19,6 +19,11 @@ class Draft(Generic[K, V]):
         self.put: dict[K, V] = {}
         self.gone: set[K] = set()
 
+    @property
+    def before(self) -> dict[K, V]:
+        """The table as it is: to look at, not to change."""
+        return self._table
+
     def get(self, key: K) -> V | None:
         """The value as it will be; None if there is none."""
         value = self.put.get(key)

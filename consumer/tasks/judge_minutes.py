@@ -26,7 +26,7 @@ class HeldMinutes:
 
     def add(self, minutes: dict[int, MinuteFacts]) -> None:
         """Takes minutes' facts in, which must be its own to keep."""
-        judged, own, known = self._judged, self._table.put, self._table.get
+        judged, own, before = self._judged, self._table.put, self._table.before
         for minute, facts in minutes.items():
             held = own.get(minute)
             if held is not None:
@@ -34,7 +34,7 @@ class HeldMinutes:
             elif minute <= judged:
                 self._late(minute, HeldMinute(facts))
             else:
-                earlier = known(minute)
+                earlier = before.get(minute)
                 own[minute] = HeldMinute(facts) if earlier is None else earlier.before(facts)
 
     def purchase(self, minute: int, amount: float) -> None:

@@ -144,13 +144,14 @@ class ShareJudge:
             trials = getattr(slot, share.of)
             if trials <= 0:
                 continue
-            answer = answers.get(shifts[key])
+            shift = shifts[key]
+            answer = answers.get(shift)
             if answer is None:
-                hits = slot.hits.get(key, 0)
-                for other in self._alike[shifts[key]][1:]:
-                    if slot.hits.get(other, 0) != hits:
-                        self._part(other)
-                shift = shifts[key]
+                hits, alike = slot.hits.get(key, 0), self._alike[shift]
+                if len(alike) > 1:
+                    for other in alike[1:]:
+                        if slot.hits.get(other, 0) != hits:
+                            self._part(other)
                 answer = answers[shift] = _answer(shift, waits.get(key), end_minute - 1, hits, trials)
             if answer.waits is not None:
                 waits[key] = answer.waits

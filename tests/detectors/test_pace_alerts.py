@@ -71,6 +71,19 @@ def test_what_is_told_of_odd_days_is_what_the_full_answers_say(seed, known, most
         alerts(today, course, step)
 
 
+@given(st.integers(0, 2**32), st.lists(st.integers(1, STEPS), min_size=2, max_size=12), st.data())
+@settings(max_examples=40)
+def test_a_day_that_is_looked_at_again_says_what_it_says_at_once_whatever_comes_late(seed, steps, data):
+    today, course = odd_days(seed, 5, 40, PaceRules(late=LateRules(z=1.5, fewest=3)), WatchLimits(z=1.5))
+    seen = Seen(course, 0)
+    for step in steps:
+        if data.draw(st.booleans()):
+            course.count(10 * data.draw(st.integers(0, step - 1)), 7, 3, 1)
+        seen = seen.later(course, step)
+        again = [today.alert(watched, seen, step) for watched in PACED]
+        assert again == [today.alert(watched, Seen(course), step) for watched in PACED]
+
+
 def test_what_a_metric_is_told_does_not_depend_on_which_others_are_judged(site):
     revenue = BY_METRIC["revenue"]
     alone = site.pace.begin(site.next.day, 0, site.baseline, [revenue])

@@ -66,3 +66,21 @@ def test_a_memory_that_was_dropped_is_a_new_one() -> None:
     Minds(draft, batches.kept).drop("one")
     batches.table.clear()
     assert batches.note(2).minutes == []
+
+
+def test_names_that_mean_one_memory_are_written_each_and_change_together_until_they_part() -> None:
+    table: dict[str, bytes] = {}
+    draft = Draft(table)
+    minds = Minds(draft)
+    both = minds.of("one", Memory)
+    minds.join("other", "one")
+    both.minutes.append(1)
+    assert minds.of("other", Memory) is both
+    apart = minds.part("other", Memory)
+    assert apart == both
+    apart.minutes.append(2)
+    minds.store()
+    written = {
+        name: msgspec.msgpack.decode(packed, type=Memory).minutes for name, packed in draft.put.items()
+    }
+    assert written == {"one": [1], "other": [1, 2]}
