@@ -4,8 +4,8 @@ Page's CUSUM (1954) of the log likelihood ratio, one for each of a few levels to
 level that is normal. `e^h` trials pass on average before noise reaches h (Lorden 1971), so h is the logarithm of the
 trials in `quiet_years`. Trials come in clusters that share their fate (a visit's events come from one page version):
 the sum is divided by their size, as if each cluster were one trial (quasi-likelihood, McCullagh and Nelder 1989, ch. 9).
-A sum that gets there must convince once more with a normal share that is only known as well as its history tells it
-(beta-binomial: Gelman et al., Bayesian Data Analysis, 2.4): of few trials one does not know how rare hits are.
+Where few trials tell how rare hits are (`unsure`), a sum that gets there must convince once more with a normal share that
+is only known as well as that (beta-binomial: Gelman et al., Bayesian Data Analysis, 2.4).
 With a level of nearly 1 and a field that is always there it is the rule "a run of a dozen without it".
 
 Normal is the share of the last days, counted cautiously, and never less than what the worst hour of half the days had;
@@ -50,7 +50,9 @@ class JumpOptions(msgspec.Struct, frozen=True):
     on. `quiet_years`: one false alarm in so long, of each of `looks` shares. `least_trials`: the history it takes.
     `floor`: normal is at least this. `hourly`: normal is at least what half the days' worst hours had. `back_cluster`:
     trials that share their fate where a return is looked for, if that is more; the likelihood ratio of a return must be
-    e^`back`. `burst`: more hits in a minute prove no more (or than a tenth of its trials); 0: all count."""
+    e^`back`. `burst`: more hits in a minute prove no more (or than a tenth of its trials); 0: all count. `unsure`: whether
+    what is normal is only believed as surely as it is known, which costs a hit or so; what hardly ever happens needs no
+    such care."""
 
     cluster: float = 4.0
     levels: tuple[float, ...] = (0.06, 0.15, 0.4, 0.95)
@@ -65,6 +67,7 @@ class JumpOptions(msgspec.Struct, frozen=True):
     back_cluster: float = 1.0
     back: float = 12.0
     burst: int = 0
+    unsure: bool = False
 
 
 class Day(msgspec.Struct, array_like=True):
@@ -289,7 +292,7 @@ def _highest(
         for climb, level in zip(state.climbs, levels, strict=False)
         if climb.sum >= needed
         and _counts(climb, options)
-        and _unsure(climb, _target(level, share), share, state, options) >= needed
+        and (not options.unsure or _unsure(climb, _target(level, share), share, state, options) >= needed)
     ]
     if not found:
         return None
