@@ -98,9 +98,8 @@ class StreamClock:
     def hear(self, client: str | None, at_ms: int, log_ms: int) -> None:
         """Takes the event of a client not heard of late as one voice; without identity each event is one."""
         self._limit_ms = log_ms + self._tolerance_ms
-        if (
-            at_ms > self.now_ms - _ALONE_MS
-        ):  # an old event that is sent again is no sign of a stream that lags
+        # an old event that is sent again is no sign of a stream that lags
+        if at_ms > self.now_ms - _ALONE_MS:
             self._lag_ms = log_ms - at_ms
         self._heard = heard = self._heard + 1
         voices = self.voices
