@@ -21,7 +21,7 @@ from detectors.watched import Kind, Watched, WatchLimits, value
 from detectors.weekdays import WeekdayRules, factors, lost_to_fit, weekday
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,9 @@ class Baseline:
         kept = sorted([*kept, past], key=lambda known: known.day)
         self.state.days = kept[-self._rules.memory_days :]
 
-    def amend(self, day: int, totals: Totals) -> None:
-        """A known day has other sums now; what it deserves stays as it is."""
-        self.state.days = [
-            msgspec.structs.replace(past, totals=totals) if past.day == day else past
-            for past in self.state.days
-        ]
+    def amend(self, totals: Mapping[int, Totals]) -> None:
+        """Known days have other sums now; what they deserve stays as it is."""
+        self.state.days = [_amended(past, totals.get(past.day)) for past in self.state.days]
 
     def doubt(self, metric: str, day: int) -> None:
         """The days since this one are part of a metric's shift."""
@@ -192,3 +189,11 @@ def _marked(past: PastDay, metric: str, *, doubted: bool = True) -> PastDay:
     """The same day, doubted or not for a metric."""
     others = {*past.doubted} - {metric}
     return msgspec.structs.replace(past, doubted=tuple(sorted(others | {metric} if doubted else others)))
+
+
+def _amended(past: PastDay, totals: Totals | None) -> PastDay:
+    """The same day with other sums. Its orders' squares stay: few come late, and they tell a variation, no amount."""
+    if totals is None:
+        return past
+    totals = msgspec.structs.replace(totals, revenue_squares=past.totals.revenue_squares)
+    return msgspec.structs.replace(past, totals=totals)

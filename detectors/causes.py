@@ -108,7 +108,8 @@ SEVERAL_COLLISIONS = 3
 _HALF = 0.5
 
 _FLOODED_MINUTES = 240
-"""Events that come twice, or without identity, explain that fields come empty only where both begin together."""
+"""Events that come twice, or without identity, or that do not count, explain that fields come empty only where both begin
+together."""
 
 
 class Row(NamedTuple):
@@ -134,6 +135,7 @@ ROWS: tuple[Row, ...] = (
     # What the numbers are made of is gone, or comes empty.
     Row(_GONE, ("timestamp_errors", "unparseable_events"), (About.EVENT,)),
     Row(_GONE, ("volume_silence", "purchase_silence"), (About.EVENT,), most=True),
+    Row(_GONE, _SHARE, (About.EVENT,), together=_FLOODED_MINUTES),
     Row(_GONE, ("volume_drop", "sessions_anomaly", "direct_share_shift", *_ALL_ORDERS), (About.EVENT,)),
     Row((*_GONE, *_SHARE), ("purchase_silence",), (About.PURCHASE,), most=True),
     Row((*_GONE, *_SHARE), ("purchase_invalid", *_ALL_ORDERS), (About.PURCHASE,)),

@@ -94,6 +94,15 @@ class Deviation:
         """What a closed day says of a metric; changes nothing. While a shift stands, against the band before it."""
         return self._score(watched, past, unmeasurable)[0]
 
+    def score_again(self, watched: Watched, past: PastDay, *, was_off: bool) -> Answer:
+        """What an amended day says of a metric. One that was off is so until it is as near to normal as a day that ends
+        a shift."""
+        answer = self.score_one(watched, past)
+        if was_off and answer.robust_z is not None and abs(answer.robust_z) >= self._rules.sustained_z:
+            severity = answer.severity or Severity.P1_HIGH
+            return msgspec.structs.replace(answer, reason=Reason.FIRED, severity=severity)
+        return answer
+
     def learn_one(self, past: PastDay, unmeasurable: Collection[str] = ()) -> list[Judgement]:
         """Judges a closed day by every metric, then learns it. `past.distrusted` names the metrics for which it
         deserves no trust; those whose shift it belongs to join them by themselves."""
@@ -119,6 +128,8 @@ class Deviation:
         if watched.metric in unmeasurable or x is None or not math.isfinite(x):
             return Answer(watched.rule, watched.metric, Reason.UNMEASURABLE), None
         standing = self.state.shifts.get(watched.metric)
+        if standing and past.day < standing.since:
+            standing = None  # an amended day of before
         band = standing.band if standing else self.baseline.band(watched, past.day, past.totals)
         if band is None:
             return Answer(watched.rule, watched.metric, Reason.INSUFFICIENT_HISTORY, value=x), None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from consumer.core.daybook import Day
     from consumer.tasks.draft import Draft
+    from consumer.tasks.judge_metrics import Again
     from consumer.tasks.judge_state import HeldMinute, JudgeOptions
     from consumer.tasks.minds import Minds
     from detectors.finding import Finding
@@ -345,6 +346,7 @@ class Judge:
         if sums is not None and sums.events:
             cut = self._cut_short(sums)
             gone = dict.fromkeys(ALL, cut) if cut else self._gone(day)
+            self._metrics.amend(self._sums)
             found, checks, normal = self._metrics.close(day, sums, open_day, minute, gone)
             self._forget_resolved(found)
         self.clock.days = self.clock.days[1:]
@@ -353,8 +355,8 @@ class Judge:
         self._ask_again()
         return Judged(minute, day, found, checks, normal=normal)
 
-    def again(self, day: str, sums: Day, metrics: Collection[str]) -> tuple[list[Check], dict[str, Normal]]:
-        """What a closed day says now of some metrics, beside what was normal before it. Nothing is learned."""
+    def again(self, day: str, sums: Day, metrics: Collection[str]) -> Again:
+        """What a closed day that was amended says of some metrics now. Nothing is learned."""
         return self._metrics.again(day, sums, metrics)
 
     _acts: ClassVar = (_tell_slot, _end_step, _events_fall_silent, _purchases_fall_silent, _close)

@@ -23,7 +23,7 @@ from detectors.verdict import Check, Normal
 from detectors.watched import PACED, WATCHED, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from consumer.core.daybook import Day
     from consumer.tasks.judge_state import JudgeClock, JudgeOptions, OpenDay
@@ -93,6 +93,16 @@ class _Tick(NamedTuple):
     last: int
     due: int
     bound: int
+
+
+class Again(msgspec.Struct):
+    """What an amended day says: its checks and what was normal anew, which rules take back what they had said of it, and
+    the numbers of its alerts."""
+
+    findings: list[Finding] = []
+    checks: list[Check] = []
+    normal: dict[str, Normal] = {}
+    withdrawn: set[str] = set()
 
 
 class MetricJudge:
@@ -196,7 +206,7 @@ class MetricJudge:
         """What a whole day says of the metrics, why it is quiet where it is, and what was normal; then the day is
         learned."""
         squares = sum(open_day.course.cents_squared) / 10_000
-        totals = Totals(sums.events, sums.sessions, sums.direct, sums.purchases, float(sums.revenue), squares)
+        totals = msgspec.structs.replace(_totals(sums), revenue_squares=squares)
         quarantined = sums.verdict() == "quarantined"
         touched = ALL if quarantined else tuple(open_day.touched)
         judged = self._deviation().learn_one(
@@ -213,14 +223,42 @@ class MetricJudge:
         answers = [judgement.answer for judgement in judged]
         return found, checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
 
-    def again(self, day: str, sums: Day, metrics: Collection[str]) -> tuple[list[Check], dict[str, Normal]]:
-        """What a closed day says of metrics that could not be measured when it closed; it stays distrusted for them."""
-        totals = Totals(sums.events, sums.sessions, sums.direct, sums.purchases, float(sums.revenue))
-        past, deviation = PastDay(day_number(day), totals), self._deviation()
-        of_these = [watched for watched in WATCHED if watched.metric in metrics]
-        answers = [deviation.score_one(watched, past) for watched in of_these]
-        checks = [_check(watched, answer, "") for watched, answer in zip(of_these, answers, strict=True)]
-        return checks, {a.metric: normal for a in answers if (normal := _normal(a)) is not None}
+    def amend(self, days: Callable[[str], Day | None]) -> None:
+        """What late events made of the days that are known: what is normal rests on that."""
+        baseline = self._deviation().baseline
+        known = {past.day: days(_name_of(past.day)) for past in baseline.state.days}
+        baseline.amend({number: _totals(sums) for number, sums in known.items() if sums is not None})
+
+    def again(self, day: str, sums: Day, metrics: Collection[str]) -> Again:
+        """What a closed day that was amended says of some metrics now; it is trusted no more for that."""
+        number, deviation, now = day_number(day), self._deviation(), Again()
+        known = {check.rule: check.result for check in sums.answers}
+        days = deviation.baseline.state.days
+        is_last = bool(days) and days[-1].day == number
+        for watched in WATCHED:
+            was_off = known.get(watched.rule) == "at_risk"
+            past = PastDay(number, _totals(sums))
+            answer = deviation.score_again(watched, past, was_off=was_off)
+            normal = _normal(answer)
+            if watched.metric not in metrics or normal is None:
+                continue
+            now.checks.append(_check(watched, answer, ""))
+            now.normal[watched.metric] = normal
+            if was_off and not answer.fired:
+                now.withdrawn.add(watched.rule)
+            if was_off and is_last:
+                now.findings.append(self._amendment(watched, answer, day))
+        return now
+
+    def _amendment(self, watched: Watched, answer: Answer, day: str) -> Finding:
+        """The newest numbers of the day about which an alert was told."""
+        words = (
+            of_metric(watched, answer, day, so_far=False)
+            if answer.fired
+            else of_metric_back(watched, answer, f"on {day} with what came late")
+        )
+        start = self._start(day)
+        return _finding(watched, answer, "standing", start, start, day, words)
 
     def _end_of_day(
         self, watched: Watched, answer: Answer, life: Life, day: str, closes: int, since_day: int | None
@@ -365,12 +403,20 @@ class MetricJudge:
         return self._options.zone.start_ms(day) // MINUTE_MS
 
     def _start_of(self, number: int) -> int:
-        return self._start(date.fromordinal(EPOCH.toordinal() + number).isoformat())
+        return self._start(_name_of(number))
 
     def _offset(self, minute: int) -> int:
         """What local time is ahead of UTC, in minutes."""
         day = self._options.zone.day_of(minute)
         return day_number(day) * 24 * 60 - self._start(day)
+
+
+def _name_of(number: int) -> str:
+    return date.fromordinal(EPOCH.toordinal() + number).isoformat()
+
+
+def _totals(sums: Day) -> Totals:
+    return Totals(sums.events, sums.sessions, sums.direct, sums.purchases, float(sums.revenue))
 
 
 def _finding(

@@ -190,10 +190,10 @@ class WatchBatch:
             if keying is not None:
                 self._hear(keying)
         self._tell_of_purchases()
-        for day in sorted(self._put_back):
-            self._mend(day)
+        back = {day: self._mend(day) for day in sorted(self._put_back)}
         self._put_back.clear()
         for day in sorted(self._amended):
+            self._judge_again(day, back.get(day, ()))
             self._day(day).revise(at_ms, why.get(day, ""))
         if moved and mark is not None:
             self._close(mark)
@@ -310,9 +310,9 @@ class WatchBatch:
         over = over_with(self._alerts_of(day), fields, mended) if mended else set()
         return [name for name in sorted(sums.flags) if tuple(name.split("/", 1)) in over]
 
-    def _mend(self, day: str) -> None:
-        """Dead letters of the day were put back, and count: it is judged as what it is now. What its alerts no longer say,
-        because they are forgotten, stays as it was."""
+    def _mend(self, day: str) -> Collection[str]:
+        """Dead letters of the day were put back, and count. What its alerts no longer say, because they are forgotten,
+        stays as it was. Returns the metrics that can be measured again."""
         sums = self._day(day)
         before, gone = sums.unmeasurable, self._gone(day)
         known = unmeasurable(self._alerts_of(day, KINDS), self._options.judge.cause_fields)
@@ -320,12 +320,21 @@ class WatchBatch:
             metric: why for metric, why in before.items() if metric in gone or metric not in known
         }
         sums.over = sorted({*sums.over, *self._flags_over(day, sums)})
-        back = before.keys() - sums.unmeasurable.keys()
-        if back and sums.closed_at_ms is not None:
-            checks, normal = self._judge.again(day, sums, back)
-            now = {check.rule: check for check in checks}
-            sums.answers = [now.get(check.rule, check) for check in sums.answers]
-            sums.normal |= normal
+        return before.keys() - sums.unmeasurable.keys()
+
+    def _judge_again(self, day: str, back: Collection[str]) -> None:
+        """A closed day is judged as what it is now: by the metrics that it was judged by, and those that are back. Numbers
+        follow, and what it is taken for; no time does, and nothing is opened."""
+        sums = self._day(day)
+        again = self._judge.again(day, sums, {*sums.normal, *back} - sums.unmeasurable.keys())
+        now = {check.rule: check for check in again.checks}
+        sums.answers = [now.get(check.rule, check) for check in sums.answers]
+        sums.normal |= again.normal
+        sums.over = sorted(
+            {*sums.over, *(name for rule in again.withdrawn if (name := f"{rule}/") in sums.flags)}
+        )
+        for finding in again.findings:
+            self._book.amend(finding)
 
     def _days_of(self, finding: Finding) -> list[str]:
         """The days from the first evidence to the one in which it was known, the last few of them."""

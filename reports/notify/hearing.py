@@ -163,7 +163,7 @@ def _event(policy: Policy, alert: Alert, told: Told | None) -> Event | None:
     if heard == "held" or not policy.route.takes(alert):
         return None
     if heard != "over":
-        return "opened"
+        return "acknowledged" if heard == "acknowledged" else "opened"
     return "resolved" if told is None and not was_held_back(alert) else None
 
 

@@ -153,7 +153,7 @@ def test_a_day_learnt_again_takes_its_own_place():
     baseline.learn_one(day(2))
     assert baseline.state == known([day(0), day(1), day(2)]).state
     baseline.doubt("sessions", 1)
-    baseline.amend(2, day(2, sessions=7).totals)
+    baseline.amend({2: day(2, sessions=7).totals})
     assert [past.vouches("sessions") for past in baseline.state.days] == [True, False, False]
 
 

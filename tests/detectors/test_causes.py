@@ -141,11 +141,16 @@ def test_the_more_specific_cause_ranks_first():
     assert field < flood < sessions
 
 
-def test_events_without_identity_explain_fields_that_come_empty_only_where_both_begin_within_hours():
-    flood = alert("identity_coverage")
-    assert explains(flood, alert("field_coverage", subject="referrer", since=NOON + 200, known=NOON + 230))
+@pytest.mark.parametrize(
+    ("kind", "subject"), [("identity_coverage", ""), ("schema_field_missing", "event_name")]
+)
+def test_events_without_identity_or_name_explain_fields_that_come_empty_only_where_both_begin_within_hours(
+    kind, subject
+):
+    cause = alert(kind, subject=subject)
+    assert explains(cause, alert("field_coverage", subject="referrer", since=NOON + 200, known=NOON + 230))
     assert not explains(
-        flood, alert("field_coverage", subject="referrer", since=NOON + 300, known=NOON + 320)
+        cause, alert("field_coverage", subject="referrer", since=NOON + 300, known=NOON + 320)
     )
 
 

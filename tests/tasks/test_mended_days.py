@@ -166,10 +166,7 @@ def test_events_that_had_no_name_count_and_their_day_is_measured_again():
     answers = {check.rule: check for check in receipt.checks}
     assert answers["purchases_anomaly"].reason.startswith("within_band: 96 beside 96")
     assert answers["sessions_anomaly"].reason.startswith("within_band: 136 beside 96")
-    # what nothing explains stays as it was told
-    assert {check.rule for check in receipt.checks if check.result not in ("pass", "note")} == {
-        "field_coverage"
-    }
+    assert {check.rule for check in receipt.checks if check.result not in ("pass", "note")} == set()
 
 
 def test_what_fired_stays_in_the_books_as_notes(shop_with_loss):

@@ -103,6 +103,15 @@ def test_an_acknowledgement_is_told_once():
     assert d.said(d.passes(HOUR_MS)) == [("acknowledged", "a")]
 
 
+def test_what_somebody_looks_after_before_anybody_was_told_is_told_as_that():
+    d = desk()
+    d.opens("a", severity=P0)
+    d.turns("a", "acknowledged")
+    assert d.said(d.passes(HOUR_MS)) == [("acknowledged", "a")]
+    d.turns("a", "resolved")
+    assert d.said(d.passes(HOUR_MS)) == [("resolved", "a")]
+
+
 def test_an_alert_that_opens_again_is_told_again():
     d = desk()
     d.opens("a")
