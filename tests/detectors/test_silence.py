@@ -129,6 +129,15 @@ def test_purchases_that_stop_are_told_within_the_day(hour):
     assert found.fires_at(last) - last < DAY
 
 
+def test_after_a_week_eleven_missed_purchases_are_told_where_each_comes_by_itself():
+    found, rng = silence(PURCHASES, PURCHASE_SILENCE, days=0), np.random.default_rng(2)
+    for number in range(10):
+        found.learn_one(number, rng.poisson(PURCHASES).tolist())
+    fires = found.fires_at(NOON)
+    assert fires is not None
+    assert found.rate().by(fires) - found.rate().by(NOON) < 11.3
+
+
 def test_a_quiet_night_hour_is_no_silence():
     night = 100 * DAY + 9 * 60
     answer = silence().score_one(night, night + 25)
