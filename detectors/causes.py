@@ -156,7 +156,8 @@ ROWS: tuple[Row, ...] = (
     Row(("volume_silence",), ("purchase_silence", "sessions_anomaly", *_ORDERS), side="falls"),
     Row(("purchase_silence",), (*_ORDERS, "conversion_shift"), side="falls"),
     Row(("volume_drop",), ("purchase_silence", "sessions_anomaly", *_ORDERS), side="falls"),
-    # Too much comes.
+    # Too much comes. Events that come again are why there are more, whichever is known first.
+    Row(("duplicate_events",), ("volume_spike",), side="rises", together=_FLOODED_MINUTES),
     Row(_FLOOD, _FLOOD, mutual=True),
     Row(_FLOOD, ("field_coverage",), together=_FLOODED_MINUTES),
     Row(("volume_spike", "bot_traffic"), ("field_coverage",)),

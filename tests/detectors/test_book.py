@@ -293,6 +293,14 @@ def test_a_flood_is_the_alert_that_came_first(watch):
     assert [kind for kind, state in watch.states.items() if state == "open"] == ["identity_coverage"]
 
 
+def test_events_that_come_again_explain_that_there_are_more_even_if_that_was_known_first(watch):
+    watch.take(found("volume_spike", layer="watch", since=NOON - 20, absolute_change=400))
+    assert watch.states["volume_spike"] == "open"
+    watch.take(found("duplicate_events", since=NOON, known=NOON + 5, absolute_change=0.5))
+    assert watch.states == {"volume_spike": "inhibited", "duplicate_events": "open"}
+    assert watch.of("duplicate_events").explains == [watch.of("volume_spike").id]
+
+
 def test_an_operator_acknowledges_on_record(watch):
     watch.take(found("volume_drop"))
     watch.obey("acknowledge", watch.alerts[0].id, at=NOON + 5, reason="ann@shop.example knows\x1b[2J")
