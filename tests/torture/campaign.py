@@ -78,6 +78,7 @@ class Options:
     day_seconds: float = 60.0
     pause_seconds: float = 1.0
     kinds: tuple[str, ...] = tuple(KINDS)
+    unkeyed: bool = False
 
 
 @dataclass
@@ -198,11 +199,9 @@ def run(options: Options, folder: Path, tell: Callable[[str], None] = lambda _: 
         site, herd, kafka, broker_disk = _set_up(options, folder, stack, outcome)
         scene = Scene(herd.rng, herd, kafka, _out_disk(site, herd, stack), broker_disk)
         with _load(site, options) as load:
-            parts = [TopicPartition(site.input, number) for number in range(options.partitions)]
-            parts.append(TopicPartition(site.topic("facts"), 0))
             for member in herd.members:
                 herd.start(member)
-            with Progress(site.servers, site.group, parts) as progress:
+            with Progress(site.servers, site.group, _parts(site, options)) as progress:
                 driver = Driver(scene, progress, options)
                 wait_until(lambda: progress.all_moved_since(0), QUIET_SECONDS, "every partition is worked on")
                 driver.run(tell)
@@ -250,7 +249,11 @@ def _set_up(
     if broker_disk is not None:
         stack.callback(broker_disk.copy_to, folder / "broker")
     kafka = stack.enter_context(EmbeddedKafka(data, properties=BROKER))
-    sections = {**SECTIONS, "topics": {"valid": "torture-valid"}}
+    sections = {
+        **SECTIONS,
+        "topics": {"valid": "torture-valid"},
+        "input": {"keyed": not options.unkeyed},
+    }
     site = stack.enter_context(Site(kafka.bootstrap_servers, "torture-", folder, dict(KAFKA), sections))
     create_topic(site.servers, site.input, options.partitions)
     herd = Herd(site, Random(f"{options.seed} faults"))
@@ -272,6 +275,13 @@ def _out_disk(site: Site, herd: Herd, stack: ExitStack) -> SmallDisk | NoMoreFil
     return disk
 
 
+def _parts(site: Site, options: Options) -> list[TopicPartition]:
+    """All that the group reads."""
+    topics = [site.input, site.topic("keyed")] if options.unkeyed else [site.input]
+    parts = [TopicPartition(topic, number) for topic in topics for number in range(options.partitions)]
+    return [*parts, TopicPartition(site.topic("facts"), 0)]
+
+
 def _topics(site: Site) -> Topics:
     names = ("input", "dead_letters", "valid", "days", "alerts")
     return Topics(*map(site.topic, names))
@@ -280,6 +290,8 @@ def _topics(site: Site) -> Topics:
 @contextmanager
 def _load(site: Site, options: Options) -> Iterator[subprocess.Popen[bytes]]:
     more = {"seed": options.seed, "rate": options.rate, "day-seconds": options.day_seconds}
+    if options.unkeyed:
+        more["anywhere"] = options.partitions
     given = [part for name, value in more.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "tests.torture.load", site.servers, site.input, *given]
     load = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PARENT)
