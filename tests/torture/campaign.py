@@ -18,7 +18,7 @@ from confluent_kafka import TopicPartition
 from consumer.local.kafka import EmbeddedKafka
 from tests.processes import Process, Site
 from tests.topic_reader import create_topic
-from tests.torture.faults import KINDS, SESSION_SECONDS, NotNow, Scene
+from tests.torture.faults import KINDS, SESSION_SECONDS, NotNow, Scene, ended_as_asked
 from tests.torture.findings import Verdict
 from tests.torture.herd import PARENT, Herd
 from tests.torture.machine import NoMoreFiles, SmallDisk, WallClock
@@ -310,14 +310,15 @@ def _end_load(load: subprocess.Popen[bytes]) -> int:
 
 
 def _come_to_rest(site: Site, herd: Herd, scene: Scene) -> Process:
-    """All but one end in order; the last one reads everything, brings the files up to date, and ends as well. One that was
-    only just started, and has said nothing yet, dies of the signal."""
+    """All but one end in order; the last one reads everything, brings the files up to date, and ends as well."""
     site.wait_until_caught_up(QUIET_SECONDS)
     herd.mend()
     last = herd.members[0].runs
     for process in site.processes:
-        if process.running() and process is not last and process.stop() != 0 and process.told():
-            scene.wrong.append(f"ended with {process.exit_code()} on SIGTERM: {process.told()}")
+        if process.running() and process is not last:
+            code = process.stop()
+            if not ended_as_asked(code, process.told(), broker_away=False):
+                scene.wrong.append(f"ended with {code} on SIGTERM: {process.told()}")
     site.wait_until_caught_up(QUIET_SECONDS)
     topics = _topics(site)
     wait_until(

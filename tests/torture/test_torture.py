@@ -9,7 +9,7 @@ from tests.faults.feed import Sent
 from tests.torture import __main__ as command
 from tests.torture import table
 from tests.torture.campaign import Options, Outcome, run
-from tests.torture.faults import KINDS
+from tests.torture.faults import KINDS, ended_as_asked
 from tests.torture.findings import Verdict
 from tests.torture.load import Anywhere
 from tests.torture.progress import Fault, Standstill, stood
@@ -36,6 +36,23 @@ def test_an_input_that_is_not_keyed_has_a_clients_records_anywhere_under_others_
     places = [placed(Sent(b"", b"client %d" % (number % 2))) for number in range(100)]
     assert {place.partition for place in places[::2]} == {0, 1, 2, 3}
     assert {place.key for place in places[2::2]} == {b"client 1"}
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "broker_away", "fine"),
+    [
+        (0, "ended in order", False, True),
+        (-15, "", False, True),
+        (-15, "starting", False, False),
+        (70, "stop takes too long", True, True),
+        (70, "stop takes too long", False, False),
+        (1, "stopped", True, False),
+    ],
+)
+def test_a_process_that_does_not_end_as_asked_is_a_finding_unless_its_broker_was_away(
+    code, told, broker_away, fine
+):
+    assert ended_as_asked(code, told, broker_away=broker_away) is fine
 
 
 def test_a_standstill_belongs_to_the_fault_that_it_began_with():
