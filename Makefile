@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SHORT := --seed 21 --faults 12 --minutes 1 --processes 2 --partitions 4 --rate 150 --day-seconds 20 --pause-seconds 0.5
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help install demo test check campaign torture fuzz bench scenarios monitoring docs lock clean
@@ -18,12 +19,13 @@ demo: $(VENV)/.installed ## Run the main job on an embedded Apache Kafka: a seed
 test: $(VENV)/.dev ## Set everything up and run the tests (they start their own Apache Kafka)
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.dev ## Everything CI does: lint, types, import contracts, tests
+check: $(VENV)/.dev ## Everything CI does: lint, types, import contracts, tests, a minute of torture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tests.torture $(SHORT)
 
 campaign: $(VENV)/.dev ## Run the long fault campaigns (kills, zombies, lost answers) on a real Apache Kafka
 	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -m campaign -n 0

@@ -12,7 +12,9 @@ MOST_CHARACTERS = 300
 """Longer lines are cut: they end up in one sentence on a terminal."""
 
 _PORT_LOST = "Address already in use"
+_STARTED = "Kafka Server started"
 _DEAD = "Fencing broker 1 "
+_ON_RECORD = ", fenced=1,"
 _ALIVE = "DUPLICATE_BROKER_REGISTRATION"
 _TELLING = re.compile(r"\b(ERROR|FATAL|Error|Caused by)\b|Exception")
 
@@ -32,9 +34,14 @@ class ServerLog:
         """Whether the server could not listen because another process does."""
         return _PORT_LOST in self._text()
 
+    def has_started(self) -> bool:
+        """Whether the server is at work."""
+        return _STARTED in self._text()
+
     def node_is_dead(self) -> bool:
-        """Whether a controller has found that the node's broker is gone."""
-        return _DEAD in self._text()
+        """Whether a controller has found that the node's broker is gone, and has written it down."""
+        _, _, since = self._text().partition(_DEAD)  # what was written down before is read aloud first
+        return _ON_RECORD in since
 
     def node_counts_as_alive(self) -> bool:
         """Whether the node's broker may not come back because its predecessor is not known to be gone."""

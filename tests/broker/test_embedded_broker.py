@@ -17,6 +17,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from consumer.local import java, kafka_server
 from consumer.local.kafka import BrokerError, EmbeddedKafka
 from consumer.local.kafka_server import START_SECONDS, KafkaServer
 from tests.topic_reader import read_committed
@@ -169,6 +170,20 @@ def test_a_killed_node_counts_as_dead_before_its_broker_comes_back(tmp_path):
         *before, since = (kafka.data_dir / "broker.log").read_text().split("from SHUTDOWN to STARTING")
         assert any("Fencing broker 1 " in text for text in before)
         assert "Fencing broker 1 " not in since
+
+
+SLOW = ("sh", "-c", 'sleep 4; exec "$@"', "sh")
+"""Before a command: a machine on which Java takes its time."""
+
+
+def test_a_controller_that_takes_long_to_start_declares_the_node_dead_all_the_same(tmp_path, monkeypatch):
+    command = java.command
+    with EmbeddedKafka(tmp_path / "data") as kafka:
+        kafka.kill()
+        monkeypatch.setattr(java, "command", lambda *given: [*SLOW, *command(*given)])
+        monkeypatch.setattr(kafka_server, "DECLARE_SECONDS", 3)
+        kafka.start()
+        assert "DUPLICATE_BROKER_REGISTRATION" not in (kafka.data_dir / "broker.log").read_text()
 
 
 def test_a_death_that_did_not_get_on_record_is_declared_again_before_the_broker_takes_up_transactions(

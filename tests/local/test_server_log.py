@@ -32,3 +32,25 @@ def test_a_long_line_is_cut_and_no_bytes_are_too_strange(tmp_path):
     log = tmp_path / "broker.log"
     log.write_bytes(b"\xff\xfe" + b"x" * 10_000)
     assert len(ServerLog(log).last_words()) == MOST_CHARACTERS
+
+
+HISTORY = "INFO Replayed BrokerRegistrationChangeRecord(brokerId=1, brokerEpoch=4, fenced=1, logDirs=[])\n"
+FOUND = "INFO Fencing broker 1 at epoch 9 because its session has timed out.\n"
+WRITTEN = "INFO Replayed BrokerRegistrationChangeRecord(brokerId=1, brokerEpoch=9, fenced=1, logDirs=[])\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "dead"),
+    [
+        (HISTORY, False),
+        (HISTORY + FOUND, False),
+        (HISTORY + FOUND + WRITTEN, True),
+        (FOUND + WRITTEN.replace("fenced=1", "fenced=-1"), False),
+    ],
+)
+def test_a_node_is_dead_once_that_was_found_and_written_down_and_not_because_it_was_once_before(
+    tmp_path, text, dead
+):
+    log = tmp_path / "broker.log"
+    log.write_text(text)
+    assert ServerLog(log).node_is_dead() is dead

@@ -34,6 +34,9 @@ from tests.torture.faults import KINDS
 @click.option("--day-seconds", default=120.0, show_default=True, help="In which a day of events passes.")
 @click.option("--pause-seconds", default=1.0, show_default=True, help="Between two faults, on average.")
 @click.option(
+    "--unkeyed", is_flag=True, help="A client's records lie in any partition: [input] keyed = false."
+)
+@click.option(
     "--only", multiple=True, type=click.Choice(list(KINDS)), help="Only this kind; may be repeated."
 )
 @click.option(
@@ -48,12 +51,15 @@ def main(
     rate: float,
     day_seconds: float,
     pause_seconds: float,
+    unkeyed: bool,  # noqa: FBT001 - click passes it by name
     only: tuple[str, ...],
     folder: Path | None,
 ) -> None:
     """Runs faults against real processes on a real broker, and verifies everything they wrote."""
     kinds = only or tuple(KINDS)
-    options = Options(faults, seed, minutes, processes, partitions, rate, day_seconds, pause_seconds, kinds)
+    options = Options(
+        faults, seed, minutes, processes, partitions, rate, day_seconds, pause_seconds, kinds, unkeyed
+    )
     with tempfile.TemporaryDirectory(prefix="sluice-torture-") as temporary:
         outcome = run(options, folder or Path(temporary), lambda said: click.echo(said, err=True))
         click.echo(table.show(outcome))

@@ -18,7 +18,7 @@ from confluent_kafka import TopicPartition
 from consumer.local.kafka import EmbeddedKafka
 from tests.processes import Process, Site
 from tests.topic_reader import create_topic
-from tests.torture.faults import KINDS, SESSION_SECONDS, NotNow, Scene
+from tests.torture.faults import KINDS, SESSION_SECONDS, NotNow, Scene, ended_as_asked
 from tests.torture.findings import Verdict
 from tests.torture.herd import PARENT, Herd
 from tests.torture.machine import NoMoreFiles, SmallDisk, WallClock
@@ -78,6 +78,7 @@ class Options:
     day_seconds: float = 60.0
     pause_seconds: float = 1.0
     kinds: tuple[str, ...] = tuple(KINDS)
+    unkeyed: bool = False
 
 
 @dataclass
@@ -198,11 +199,9 @@ def run(options: Options, folder: Path, tell: Callable[[str], None] = lambda _: 
         site, herd, kafka, broker_disk = _set_up(options, folder, stack, outcome)
         scene = Scene(herd.rng, herd, kafka, _out_disk(site, herd, stack), broker_disk)
         with _load(site, options) as load:
-            parts = [TopicPartition(site.input, number) for number in range(options.partitions)]
-            parts.append(TopicPartition(site.topic("facts"), 0))
             for member in herd.members:
                 herd.start(member)
-            with Progress(site.servers, site.group, parts) as progress:
+            with Progress(site.servers, site.group, _parts(site, options)) as progress:
                 driver = Driver(scene, progress, options)
                 wait_until(lambda: progress.all_moved_since(0), QUIET_SECONDS, "every partition is worked on")
                 driver.run(tell)
@@ -250,7 +249,11 @@ def _set_up(
     if broker_disk is not None:
         stack.callback(broker_disk.copy_to, folder / "broker")
     kafka = stack.enter_context(EmbeddedKafka(data, properties=BROKER))
-    sections = {**SECTIONS, "topics": {"valid": "torture-valid"}}
+    sections = {
+        **SECTIONS,
+        "topics": {"valid": "torture-valid"},
+        "input": {"keyed": not options.unkeyed},
+    }
     site = stack.enter_context(Site(kafka.bootstrap_servers, "torture-", folder, dict(KAFKA), sections))
     create_topic(site.servers, site.input, options.partitions)
     herd = Herd(site, Random(f"{options.seed} faults"))
@@ -272,6 +275,13 @@ def _out_disk(site: Site, herd: Herd, stack: ExitStack) -> SmallDisk | NoMoreFil
     return disk
 
 
+def _parts(site: Site, options: Options) -> list[TopicPartition]:
+    """All that the group reads."""
+    topics = [site.input, site.topic("keyed")] if options.unkeyed else [site.input]
+    parts = [TopicPartition(topic, number) for topic in topics for number in range(options.partitions)]
+    return [*parts, TopicPartition(site.topic("facts"), 0)]
+
+
 def _topics(site: Site) -> Topics:
     names = ("input", "dead_letters", "valid", "days", "alerts")
     return Topics(*map(site.topic, names))
@@ -280,6 +290,8 @@ def _topics(site: Site) -> Topics:
 @contextmanager
 def _load(site: Site, options: Options) -> Iterator[subprocess.Popen[bytes]]:
     more = {"seed": options.seed, "rate": options.rate, "day-seconds": options.day_seconds}
+    if options.unkeyed:
+        more["anywhere"] = options.partitions
     given = [part for name, value in more.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "tests.torture.load", site.servers, site.input, *given]
     load = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PARENT)
@@ -298,14 +310,15 @@ def _end_load(load: subprocess.Popen[bytes]) -> int:
 
 
 def _come_to_rest(site: Site, herd: Herd, scene: Scene) -> Process:
-    """All but one end in order; the last one reads everything, brings the files up to date, and ends as well. One that was
-    only just started, and has said nothing yet, dies of the signal."""
+    """All but one end in order; the last one reads everything, brings the files up to date, and ends as well."""
     site.wait_until_caught_up(QUIET_SECONDS)
     herd.mend()
     last = herd.members[0].runs
     for process in site.processes:
-        if process.running() and process is not last and process.stop() != 0 and process.told():
-            scene.wrong.append(f"ended with {process.exit_code()} on SIGTERM: {process.told()}")
+        if process.running() and process is not last:
+            code = process.stop()
+            if not ended_as_asked(code, process.told(), broker_away=False):
+                scene.wrong.append(f"ended with {code} on SIGTERM: {process.told()}")
     site.wait_until_caught_up(QUIET_SECONDS)
     topics = _topics(site)
     wait_until(

@@ -30,6 +30,9 @@ STEP_SECONDS = 10.0
 END_SECONDS = 60.0
 """How long a process may take to end in order."""
 
+LEFT_UNDONE = 70
+"""Exit code of a process that was not done some time after it was asked to end."""
+
 STEPS = (
     Api.ADD_PARTITIONS_TO_TXN,
     Api.PRODUCE,
@@ -173,16 +176,23 @@ def restart(scene: Scene) -> Iterator[float]:
 def _end(scene: Scene, member: Member) -> Iterator[float]:
     """Waits for the end of a process that was asked to end."""
     deadline = time.monotonic() + END_SECONDS
-    process = member.runs
+    process, broker_away = member.runs, scene.broker_busy
     while process.running() and time.monotonic() < deadline:
         yield 0.1
+        broker_away = broker_away or scene.broker_busy
     if process.running():
         scene.wrong.append(f"{member.instance} did not end within {END_SECONDS:.0f} s of SIGTERM")
         process.kill()
-    elif process.exit_code() != 0 and (process.exit_code() != -signal.SIGTERM or process.told()):
-        scene.herd.note_end(
-            member
-        )  # one that was asked before it could listen dies of the signal, without a word
+    elif not ended_as_asked(process.exit_code(), process.told(), broker_away=broker_away):
+        scene.herd.note_end(member)
+
+
+def ended_as_asked(code: int, told: str, *, broker_away: bool) -> bool:
+    """Whether a process may end like that after SIGTERM: in order; by the signal, before it could listen, without a word;
+    or, while there is no broker, because its time is over."""
+    return (
+        code == 0 or (code == -signal.SIGTERM and not told.strip()) or (code == LEFT_UNDONE and broker_away)
+    )
 
 
 def storm(scene: Scene) -> Iterator[float]:

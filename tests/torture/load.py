@@ -1,6 +1,7 @@
 """What a site sends while it is tortured: a seeded shop whose days pass quickly, with everything wrong that can be wrong.
 
     python -m tests.torture.load SERVERS TOPIC --seed 1 --rate 300 --day-seconds 60
+    python -m tests.torture.load SERVERS TOPIC --anywhere 8
 
 A process of its own. It sends until SIGTERM, then the rest of the day and the next one without pause and without
 hostile records, so that every day before closes; its last line says how many records there were.
@@ -129,13 +130,40 @@ class Shop:
         )
 
 
+class Placed(NamedTuple):
+    """The key that a record gets, and the partition; by default the key decides."""
+
+    key: bytes | None
+    partition: int = -1
+
+
+def by_key(record: Sent) -> Placed:
+    """Each client's records lie in one partition."""
+    return Placed(record.key)
+
+
+class Anywhere:
+    """A client's records lie in any of the partitions, each under the key of the record before it."""
+
+    def __init__(self, seed: int, partitions: int) -> None:
+        self._rng = Random(f"{seed} places")
+        self._partitions = partitions
+        self._key: bytes | None = None
+
+    def __call__(self, record: Sent) -> Placed:
+        """Where the next record goes."""
+        key, self._key = self._key, record.key
+        return Placed(key, self._rng.randrange(self._partitions))
+
+
 class Sending:
     """Sends a shop's records in its own time. A producer that is of no use any more is replaced; what it had not sent
     is left out, since what comes after it must not be overtaken."""
 
-    def __init__(self, servers: str, topic: str) -> None:
+    def __init__(self, servers: str, topic: str, place: Callable[[Sent], Placed]) -> None:
         self._servers = servers
         self._topic = topic
+        self._place = place
         self._numbers = count()
         self._producer = self._connect()
         self.sent = 0
@@ -153,10 +181,11 @@ class Sending:
     def send(self, record: Sent) -> None:
         """Hands the record over; waits while the client's queue is full."""
         headers = [(NUMBER, str(next(self._numbers)).encode())]
+        key, partition = self._place(record)
         while True:
             try:
                 self._producer.produce(
-                    self._topic, record.value, record.key, headers=headers, on_delivery=self._noted
+                    self._topic, record.value, key, partition, headers=headers, on_delivery=self._noted
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -184,12 +213,13 @@ class Sending:
 @click.option("--seed", default=1)
 @click.option("--rate", default=300.0, help="Records a second, on average.")
 @click.option("--day-seconds", default=60.0, help="Seconds in which a day of the shop passes.")
-def main(servers: str, topic: str, seed: int, rate: float, day_seconds: float) -> None:
+@click.option("--anywhere", default=0, help="An input that is not keyed, of so many partitions.")
+def main(servers: str, topic: str, seed: int, rate: float, day_seconds: float, anywhere: int) -> None:
     """Sends until SIGTERM."""
     stop, parent = threading.Event(), os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     shop = Shop(seed, rate * day_seconds / EVENTS_PER_SESSION)
-    sending = Sending(servers, topic)
+    sending = Sending(servers, topic, Anywhere(seed, anywhere) if anywhere else by_key)
     began = time.monotonic() - shop.first_ms / DAY_MS * day_seconds
     for at_ms, record in shop.until(stop.is_set):
         if os.getppid() != parent:  # who would ask it to stop is gone
