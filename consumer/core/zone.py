@@ -24,20 +24,14 @@ class DayZone:
     def __init__(self, zone: tzinfo, name: str) -> None:
         self.name = name
         self._zone = zone
-        self._days: dict[int, str] = {}
         self._hours: dict[int, tuple[str, int]] = {}
         self._starts: dict[str, int] = {}
         self._ends: dict[str, int] = {}
 
     def day_of(self, minute: int) -> str:
         """The ISO date of the day that the minute lies in."""
-        quarter = minute // QUARTER
-        day = self._days.get(quarter)
-        if day is None:
-            if len(self._days) >= _MOST_CACHED:
-                self._days.clear()
-            day = self._days[quarter] = self._local(quarter * QUARTER).date().isoformat()
-        return day
+        hour = self._hours.get(minute // QUARTER)
+        return self.hour_of(minute)[0] if hour is None else hour[0]
 
     def hour_of(self, minute: int) -> tuple[str, int]:
         """The minute's day, and the hour (0-23) that a clock on the wall shows in it; an hour that comes twice is one.
