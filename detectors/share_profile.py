@@ -11,11 +11,14 @@ from functools import lru_cache
 from math import exp, log, sqrt
 from operator import mul
 from statistics import median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from detectors.share_dispersion import VISIT, Noise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEPT_DAYS = 28
 """How far back the hourly counts go."""
@@ -47,7 +50,7 @@ _SATURDAY = 5
 _SLOTS = tuple(hour % 24 + (24 if (hour // 24 + 3) % 7 >= _SATURDAY else 0) for hour in range(168))
 
 
-class Level(msgspec.Struct, frozen=True):
+class Level(msgspec.Struct, frozen=True, gc=False):
     """What is expected in an hour of the day: the share, the variance (logit scale) of what is unsure about it for the
     whole day and for this hour alone, and events a minute."""
 
@@ -66,7 +69,7 @@ class Profile(msgspec.Struct, frozen=True):
     trials_a_day: float
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class _Seen(msgspec.Struct, frozen=True, gc=False):
     """Hits, the hits expected, trials."""
 
     hits: float
@@ -74,7 +77,7 @@ class _Seen(msgspec.Struct, frozen=True):
     trials: float
 
 
-class _Effect(msgspec.Struct, frozen=True):
+class _Effect(msgspec.Struct, frozen=True, gc=False):
     """How far something moves the logit, and the variance that is left of that."""
 
     size: float
@@ -133,14 +136,11 @@ def slot_of(hour: int) -> int:
     return _SLOTS[hour % 168]
 
 
-@lru_cache(maxsize=16)
-def fit(cells: tuple[int, ...], counts: tuple[tuple[int, int], ...], hour: int, noise: Noise) -> Profile:
-    """The profile at an hour, of hours before it with their hits and trials.
-
-    Fields that are missing together, or never, have the same: it is computed once.
-    """
-    volumes = _volumes(cells, tuple([trials for _, trials in counts]), hour)
-    long_hits, recent_hits = _hits(volumes, [hits for hits, _ in counts], noise)
+def fit(cells: tuple[int, ...], counts: Sequence[tuple[int, int]], hour: int, noise: Noise) -> Profile:
+    """The profile at an hour, of hours before it with their hits and trials."""
+    hits, trials = zip(*counts, strict=True) if counts else ((), ())
+    volumes = _volumes(cells, trials, hour)
+    long_hits, recent_hits = _hits(volumes, hits, noise)
     long, recent = _Table(long_hits, volumes.long), _Table(recent_hits, volumes.recent)
     total = sum(long.trials)
     levels = tuple(_levels(long, recent, volumes.per_minute, noise))
@@ -151,21 +151,20 @@ def fit(cells: tuple[int, ...], counts: tuple[tuple[int, int], ...], hour: int, 
 def _volumes(cells: tuple[int, ...], trials: tuple[int, ...], hour: int) -> _Volumes:
     """The same for all shares of the same things (events, purchases, items): it is computed once."""
     hours: list[list[tuple[int, int, float, float]]] = [[] for _ in range(48)]
-    sizes: list[list[int]] = [[] for _ in range(48)]
     sums, recent_sums = [0.0] * 48, [0.0] * 48
     ages = [(hour - cell) // 24 for cell in cells]
     for place, (cell, age, count) in enumerate(zip(cells, ages, trials, strict=True)):
         slot, long, recent = _SLOTS[cell % 168], _LONG[age], _RECENT[age]
         hours[slot].append((place, count, long, recent))
-        sizes[slot].append(count)
         sums[slot] += long * count
         recent_sums[slot] += recent * count
+    sizes = [[count for _, count, _, _ in of_slot] for of_slot in hours]
     large = [max(some, default=0) > VISIT for some in sizes]
     per_minute = [_usual(sizes, slot) / 60 for slot in range(48)]
     return _Volumes(hours, large, sums, recent_sums, per_minute, sum(_LONG[age] for age in set(ages)))
 
 
-def _hits(volumes: _Volumes, hits: list[int], noise: Noise) -> tuple[list[float], list[float]]:
+def _hits(volumes: _Volumes, hits: Sequence[int], noise: Noise) -> tuple[list[float], list[float]]:
     """The hits of all hours by slot, with the weights of a long and of a short memory. An hour of at most `VISIT` trials
     is never too strange."""
     sums, recent_sums = [0.0] * 48, [0.0] * 48
@@ -174,9 +173,16 @@ def _hits(volumes: _Volumes, hits: list[int], noise: Noise) -> tuple[list[float]
     hours, large = volumes.hours, volumes.large
     shares = [[hits[place] / n for place, n, _, _ in of_slot if n] for of_slot in hours] if any(large) else []
     for slot, of_slot in enumerate(hours):
-        middle = _middle(shares, slot) if large[slot] else 0.0
-        ordinary = _SURELY_ORDINARY * noise.dispersion * middle * (1 - middle)
         long_sum = recent_sum = 0.0
+        if not large[slot]:
+            for place, _, long, recent in of_slot:
+                some = hits[place]
+                long_sum += long * some
+                recent_sum += recent * some
+            sums[slot], recent_sums[slot] = long_sum, recent_sum
+            continue
+        middle = _middle(shares, slot)
+        ordinary = _SURELY_ORDINARY * noise.dispersion * middle * (1 - middle)
         for place, trials, long, recent in of_slot:
             kept: float = hits[place]
             off = kept - trials * middle
