@@ -75,6 +75,7 @@ class Oddest:
         self._watched, self._own, self._usual, self._m = watched, own, usual, m
         self._starts: list[int] = []
         self._most = -1.0
+        self._rests: dict[int, tuple[Stretch, Stretch]] = {}
 
     def until(self, end: int) -> int:
         """The first of those that end by a step, an hour after midnight at the earliest."""
@@ -88,6 +89,15 @@ class Oddest:
                     oddest = starts[-1]
                 starts.append(oddest)
         return starts[last]
+
+    def rest(self, end: int) -> tuple[Stretch, Stretch]:
+        """The day, and a typical one, by a step without the hour that is most off until then. Windows of several lengths
+        begin at a step, one after the other."""
+        known = self._rests.get(end)
+        if known is None:
+            hour = self.until(end)
+            known = self._rests[end] = self._own.without(0, end, hour), self._usual.without(0, end, hour)
+        return known
 
     def _excesses(self, span: range) -> list[float]:
         return excesses(self._watched, self._own, self._usual, span, self._m)

@@ -244,7 +244,7 @@ class Late:
         if factor is None:
             return None
         typical, watched = self._typical, self._typical.watched
-        expected = typical.line.without(0, end, self._seen.oddest(watched, typical.line).until(end))
+        _, expected = self._seen.oddest(watched, typical.line).rest(end)
         chance = relative_variance(watched, expected, typical.cv) + typical.hourly**2 * HOUR / end
         return Level(factor, chance)
 
@@ -253,11 +253,10 @@ class Late:
         typical, watched = self._typical, self._typical.watched
         if end < self._rules.level_hours * HOUR:
             return None
-        hour = self._seen.oddest(watched, typical.line).until(end)
-        expected = typical.line.without(0, end, hour)
+        own, expected = self._seen.oddest(watched, typical.line).rest(end)
         if expected.size < self._rules.fewest:
             return None
-        x, m = self._line.without(0, end, hour).value(watched), expected.value(watched) or 0.0
+        x, m = own.value(watched), expected.value(watched) or 0.0
         return x / m if m > 0 and x is not None else None
 
     def judged(self, window: Window) -> Answer:
