@@ -10,6 +10,7 @@ minutes, for ten while a known one may be what it replaced.
 from __future__ import annotations
 
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -167,6 +168,7 @@ def _may_be_renamed(name: Name) -> bool:
     return any(e >= 1 and name.came.get(old, 0) <= e / 2 for old, e in name.expected.items())
 
 
+@lru_cache(maxsize=1024)
 def _alike(one: str, two: str) -> bool:
     return SequenceMatcher(None, one.lower(), two.lower()[:100]).ratio() >= _ALIKE
 
