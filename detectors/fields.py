@@ -113,10 +113,12 @@ class Carriers(msgspec.Struct, array_like=True):
         >>> carriers
         Carriers(hour=2, event=3, purchase=1, item=0, record=5)
         """
-        self.event += minute.events
-        self.purchase += minute.purchases
-        self.item += minute.items
-        self.record += minute.records()
+        events = minute.events
+        self.event += events
+        if minute.purchases or minute.items:  # most minutes have none
+            self.purchase += minute.purchases
+            self.item += minute.items
+        self.record += minute.records() if minute.rejected else events
 
     def of(self, carrier: Carrier) -> int:
         """Those of one kind."""

@@ -6,13 +6,14 @@ there (`schema_jump`). A loss is held back for up to two minutes while an unknow
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from detectors import fields, schema_rename
 from detectors import schema_words as words
 from detectors.alerts import Severity
+from detectors.fields import ExpectedField, FieldMinute
 from detectors.finding import Finding, Word
 from detectors.schema_jump import (
     Jump,
@@ -30,7 +31,7 @@ from detectors.schema_jump import (
 from detectors.sentences import cut
 
 if TYPE_CHECKING:
-    from detectors.fields import ExpectedField, FieldMinute, Passing, Scope
+    from detectors.fields import Passing, Scope
     from detectors.schema_rename import Keys, Match
 
 MISSING, RENAMED, RETYPED = "schema_field_missing", "schema_field_renamed", "schema_type_changed"
@@ -88,7 +89,7 @@ class FieldState(msgspec.Struct, omit_defaults=True):
         return bool(self.told) or is_busy(self.lost) or bool(self.retyped.climbs) or bool(self.aliased.climbs)
 
 
-class _Sight(NamedTuple):
+class _Sight(msgspec.Struct, frozen=True, gc=False):
     """One table of one field in one minute."""
 
     field: ExpectedField

@@ -181,7 +181,7 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
         hits, trials = sane(hits, trials)
     if state.first < 0:
         state.first = minute
-    if state.hours:
+    if state.hours and state.hours[0][0] <= minute // 60 - _LAG_HOURS:
         _fold(state, minute)
     if state.open is not None:
         state.open.hits += hits
@@ -222,7 +222,7 @@ def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
     if carriers > state.seen and state.open is None:
         _keep(state, hour, 0, carriers - state.seen)
     state.seen = 0
-    if state.hours:
+    if state.hours and state.hours[0][0] <= minute // 60 - _LAG_HOURS:
         _fold(state, minute)
 
 
@@ -372,8 +372,6 @@ def _keep(state: JumpState, hour: int, hits: int, trials: int) -> None:
 def _fold(state: JumpState, minute: int) -> None:
     """Learns the hours that are long enough ago, and in no doubt."""
     hours, learned = state.hours, minute // 60 - _LAG_HOURS
-    if not hours or hours[0][0] > learned:
-        return
     if state.climbs:
         first = min((climb.since for climb in state.climbs if climb.sum), default=minute) // 60
         learned = max(min(learned, first - 1), minute // 60 - _DOUBT_HOURS)

@@ -105,7 +105,8 @@ class SchemaWatch:
 
     def _update_fields(self, minute: FieldMinute, findings: list[Finding]) -> None:
         state = self.state
-        for number in sorted(self._busy.union(self._touched(minute))):
+        touched = self._touched(minute)
+        for number in sorted(self._busy.union(touched) if touched else self._busy):
             field = self.expect.fields[number]
             known = state.fields.get(field.path)
             if known is None:
@@ -117,7 +118,10 @@ class SchemaWatch:
     def _touched(self, minute: FieldMinute) -> list[int]:
         """The fields of which a minute says that something is wrong."""
         bad, letters = self._bad, self._letters
-        wrong = [bad[path] for path in (*minute.absent, *minute.retyped, *minute.aliased) if path in bad]
+        wrong: list[int] = []
+        for table in (minute.absent, minute.retyped, minute.aliased):
+            if table:
+                wrong += [bad[path] for path in table if path in bad]
         if minute.rejected:
             wrong += [letters[reason] for reason in minute.rejected if reason in letters]
         return wrong

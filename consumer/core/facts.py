@@ -183,7 +183,8 @@ def _add(counts: Counts, more: Counts) -> None:
 
 def _sum(counts: Counts, more: Counts) -> Counts:
     total = counts.copy()
-    _add(total, more)
+    for name, count in more.items():
+        total[name] = total.get(name, 0) + count
     return total
 
 

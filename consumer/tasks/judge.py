@@ -196,7 +196,7 @@ class Judge:
             if minute > until:
                 break
             judged = self._acts[dues.index(minute)](self, minute)  # of several at one minute the first
-            if judged.findings or judged.checks:
+            if judged is not None and (judged.findings or judged.checks):
                 yield judged
 
     def _dues(self, until: int) -> tuple[int, ...]:
@@ -308,7 +308,7 @@ class Judge:
         found = [finding for finding in over.findings if self._metrics.hear_share(finding)]
         return self._judged(over.minute, over.day, found)
 
-    def _end_step(self, minute: int) -> Judged:
+    def _end_step(self, minute: int) -> Judged | None:
         clock = self.clock
         clock.stepped = -1
         day = self._options.zone.day_of(minute - 1)
@@ -322,7 +322,7 @@ class Judge:
         found = None if early else self._metrics.step(day, open_day, minute, if_odd=quiet)
         if found is not None:
             clock.looked = minute
-        return self._judged(minute, day, found or [])
+        return self._judged(minute, day, found) if found else None
 
     def _events_fall_silent(self, minute: int) -> Judged:
         return self._falls_silent(self._options.event_silence, self.clock.event, minute)

@@ -14,6 +14,7 @@ from detectors.alerts import Severity
 from detectors.finding import Finding
 from detectors.sentences import LOOK, NAMES, of_share, of_share_back
 from detectors.share_shift import ShareShift, ShareState
+from detectors.share_verdict import ShareVerdict
 
 if TYPE_CHECKING:
     from consumer.core.contract import Contract
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from consumer.tasks.judge_state import JudgeOptions
     from consumer.tasks.minds import Minds
     from detectors.alerts import Layer
-    from detectors.share_verdict import ShareOptions, ShareVerdict
+    from detectors.share_verdict import ShareOptions
 
 FIELD = "field_coverage"
 IDENTITY = "identity_coverage"
 DIRECT = "direct_share_shift"
+
+_OF_ORDERS = frozenset({"purchases", "items"})
+"""What most slots of a small site have none of."""
 
 _MOST_OF_THEM = 0.5
 _TELL_AGAIN_MINUTES = 60
@@ -44,10 +48,12 @@ class Slot(msgspec.Struct, omit_defaults=True):
 
     def add(self, facts: MinuteFacts) -> None:
         """Takes a minute in. Self-declared robots' sessions are left out; they come directly, all of them."""
-        hits, robots, direct = self.hits, facts.robots, facts.direct
-        self.events += facts.events
-        self.people += max(facts.events - robots, 0)
-        self.sessions += facts.sessions - robots
+        hits, events, robots, direct = self.hits, facts.events, facts.robots, facts.direct
+        self.events += events
+        if robots < events:
+            self.people += events - robots
+        if sessions := facts.sessions - robots:  # most of the others are 0
+            self.sessions += sessions
         if facts.purchases or facts.items:
             self.purchases += facts.purchases
             self.items += facts.items
@@ -63,7 +69,7 @@ class Slot(msgspec.Struct, omit_defaults=True):
             hits[DIRECT] = hits.get(DIRECT, 0) + people
 
 
-class Waiting(msgspec.Struct, array_like=True, frozen=True):
+class Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Trials without a hit that a share was not told yet, up to the slot that ended with `minute`."""
 
     minute: int
@@ -112,7 +118,7 @@ def shares_of(contract: Contract) -> list[Share]:
     return shares
 
 
-class _Answer(NamedTuple):
+class _Answer(msgspec.Struct, frozen=True, gc=False):
     """What a detector says of a slot, if anything, and the trials that wait now, if any."""
 
     verdict: ShareVerdict | None
@@ -130,6 +136,7 @@ class ShareJudge:
     def __init__(self, options: JudgeOptions, shares: list[Share], minds: Minds) -> None:
         self._options = options
         self._shares = {share.key: share for share in shares}
+        self._of_visits = {key: share for key, share in self._shares.items() if share.of not in _OF_ORDERS}
         self._minds = minds
         self._shifts: dict[str, ShareShift] = {}
         self._alike: dict[ShareShift, list[str]] = {}
@@ -139,9 +146,10 @@ class ShareJudge:
         """What a slot says, which is over at `end_minute`."""
         found, waits = [], self._minds.of("waits", Waits).of
         answers: dict[ShareShift, _Answer] = {}
-        shifts = self._shifts or self._known(waits)
-        for key, share in self._shares.items():
-            trials = getattr(slot, share.of)
+        shifts, trials_of = self._shifts or self._known(waits), msgspec.structs.asdict(slot)
+        shares = self._shares if slot.purchases > 0 or slot.items > 0 else self._of_visits
+        for key, share in shares.items():
+            trials = trials_of[share.of]
             if trials <= 0:
                 continue
             shift = shifts[key]
