@@ -18,13 +18,22 @@ if TYPE_CHECKING:
 QUICK = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "300"}
 """A dead member's partitions move after two seconds instead of ten."""
 
+BROKER = {
+    "group.min.session.timeout.ms": "1000",
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.session.timeout.ms": "2000",
+    "group.consumer.min.heartbeat.interval.ms": "100",
+    "group.consumer.heartbeat.interval.ms": "300",
+}
+"""Lets clients have it so, and has it so itself where the newer group protocol leaves that to it."""
+
 SMALL_BATCHES = {"batch": {"max_events": 60, "max_wait_seconds": 0.01}}
 """Many transactions, so that faults hit many of their steps."""
 
 
 @pytest.fixture(scope="session")
 def session_kafka() -> Iterator[EmbeddedKafka]:
-    with EmbeddedKafka(properties={"group.min.session.timeout.ms": "1000"}) as kafka:
+    with EmbeddedKafka(properties=BROKER) as kafka:
         yield kafka
 
 

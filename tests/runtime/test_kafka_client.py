@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.runtime.kafka.client import admin_config, consumer_config, member_config, producer_config
+from consumer.runtime.kafka.delivered_topics import tail_config
 from consumer.settings.kafka import CONSUMERS_ONLY, PRODUCERS_ONLY
 
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
@@ -131,3 +132,10 @@ def test_a_rebalance_waits_for_who_neither_joins_nor_dies_for_two_minutes_or_a_s
 def test_a_member_has_its_instances_name_where_the_broker_lets_a_successor_take_it_over(protocol, name):
     config = member_config(protocol, "group", "one", logging.getLogger())
     assert config.get("group.instance.id") == name
+
+
+def test_with_the_newer_group_protocol_what_the_broker_decides_is_left_to_it_but_not_for_the_deliverer(said):
+    user = {**NOWHERE, "group.protocol": "consumer"}
+    made(Consumer, member_config(user, "g", "one", said.logger), said)
+    made(Consumer, tail_config(user, "g", said.logger), said)
+    assert tail_config(user, "g", said.logger)["session.timeout.ms"] == 10_000

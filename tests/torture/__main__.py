@@ -36,6 +36,7 @@ from tests.torture.faults import KINDS
 @click.option(
     "--unkeyed", is_flag=True, help="A client's records lie in any partition: [input] keyed = false."
 )
+@click.option("--newer", is_flag=True, help="The newer group protocol: group.protocol = consumer.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(KINDS)), help="Only this kind; may be repeated."
 )
@@ -52,13 +53,14 @@ def main(
     day_seconds: float,
     pause_seconds: float,
     unkeyed: bool,  # noqa: FBT001 - click passes it by name
+    newer: bool,  # noqa: FBT001 - click passes it by name
     only: tuple[str, ...],
     folder: Path | None,
 ) -> None:
     """Runs faults against real processes on a real broker, and verifies everything they wrote."""
     kinds = only or tuple(KINDS)
     options = Options(
-        faults, seed, minutes, processes, partitions, rate, day_seconds, pause_seconds, kinds, unkeyed
+        faults, seed, minutes, processes, partitions, rate, day_seconds, pause_seconds, kinds, unkeyed, newer
     )
     with tempfile.TemporaryDirectory(prefix="sluice-torture-") as temporary:
         outcome = run(options, folder or Path(temporary), lambda said: click.echo(said, err=True))

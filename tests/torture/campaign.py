@@ -30,15 +30,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-KAFKA = {
+OLDER = {
     "session.timeout.ms": str(int(1000 * SESSION_SECONDS)),
     "heartbeat.interval.ms": "300",
     "socket.timeout.ms": "6000",
 }
-"""Quick to find out that a process is gone, or that an answer does not come."""
+NEWER = {
+    "group.protocol": "consumer",
+    "socket.timeout.ms": "6000",
+}
+"""Quick to find out that a process is gone, or that an answer does not come; by the older group protocol and the newer one,
+with which the broker decides about sessions."""
 
 BROKER = {
     "group.min.session.timeout.ms": "1000",
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.session.timeout.ms": str(int(1000 * SESSION_SECONDS)),
+    "group.consumer.min.heartbeat.interval.ms": "100",
+    "group.consumer.heartbeat.interval.ms": "300",
 }
 
 SECTIONS: dict[str, dict[str, object]] = {
@@ -79,6 +88,7 @@ class Options:
     pause_seconds: float = 1.0
     kinds: tuple[str, ...] = tuple(KINDS)
     unkeyed: bool = False
+    newer: bool = False
 
 
 @dataclass
@@ -254,7 +264,8 @@ def _set_up(
         "topics": {"valid": "torture-valid"},
         "input": {"keyed": not options.unkeyed},
     }
-    site = stack.enter_context(Site(kafka.bootstrap_servers, "torture-", folder, dict(KAFKA), sections))
+    own: dict[str, object] = {**(NEWER if options.newer else OLDER)}
+    site = stack.enter_context(Site(kafka.bootstrap_servers, "torture-", folder, own, sections))
     create_topic(site.servers, site.input, options.partitions)
     herd = Herd(site, Random(f"{options.seed} faults"))
     stack.callback(herd.write_logs, folder / "logs")

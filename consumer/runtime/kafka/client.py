@@ -41,14 +41,25 @@ REBALANCE_TIMEOUT_MS = 120_000
 nobody works; nothing that the loop does between two polls takes two."""
 
 
+CLASSIC = "classic"
+"""The group protocol that a client speaks unless told otherwise."""
+
+OF_CLASSIC: Config = {"session.timeout.ms": SESSION_TIMEOUT_MS, "heartbeat.interval.ms": 1_000}
+"""With the newer protocol the broker decides that, and a client that is told refuses."""
+
+
+def is_newer(user: Mapping[str, Any]) -> bool:
+    """Whether the group speaks the newer protocol (KIP-848)."""
+    return bool(user.get("group.protocol", CLASSIC) != CLASSIC)
+
+
 def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
     """The daemon's consumer. `auto.offset.reset=error`: a place that is gone is said, never guessed."""
     session = str(user.get("session.timeout.ms", SESSION_TIMEOUT_MS))
     longest = max(REBALANCE_TIMEOUT_MS, int(session) if session.isdecimal() else 0)
     return {
-        "session.timeout.ms": SESSION_TIMEOUT_MS,
+        **({} if is_newer(user) else OF_CLASSIC),
         "max.poll.interval.ms": longest,  # the client refuses less than the session's
-        "heartbeat.interval.ms": 1_000,
         "topic.metadata.refresh.interval.ms": METADATA_MS,
         "fetch.queue.backoff.ms": 5,  # the default of 1000 stalls a fast reader
         "queued.min.messages": 100_000,
@@ -57,7 +68,7 @@ def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) ->
         **for_consumers(user),
         "logger": log,
         "group.id": group,
-        "partition.assignment.strategy": "cooperative-sticky",
+        **({} if is_newer(user) else {"partition.assignment.strategy": "cooperative-sticky"}),
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -72,7 +83,7 @@ def member_config(user: Mapping[str, Any], group: str, instance: str, log: loggi
     broker, has its place and partitions at once. Without one a group waits until the member that it was is timed out, or
     for a whole rebalance time where a broker forgot to; the newer protocol refuses the name while the former lives."""
     config = consumer_config(user, group, log)
-    if config.get("group.protocol", CLASSIC) == CLASSIC:
+    if not is_newer(user):
         config["group.instance.id"] = instance
     return config
 
@@ -119,10 +130,6 @@ def producer_config(
 def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
     """The daemon's admin client: only the settings that every kind of client knows."""
     return {**RECONNECT, **for_consumers(for_producers(user)), "logger": log}
-
-
-CLASSIC = "classic"
-"""The group protocol that a client speaks unless told otherwise."""
 
 
 def why(errors: Sequence[KafkaError]) -> tuple[KafkaError, str]:

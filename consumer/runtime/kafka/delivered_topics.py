@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from consumer.runtime.kafka.client import consumer_config
+from consumer.runtime.kafka.client import CLASSIC, consumer_config
 
 if TYPE_CHECKING:
     import logging
@@ -42,9 +42,12 @@ class TailError(Exception):
 
 def tail_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
     """The tail's consumer. Topics that the daemon has yet to create are found within five seconds."""
+    older = {
+        **user,
+        "group.protocol": CLASSIC,
+    }  # the newer protocol has no `range` that a client could ask for
     return {
-        **consumer_config(user, f"{group}-deliver", log),
-        "group.protocol": "classic",  # the newer protocol has no `range` that a client could ask for
+        **consumer_config(older, f"{group}-deliver", log),
         "partition.assignment.strategy": "range",
         "topic.metadata.refresh.interval.ms": 5_000,
         "fetch.wait.max.ms": 100,

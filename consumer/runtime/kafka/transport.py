@@ -17,10 +17,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumer.runtime.kafka import journal, topics
 from consumer.runtime.kafka.client import (
-    CLASSIC,
     RAISED,
     admin_config,
     error_of,
+    is_newer,
     journal_config,
     member_config,
     producer_config,
@@ -52,6 +52,9 @@ _E = KafkaError
 _EOF = _E._PARTITION_EOF  # noqa: SLF001
 _TIMED_OUT = _E._TIMED_OUT  # noqa: SLF001
 _NO_OFFSET = -1001
+
+_UNSUPPORTED = "not supported"
+"""In what the client says where a broker is too old for the newer group protocol, or has it switched off."""
 
 _UNREADABLE = "the group's offsets cannot be read"
 _IF_IT_STAYS = "if that stays and the brokers are well, a transaction hangs on them (see `kafka-transactions.sh find-hanging`)"
@@ -205,6 +208,10 @@ class KafkaTransport:
                 f"the group {self._options.group} cannot be joined: {error.str()}; another program uses it (name another "
                 "in the setting group), or session.timeout.ms in [kafka] is not what the brokers allow"
             )
+        elif is_newer(self._options.user) and _UNSUPPORTED in error.str():
+            raise Fatal(
+                f'the brokers do not know the group protocol that is set ({error.str()}); remove "group.protocol" from [kafka]'
+            )
         elif error.fatal() or error.code() == _E._FATAL:  # noqa: SLF001
             raise Fenced(f"reading failed: {error.str()}")
 
@@ -271,9 +278,9 @@ class KafkaTransport:
     def _as_told(self) -> Any:
         """Under whose name offsets go: not as the client would have it now. One that the group has given up joins anew by
         itself, as a new member that knows the latest generation, before we have polled and heard what was taken: the
-        broker would take the offsets of partitions that others have worked on since. The newer protocol is another
-        matter: its epochs grow without a word to us."""
-        if self._options.user.get("group.protocol", CLASSIC) != CLASSIC:
+        broker would take the offsets of partitions that others have worked on since. With the newer protocol epochs grow
+        without a word to us, and a client joins anew only after it was polled: what it says is fresh, and refused until then."""
+        if is_newer(self._options.user):
             return self._consumer.consumer_group_metadata()
         return self._told_as
 
