@@ -10,7 +10,6 @@ bytes at hand.
 from __future__ import annotations
 
 import csv
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.core.decode import MOST_EVENT_BYTES
@@ -179,7 +178,7 @@ class _Sheet:
         rows = Rows(self.line, [])
         if self.repeated or not self._has_lines():
             return rows
-        lines = islice(self._lines, self._next, self._next + _AT_ONCE)
+        lines = self._lines[self._next : self._next + _AT_ONCE]
         reader = csv.reader(map(bytes.decode, lines), strict=True)
         try:
             for number, cells in enumerate(reader, 1):
@@ -264,8 +263,11 @@ class _Sheet:
 
     def read_again(self) -> None:
         """All lines of the row being read but its first are to be read once more, as rows of their own."""
-        self._lines = [*self.raw[1:], *self._lines[self._next :]]
-        self._next = 0
+        others = len(self.raw) - 1
+        if self._next >= others:
+            self._next -= others
+        else:  # the row began in an earlier piece of the file
+            self._lines, self._next = self.raw[1:] + self._lines[self._next :], 0
         self._taken -= len(self.raw) - 1
         del self.raw[1:]
 
