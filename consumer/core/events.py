@@ -41,8 +41,8 @@ class Event(Protocol):
 values_of: Callable[[Event], tuple[Any, ...]] = msgspec.structs.astuple  # type: ignore[assignment]
 """All values of a plain event, in the contract's order."""
 
-_UNDECODABLE = re.compile(r'[\0-\x1f\x7f"\\]')
-"""Of fields with such names no decoder is made."""
+UNDECODABLE = re.compile(r'[\0-\x1f\x7f"\\]')
+"""Of fields with such names no struct can be made."""
 
 _MEMORY = 8
 """Events after one that was not plain that are not expected to be."""
@@ -57,7 +57,7 @@ class Events:
 
     def __init__(self, contract: Contract) -> None:
         names = {_attribute(field, number): field.name for number, field in enumerate(contract.fields)}
-        self._any_plain = not any(map(_UNDECODABLE.search, names.values())) and not any(
+        self._any_plain = not any(map(UNDECODABLE.search, names.values())) and not any(
             field.role and field.name == USER_AGENT for field in contract.fields
         )
         roles = (Role.IDENTITY.value, *READ)

@@ -62,7 +62,7 @@ class Place(NamedTuple):
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 
-class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
+class Counted(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the facts have of a rejected event, so that it is counted once however often it is tried.
 
     `reason` and `minute`: as what and at which event-minute the rejection was counted (None: not yet, no time was known).

@@ -99,6 +99,9 @@ class StreamClock:
         self._far = state.far
         self._far_client = state.far_client
         self._far_from_ms = state.far_from_ms
+        self._in_order: list[int] = []
+        """The voices' times in order, as of the `_in_order_at`th voice: between two voices there can be many bad records."""
+        self._in_order_at = -1
         self._rules = rules
         self._tolerance_ms = rules.log_tolerance_ms
         self.ceiling_ms = self._median_ms + rules.trust_ms
@@ -240,7 +243,9 @@ class StreamClock:
         soon = guess + self._rules.live_ms
         if guess <= log_ms <= soon and self._lag_ms <= _ALONE_MS:
             return log_ms
-        voices = sorted(self.voices.values())
+        if self._in_order_at != self._heard:
+            self._in_order, self._in_order_at = sorted(self.voices.values()), self._heard
+        voices = self._in_order
         near = voices[: bisect_right(voices, soon)][-2:] or [guess]
         return max(guess, near[-1] if near[-1] - near[0] <= _ALONE_MS else near[0])
 

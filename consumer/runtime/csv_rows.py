@@ -2,13 +2,14 @@
 
 Where every row is well formed the answer is that of Python's own `csv.DictReader`. The two differ on one point only: a
 quote that is opened and never closed. DictReader lets it swallow the rows behind it; here it costs its own line.
+
+Nearly every row is well formed and takes one line: those are read many at once. What is not is read by itself, with its
+bytes at hand.
 """
 
 from __future__ import annotations
 
 import csv
-from collections import deque
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from consumer.core.decode import MOST_EVENT_BYTES
@@ -23,11 +24,16 @@ MOST_ROW_BYTES = MOST_EVENT_BYTES
 """A row of several lines ends here, so that no stray quote can make the whole file one row."""
 
 
-class Row(NamedTuple):
-    """The cells of a row, and the number of its first line (the file's first line is 1)."""
+_AT_ONCE = 256
+"""Rows that are read at once, at most: enough that the cost per turn vanishes, few enough to be little memory."""
+
+
+class Rows(NamedTuple):
+    """The cells of some rows, and the number of the first one's first line (the file's first line is 1). Each takes one
+    line, but for one that comes alone."""
 
     line: int
-    cells: list[str]
+    cells: list[list[str]]
 
 
 class BadRow(NamedTuple):
@@ -39,7 +45,7 @@ class BadRow(NamedTuple):
     rejection: Rejection
 
 
-def read_rows(path: Path, lines: Iterator[Lines]) -> Iterator[Row | BadRow]:
+def read_rows(path: Path, lines: Iterator[Lines]) -> Iterator[Rows | BadRow]:
     """The header, then every row with as many cells as the header; what fits neither comes as `BadRow`.
 
     Blank lines are skipped. Raises `FileError` when the header cannot be read: no row has a meaning without it.
@@ -47,20 +53,21 @@ def read_rows(path: Path, lines: Iterator[Lines]) -> Iterator[Row | BadRow]:
     sheet = _Sheet(lines)
     header = _header(path, sheet)
     if header is not None:
-        sheet.repeated = _repeated(header.cells)
+        (columns,) = header.cells
+        sheet.repeated = _repeated(columns)
         yield header
-        yield from _rows(sheet, len(header.cells))
+        yield from _rows(sheet, len(columns))
     elif sheet.stop is not None:
         yield sheet.pass_stop(sheet.stop)
 
 
-def _header(path: Path, sheet: _Sheet) -> Row | None:
+def _header(path: Path, sheet: _Sheet) -> Rows | None:
     """The first row that is not blank; None when the file ends, or breaks off, before it is whole."""
     try:
         for cells in csv.reader(sheet.texts(), strict=True):
             if sheet.not_utf8:
                 break
-            row = Row(sheet.line, cells)
+            row = Rows(sheet.line, [cells])
             blank = not "".join(cells).strip()
             sheet.done()
             if not blank:
@@ -84,26 +91,30 @@ def _repeated(columns: list[str]) -> list[list[int]]:
     return [several for several in places.values() if len(several) > 1]
 
 
-def _rows(sheet: _Sheet, width: int) -> Iterator[Row | BadRow]:
+def _rows(sheet: _Sheet, width: int) -> Iterator[Rows | BadRow]:
     while True:
+        plain = sheet.plain_rows(width)
+        if plain.cells:
+            yield plain
         try:
-            for cells in csv.reader(sheet.texts(), strict=True):
-                if len(cells) == width:
-                    yield sheet.row(cells)
-                elif cells:
-                    break
-                sheet.done()
+            cells = next(csv.reader(sheet.texts(), strict=True), [])
         except csv.Error:
-            pass  # the lines of the row are in sheet.raw, and are dealt with below
+            cells = None  # the lines of the row are in sheet.raw, and are dealt with below
+        if cells is not None and len(cells) in (0, width):
+            if cells:
+                yield sheet.row(cells)
+            sheet.done()
         if sheet.raw and not (sheet.ended and isinstance(sheet.stop, Cut)):
             yield from _first_line(sheet, width)
+        elif not sheet.ended:
+            continue
         elif sheet.stop is not None:
             yield sheet.pass_stop(sheet.stop)
         else:
             return
 
 
-def _first_line(sheet: _Sheet, width: int) -> Iterator[Row | BadRow]:
+def _first_line(sheet: _Sheet, width: int) -> Iterator[Rows | BadRow]:
     """The row that is being read has something wrong: its first line alone, which may do, and the others again."""
     if sheet.overflowing:
         yield sheet.bad(
@@ -149,9 +160,10 @@ _TWO_VALUES = Rejection(
 class _Sheet:
     """Hands a file's lines to `csv.reader` and remembers the bytes of the row that it is reading."""
 
-    def __init__(self, lines: Iterator[Lines]) -> None:
-        self._fresh = chain.from_iterable(batch if isinstance(batch, list) else (batch,) for batch in lines)
-        self._again: deque[bytes] = deque()
+    def __init__(self, pieces: Iterator[Lines]) -> None:
+        self._pieces = pieces
+        self._lines: list[bytes] = []
+        self._next = 0
         self._taken = 0
         self._size = 0
         self.raw: list[bytes] = []
@@ -160,27 +172,48 @@ class _Sheet:
         self.stop: LongLine | Cut | None = None
         self.repeated: list[list[int]] = []
 
+    def plain_rows(self, width: int) -> Rows:
+        """As many rows as follow in what was read of the file that are well formed, with as many cells as the header, and
+        take one line each."""
+        rows = Rows(self.line, [])
+        if self.repeated or not self._has_lines():
+            return rows
+        lines = self._lines[self._next : self._next + _AT_ONCE]
+        reader = csv.reader(map(bytes.decode, lines), strict=True)
+        try:
+            for number, cells in enumerate(reader, 1):
+                if len(cells) != width or reader.line_num != number:
+                    break
+                rows.cells.append(cells)
+        except (csv.Error, UnicodeDecodeError) as ignored:
+            del ignored  # it is read again by itself
+        self._next += len(rows.cells)
+        self._taken += len(rows.cells)
+        return rows
+
     def texts(self) -> Iterator[str]:
         """The lines as text. Ends (`ended`) with the file, before what is no whole line (`stop`), or when the row
         has too many bytes (`overflowing`)."""
         self.ended = False
-        for line in self._lines():
+        while self._has_lines():
+            line = self._lines[self._next]
+            self._next += 1
             yield self._take(line)
             if self._size > MOST_ROW_BYTES:
                 break
         self.ended = True
 
-    def _lines(self) -> Iterator[bytes]:
-        while self._again:
-            yield self._again.popleft()
-        while self.stop is None:
-            line = next(self._fresh, None)
-            if line is None:
-                return
-            if isinstance(line, bytes):
-                yield line
+    def _has_lines(self) -> bool:
+        """Whether a line follows before `stop` and the file's end; reads on if need be."""
+        while self._next == len(self._lines) and self.stop is None:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            if isinstance(piece, list):
+                self._lines, self._next = piece, 0
             else:
-                self.stop = line
+                self.stop = piece
+        return self._next < len(self._lines)
 
     def _take(self, line: bytes) -> str:
         self.raw.append(line)
@@ -208,7 +241,7 @@ class _Sheet:
         self._size = 0
         self.not_utf8 = False
 
-    def row(self, cells: list[str]) -> Row | BadRow:
+    def row(self, cells: list[str]) -> Rows | BadRow:
         """The row being read, whose cells are as many as the header's.
 
         Columns of one name share what one of them holds; when two hold different values, nobody can say which counts.
@@ -221,7 +254,7 @@ class _Sheet:
                 return self.bad(_TWO_VALUES)
             for place in places:
                 cells[place] = next(iter(values), "")
-        return Row(self.line, cells)
+        return Rows(self.line, [cells])
 
     def bad(self, rejection: Rejection) -> BadRow:
         """All of the row being read as one that cannot be used."""
@@ -230,7 +263,11 @@ class _Sheet:
 
     def read_again(self) -> None:
         """All lines of the row being read but its first are to be read once more, as rows of their own."""
-        self._again.extendleft(reversed(self.raw[1:]))
+        others = len(self.raw) - 1
+        if self._next >= others:
+            self._next -= others
+        else:  # the row began in an earlier piece of the file
+            self._lines, self._next = self.raw[1:] + self._lines[self._next :], 0
         self._taken -= len(self.raw) - 1
         del self.raw[1:]
 

@@ -15,6 +15,7 @@ import msgspec
 
 from consumer.core.contract import Role
 from consumer.core.decode import decode
+from consumer.core.events import UNDECODABLE
 from consumer.core.record import StoredRecord
 from consumer.core.rejection import TRUNCATED
 from consumer.runtime.csv_rows import BadRow, read_rows
@@ -148,19 +149,33 @@ def _csv(
     path: Path, lines: Iterator[Lines], identity_names: tuple[str, ...], fields: Sequence[str]
 ) -> Iterator[FileItem]:
     columns: list[str] = []
-    encode = msgspec.json.Encoder().encode
+    encode = _encoder(columns)
     name = path.name
-    for row in read_rows(path, lines):
-        if isinstance(row, BadRow):
-            yield _unreadable(name, row.line, row)
+    for rows in read_rows(path, lines):
+        if isinstance(rows, BadRow):
+            yield _unreadable(name, rows.line, rows)
         elif not columns:
-            columns = row.cells
+            (columns,) = rows.cells
+            encode = _encoder(columns)
             if fields and not set(fields) & set(columns):
                 raise FileError(_no_events(path, fields))
         else:
-            event = {column: cell or None for column, cell in zip(columns, row.cells, strict=True)}
-            key = _key(event, identity_names) if identity_names else None
-            yield StoredRecord(encode(event), key, topic=name, offset=row.line)
+            for line, cells in enumerate(rows.cells, rows.line):
+                values = [cell or None for cell in cells]
+                key = (
+                    _key(dict(zip(columns, values, strict=True)), identity_names) if identity_names else None
+                )
+                yield StoredRecord(encode(values), key, topic=name, offset=line)
+
+
+def _encoder(columns: list[str]) -> Callable[[list[str | None]], bytes]:
+    """Makes rows' cells JSON objects. A struct takes half as long to be written as a dict, but not every name."""
+    encode = msgspec.json.Encoder().encode
+    if len(set(columns)) < len(columns) or any(map(UNDECODABLE.search, columns)):
+        return lambda cells: encode(dict(zip(columns, cells, strict=True)))
+    places = {f"cell_{place}": column for place, column in enumerate(columns)}
+    kind = msgspec.defstruct("Cells", [(place, str | None) for place in places], rename=places, gc=False)
+    return lambda cells: encode(kind(*cells))
 
 
 def _no_events(path: Path, fields: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ from consumer.core.timestamps import FRACTIONS, MINUTE_MS, SECONDS_OF_HOUR, Hour
 from consumer.core.watermark import MAJORITY, NO_LOG, UNKNOWN, StreamClock
 from consumer.tasks.gate_notes import Notes
 from consumer.tasks.gate_rejects import Rejects
-from consumer.tasks.gate_times import FAR_FROM_STREAM, why_not
+from consumer.tasks.gate_times import FAR_FROM_STREAM, Unusable
 from consumer.tasks.task import Tally
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Compiled:
         self.purchase_notes = PurchaseNotes(options.contract)
         self.robots = Robots()
         self.hours = HourCache()
+        self.unusable = Unusable(options)
 
 
 STALE_MS = 10 * MINUTE_MS
@@ -154,7 +155,7 @@ class Batch:
                     and now_ms != UNKNOWN
                 )
             ) and not self._log_vouches(shape, at_ms, log_ms):
-                rejection = why_not(options, shape, at_ms, log_ms, now_ms)
+                rejection = compiled.unusable.why(shape, at_ms, log_ms, now_ms)
                 self.rejects.reject(record, rejection, self._own_minute(rejection, at_ms))
                 # it has a voice in what time it is, all the same, so that a stream that began with broken clocks, or paused for
                 # years, finds its time again

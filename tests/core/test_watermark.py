@@ -62,6 +62,17 @@ def test_a_stream_cut_into_batches_has_the_same_time(events, cut):
     assert list(pieces.state().voices) == list(whole.state().voices), "the order of voices decides who leaves"
 
 
+@given(streams, st.just(NO_LOG) | moments)
+def test_when_a_record_came_does_not_depend_on_what_was_asked_before(events, log_ms):
+    clock = StreamClock(ClockState(), RULES)
+    for client, at_ms, its_log_ms in events:
+        if client not in clock.voices:
+            clock.hear(client, at_ms, its_log_ms)
+        if at_ms > clock.now_ms:
+            clock.believe(client, at_ms, its_log_ms)
+        assert clock.arrived_ms(log_ms) == StreamClock(clock.state(), RULES).arrived_ms(log_ms)
+
+
 @given(streams)
 def test_no_more_voices_are_kept_than_promised(events):
     assert len(listen(events).voices) <= VOICES

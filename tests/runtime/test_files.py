@@ -204,6 +204,25 @@ def test_a_row_that_cannot_be_read_costs_only_itself(tmp_path, raw, reason, word
     assert words in next(item.rejection.message for item in items if isinstance(item, Unreadable))
 
 
+def test_bad_rows_among_thousands_of_good_ones_cost_only_themselves(tmp_path):
+    rows = [
+        b'%d,"%d"\n' % (n, n) for n in range(50_000)
+    ]  # more than one piece of the file, and many times what is read at once
+    bad = {400: b"1,2,3\n", 255: b"1,\xff\n", 256: b'"1\n', 30_000: b'1,"2\n', 49_999: b"1\n"}
+    for number, raw in bad.items():
+        rows[number] = raw
+    items = read(tmp_path, "x.csv", b"a,b\n" + b"".join(rows))
+    good = [item for item in items if isinstance(item, StoredRecord)]
+    assert {(n + 2, raw) for n, raw in bad.items()} == {(line, raw) for line, raw, _ in rejections(items)}
+    assert [item.offset() for item in good] == [n + 2 for n in range(50_000) if n not in bad]
+    assert all(json.loads(item.value())["a"] == str(item.offset() - 2) for item in good)
+
+
+def test_each_open_quote_costs_its_own_line_however_many_follow_each_other(tmp_path):
+    bad = b'1,"2\n' * 60_000  # each is read again together with the next one
+    assert len(rejections(read(tmp_path, "x.csv", b"a,b\n" + bad))) == 60_000
+
+
 def test_a_quote_left_open_in_the_last_cell_does_not_swallow_the_rest_of_the_file(tmp_path):
     items = read(tmp_path, "x.csv", b'a,b\n1,"2\n3,4\n5,6\n')
     assert values(items) == [{"a": "3", "b": "4"}, {"a": "5", "b": "6"}]
