@@ -52,7 +52,7 @@ class Course(msgspec.Struct, omit_defaults=True):
     def count(self, minute: int, events: int = 0, sessions: int = 0, direct: int = 0) -> None:
         """Adds what happened in a minute of the day (0-1439)."""
         step = minute // STEP_MINUTES
-        if not 0 <= step < STEPS:
+        if not 0 <= step < STEPS:  # seldom: else a call for each minute is saved
             step = step_of(minute)
         self.events[step] += events
         self.sessions[step] += sessions
