@@ -90,7 +90,7 @@ class Share(NamedTuple):
 
     kind: str
     path: str
-    of: Literal["events", "people", "purchases", "items", "sessions"]
+    of: Literal["people", "purchases", "items", "sessions"]
     metric: str | None = None
 
     @property
@@ -108,7 +108,7 @@ def shares_of(contract: Contract) -> list[Share]:
     """Every share that a contract gives to watch. A field that the numbers cannot do without (timestamp, event name)
     has none: an event without it is a dead letter. Of what declares itself a robot no field is watched."""
     known = {Role.TIMESTAMP, Role.EVENT_NAME, Role.IDENTITY}
-    shares = [Share(IDENTITY, "", "events", "sessions"), Share(DIRECT, "", "sessions", "direct_share")]
+    shares = [Share(IDENTITY, "", "people", "sessions"), Share(DIRECT, "", "sessions", "direct_share")]
     shares += [Share(FIELD, field.name, "people") for field in contract.fields if field.role not in known]
     data, items = data_of(contract), items_of(contract)
     shares += [Share(FIELD, f"{data}.{field.name}", "purchases") for field in contract.purchase_fields]
