@@ -31,8 +31,9 @@ _PRIOR = 16.0
 _MOST_RATIO = 2.0
 """An hour is believed to be at most so many times as busy as usual, or as quiet."""
 
-_ROUGHNESS = 0.1
-"""How much the volume of minutes wanders, beyond chance, from what the hour before lets expect."""
+_ROUGHNESS = 0.25
+"""How much the volume of minutes wanders, beyond chance, from what the hour before lets expect: a quiet hour of the night
+may have half of the usual, and a crawler in it makes up for that."""
 
 _CLEAR = 6.0
 """Difference of squared deviations (twice a log likelihood ratio: 20 to 1) that settles the case."""

@@ -56,7 +56,8 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     `event_data.items[].item_id` an item; `purchases` and `items` are how many of them could be read, valid or not.
     `kinds` counts a sample of values by key and kind (`kinds.py`).
 
-    `robots`: sessions that a self-declared robot opened (never taken back). Three are counted at the stream's minute
+    `robots`: sessions that a self-declared robot opened (never taken back), and `robots_lack`, by contract field, how many
+    of the events with which they came lack it. Three are counted at the stream's minute
     instead of the event's own: `repeated`, events at a time that their client had lived through before (at their own if
     that is two minutes ago at most), `stale`, events far behind it when they came, and `ahead`, events of clocks that were
     found to run far ahead of it.
@@ -83,6 +84,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     stale: Count = 0
     ahead: Count = 0
     claimed: dict[str, Decimal] = {}
+    robots_lack: Counts = {}
 
     def note(self, table: str, name: str, most: int = MOST_NOTED) -> None:
         """Counts one more of a name in one of the tables; beyond `most` different ones under `REST`."""
@@ -100,7 +102,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
             self.events, self.identity_missing, self.sessions, self.direct, self.rejected.copy(), self.names.copy(),
             self.null.copy(), self.absent.copy(), self.retyped.copy(), self.aliased.copy(), self.unknown.copy(),
             self.kinds.copy(), self.purchases, self.items, self.robots, self.repeated, self.stale, self.ahead,
-            self.claimed.copy(),
+            self.claimed.copy(), self.robots_lack.copy(),
         )  # fmt: skip
 
     def add(self, other: MinuteFacts) -> None:
@@ -124,6 +126,8 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
             _add(self.unknown, other.unknown)
         if other.kinds:
             _add(self.kinds, other.kinds)
+        if other.robots_lack:
+            _add(self.robots_lack, other.robots_lack)
 
     def add_earlier(self, other: MinuteFacts) -> None:
         """Takes the other's counts in, as what was counted before: as if these had been added to a copy of it, for less,
@@ -149,6 +153,8 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
             self.unknown = _sum(other.unknown, self.unknown)
         if other.kinds:
             self.kinds = _sum(other.kinds, self.kinds)
+        if other.robots_lack:
+            self.robots_lack = _sum(other.robots_lack, self.robots_lack)
 
     def _add_numbers(self, other: MinuteFacts) -> None:
         self.events += other.events
@@ -173,6 +179,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
         """The counts by name, always in the same order."""
         return (
             self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown, self.kinds,
+            self.robots_lack,
         )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from consumer.tasks.gate_state import GateOptions, PartitionState
 
 
-COUNTED_ONCE = ("identity_missing", "sessions", "direct", "robots", "stale")
+COUNTED_ONCE = ("identity_missing", "sessions", "direct", "stale")
 """Counts that go up by one an event."""
 
 
@@ -92,6 +92,8 @@ class Batch:
         self._at: dict[str, list[int]] = {count: [] for count in COUNTED_ONCE}
         """The minutes of what counts one more of these in `MinuteFacts`."""
         self._openers: list[str] = []
+        self._robots: list[tuple[int, Shape]] = []
+        """Minute and shape of what self-declared robots opened sessions with."""
         self._names = Names()
         self._facts = Facts()
         self.rejects = Rejects(self._facts, self.clock, self.tally, state.undated)
@@ -106,7 +108,8 @@ class Batch:
         shapes, learn = events.by_types, events.learn
         hours, robots, is_direct = compiled.hours, compiled.robots, compiled.attribution.is_direct
         seen, changed, sessions, openers = self._seen, self.changed, self._sessions, self._openers
-        anonymous, opened, directly, robotic, stale = (self._at[count].append for count in COUNTED_ONCE)
+        anonymous, opened, directly, stale = (self._at[count].append for count in COUNTED_ONCE)
+        robotic = self._robots.append
         voices, now_ms, ceiling_ms = clock.voices, clock.now_ms, clock.ceiling_ms
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
@@ -206,7 +209,7 @@ class Batch:
                         directly(minute)
                     openers.append(client)
                     if shape.user_agent is not None and robots[event.user_agent]:
-                        robotic(minute)
+                        robotic((minute, shape))
                 elif (
                     len(known) == WIDTH
                     and 0 < at_ms - known[1] <= gap_ms
@@ -274,7 +277,7 @@ class Batch:
         if len(deltas) == 1:
             self._openers.append(client)
             if shape.user_agent is not None and self._compiled.robots[event.user_agent]:
-                self._facts.minute(minute).robots += 1
+                self._robots.append((minute, shape))
         for of_minute, sessions, direct in deltas:
             facts = self._facts.minute(of_minute)
             facts.sessions += sessions
@@ -347,6 +350,11 @@ class Batch:
             for at, count in Counter(minutes).items():
                 minute = facts.minute(at)
                 setattr(minute, what, getattr(minute, what) + count)
+        for (at, shape), count in Counter(self._robots).items():
+            minute = facts.minute(at)
+            minute.robots += count
+            for field in (*shape.null, *shape.absent):
+                minute.robots_lack[field] = minute.robots_lack.get(field, 0) + count
         for clock in self._clocks():
             facts.voices_ahead += clock.ahead
             for at, count in clock.events_ahead.items():

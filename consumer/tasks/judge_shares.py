@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from consumer.core.contract import Role
-from consumer.core.decode import USER_AGENT
 from consumer.tasks.judge_contract import data_of, items_of
 from detectors.alerts import Severity
 from detectors.finding import Finding
@@ -47,7 +46,8 @@ class Slot(msgspec.Struct, omit_defaults=True):
     hits: dict[str, int] = {}
 
     def add(self, facts: MinuteFacts) -> None:
-        """Takes a minute in. Self-declared robots' sessions are left out; they come directly, all of them."""
+        """Takes a minute in. Self-declared robots' sessions are left out, which come directly, all of them, and the events
+        that they open them with: a crawler's nightly visit would be normal at its hour, and a night without it a change."""
         hits, events, robots, direct = self.hits, facts.events, facts.robots, facts.direct
         self.events += events
         if robots < events:
@@ -59,6 +59,9 @@ class Slot(msgspec.Struct, omit_defaults=True):
             self.items += facts.items
         for path, count in facts.null.items():
             hits[path] = hits.get(path, 0) + count
+        if facts.robots_lack:
+            for path, count in facts.robots_lack.items():
+                hits[path] = hits.get(path, 0) - count
         if facts.absent:
             for path, count in facts.absent.items():
                 hits[path] = hits.get(path, 0) + count
@@ -87,7 +90,7 @@ class Share(NamedTuple):
 
     kind: str
     path: str
-    of: Literal["events", "people", "purchases", "items", "sessions"]
+    of: Literal["people", "purchases", "items", "sessions"]
     metric: str | None = None
 
     @property
@@ -103,15 +106,10 @@ class Share(NamedTuple):
 
 def shares_of(contract: Contract) -> list[Share]:
     """Every share that a contract gives to watch. A field that the numbers cannot do without (timestamp, event name)
-    has none: an event without it is a dead letter. What declares itself a robot has a user agent, so a crawler's visit
-    would be fewer events without one."""
+    has none: an event without it is a dead letter. Of what declares itself a robot no field is watched."""
     known = {Role.TIMESTAMP, Role.EVENT_NAME, Role.IDENTITY}
-    shares = [Share(IDENTITY, "", "events", "sessions"), Share(DIRECT, "", "sessions", "direct_share")]
-    shares += [
-        Share(FIELD, field.name, "people" if field.name == USER_AGENT else "events")
-        for field in contract.fields
-        if field.role not in known
-    ]
+    shares = [Share(IDENTITY, "", "people", "sessions"), Share(DIRECT, "", "sessions", "direct_share")]
+    shares += [Share(FIELD, field.name, "people") for field in contract.fields if field.role not in known]
     data, items = data_of(contract), items_of(contract)
     shares += [Share(FIELD, f"{data}.{field.name}", "purchases") for field in contract.purchase_fields]
     shares += [Share(FIELD, f"{items}.{field.name}", "items") for field in contract.item_fields]

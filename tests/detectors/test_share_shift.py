@@ -287,6 +287,16 @@ def test_a_flood_that_stays_is_a_change_after_two_hours_or_at_once_if_floods_are
     assert [verdict.fired for verdict in crawled(ShareOptions(**FLOODS), 600)].index(True) <= 10
 
 
+def test_a_crawler_in_an_hour_that_is_quieter_than_usual_is_no_change() -> None:
+    rng, share, fired = np.random.default_rng(13), ShareShift(ShareOptions()), []
+    for minute in range(9 * DAY + 240):
+        crawled, quiet = 120 <= minute % DAY < 150, minute >= 9 * DAY
+        people, crawler = (70, 130) if crawled and quiet else (100, 100 if crawled else 0)
+        trials, extra = int(rng.poisson(people)), int(rng.poisson(crawler))
+        fired.append(share.update(minute, int(rng.binomial(trials, 0.2)) + extra, trials + extra).fired)
+    assert not any(fired)
+
+
 def test_a_field_of_purchases_that_turns_null_is_known_after_a_handful_of_them() -> None:
     rng = np.random.default_rng(12)
     options = ShareOptions(

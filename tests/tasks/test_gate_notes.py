@@ -125,6 +125,17 @@ def test_a_session_that_a_robot_opened_is_counted_once(gate):
     assert (gate[0].robots, gate[60].robots, gate.sum("sessions")) == (1, 1, 4)
 
 
+def test_what_a_robots_opening_event_lacks_is_counted_by_field(gate):
+    gate.read(
+        event(user_agent=GOOGLE, referrer=None),
+        event("12:00:01", user_agent=GOOGLE, client_id="bob", referrer=...),
+        event("12:00:02", user_agent=GOOGLE, client_id="cid", referrer="https://a.example/"),
+        event("12:00:03", user_agent=CHROME, client_id="dan", referrer=None),
+    )
+    assert gate[0].robots_lack["referrer"] == 2
+    assert gate.sum("robots") == 3
+
+
 def test_robots_are_looked_for_in_the_opening_event_alone(gate):
     gate.read(event(user_agent=CHROME), event("12:01:00", user_agent=GOOGLE))
     assert gate.sum("robots") == 0

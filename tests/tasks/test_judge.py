@@ -167,3 +167,32 @@ def test_robots_that_tell_their_names_are_no_fewer_people_without_one() -> None:
     visits(watch, 9, 0, 720, nameless=4, robots=0)
     visits(watch, 9, 720, 1440, nameless=12, robots=0)
     assert watch.alert("field_coverage").first_seen == "2025-03-08T12:00:00.000Z"
+
+
+def busy(watch: Watched, day: int) -> None:
+    """A busy site's night and morning; a crawler that tells its name comes for half an hour between two and half past
+    three, at ten times the visitors' pace."""
+    begins = 125 + 37 * day % 55
+    start = (MIDNIGHT + day * DAY_MS) // MINUTE_MS
+    minutes = {}
+    for minute in range(600):
+        robots = 2000 if begins <= minute < begins + 30 else 0
+        null = {"referrer": 60 + (7 * minute + day) % 9 - 4 + robots}
+        minutes[start + minute] = MinuteFacts(
+            events=200 + robots,
+            sessions=100 + robots,
+            robots=robots,
+            direct=30 + robots,
+            identity_missing=4 + (3 * minute + day) % 5,
+            names={"page_viewed": 200 + robots},
+            null=null,
+            robots_lack={"referrer": robots} if robots else {},
+        )
+    watch.tell_minutes((start + 600) * MINUTE_MS, minutes)
+
+
+def test_a_crawler_that_tells_its_name_changes_no_share_whenever_it_comes() -> None:
+    watch = Watched()
+    for day in range(9):
+        busy(watch, day)
+    assert not [alert for alert in watch.alerts.values() if alert.kind.endswith("_coverage")]
