@@ -2,10 +2,9 @@
 
 A stream's time is its newest event's, but only as far as it is believed: an event more than `trust_ms` ahead of what
 most visitors of late say moves nothing (the median of the newest events of 32 different clients, so one clock that
-runs ahead, however busy, is one voice), unless the log's own clock says the same. Even what most say moves it far only
-once the present is not heard of any more: broken clocks come among others, a stream that was silent for hours goes on
-as a whole. It depends on the records of the partition in their order alone, so a replay gives the same, and never goes
-back but once: when the third visitor shows that the first one's clock was days ahead.
+runs ahead, however busy, is one voice), unless the log's own clock says the same. It depends on the records of the
+partition in their order alone, so a replay gives the same, and never goes back but once: when the third visitor shows
+that the first one's clock was days ahead.
 """
 
 from __future__ import annotations
@@ -56,8 +55,7 @@ class ClockRules:
 class ClockState(msgspec.Struct):
     """What a stream's clock remembers; part of the journal. `jumps`: events of a voice that were not believed;
     `present_ms`: what the last few voices said; `broken_since_ms`: the log's time since which nothing but broken records
-    came, while time stood at `still_ms`; `lag_ms`: how far the newest voice was behind the log's clock; `far`: clients in a
-    row that spoke of a time far ahead, the last of them `far_client`, while time stood at `far_from_ms`."""
+    came, while time stood at `still_ms`; `lag_ms`: how far the newest voice was behind the log's clock."""
 
     now_ms: int = UNKNOWN
     median_ms: int = UNKNOWN
@@ -69,9 +67,6 @@ class ClockState(msgspec.Struct):
     still_ms: int = UNKNOWN
     broken_since_ms: int = 0
     lag_ms: int = 0
-    far: int = 0
-    far_client: str | None = None
-    far_from_ms: int = UNKNOWN
 
 
 class StreamClock:
@@ -96,9 +91,6 @@ class StreamClock:
         self._still_ms = state.still_ms
         self._broken_since_ms = state.broken_since_ms
         self._lag_ms = state.lag_ms
-        self._far = state.far
-        self._far_client = state.far_client
-        self._far_from_ms = state.far_from_ms
         self._in_order: list[int] = []
         """The voices' times in order, as of the `_in_order_at`th voice: between two voices there can be many bad records."""
         self._in_order_at = -1
@@ -115,8 +107,6 @@ class StreamClock:
         self._heard = heard = self._heard + 1
         voices = self.voices
         voices[client if client is not None else f"\0{heard}"] = at_ms
-        if at_ms > self.ceiling_ms:
-            self._see_how_far(client, at_ms)
         if len(voices) > VOICES:
             oldest = next(iter(voices))
             if self._jumps or voices[oldest] > self.ceiling_ms + FAR_MS:
@@ -160,26 +150,11 @@ class StreamClock:
         median = self._median()
         if first:
             self.now_ms = max(self.now_ms, self._newest_believed(median))
-        elif median > (far := max(self.ceiling_ms, self.now_ms) + FAR_MS) and not self._is_present_gone():
-            near = sorted(at_ms for at_ms in self.voices.values() if at_ms <= far)
-            median = near[(len(near) - 1) // 2] if near else self._median_ms
         self._median_ms = max(self._median_ms, median)
         self.ceiling_ms = self._median_ms + self._rules.trust_ms
         self.now_ms = max(self.now_ms, self._median_ms)
         self._find_out()
         self._listen()
-
-    def _see_how_far(self, client: str | None, at_ms: int) -> None:
-        """Counts the clients in a row that are far ahead. Whoever is not ends the row, whether it moves time or not."""
-        is_far = at_ms > self.ceiling_ms + FAR_MS
-        if not is_far or self._far_from_ms != self.now_ms:
-            self._far, self._far_client, self._far_from_ms = 0, None, self.now_ms
-        if is_far and (client is None or client != self._far_client):
-            self._far, self._far_client = self._far + 1, client
-
-    def _is_present_gone(self) -> bool:
-        """Whether as many clients as make a median were far ahead one after the other, and nobody spoke of the present."""
-        return self._far_from_ms == self.now_ms and self._far >= (len(self.voices) - 1) // 2
 
     def _median(self) -> int:
         """The median voice, or what the log's clock allows if that is less."""
@@ -198,7 +173,6 @@ class StreamClock:
         elif log_ms - self._rules.live_ms <= at_ms <= limit:
             self.now_ms = at_ms
         elif client is not None:
-            self._see_how_far(client, at_ms)
             self._jumps[client] = self._jumps.get(client, 0) + 1
             if self.voices[client] < at_ms:
                 self._limit_ms = limit
@@ -269,9 +243,6 @@ class StreamClock:
             self._still_ms,
             self._broken_since_ms,
             self._lag_ms,
-            self._far,
-            self._far_client,
-            self._far_from_ms,
         )
 
 

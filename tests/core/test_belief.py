@@ -1,7 +1,5 @@
 """How far one event is believed, to the millisecond; `test_watermark.py` has the laws of event time."""
 
-from random import Random
-
 import msgspec
 import pytest
 
@@ -102,37 +100,6 @@ def test_a_third_of_all_voices_running_ahead_move_nothing():
         if number % 3 == 0:
             take(clock, f"fast {number}", NOON + 10 * DAY + number)
     assert clock.now_ms == NOON + 40_000 + 299_000
-
-
-@pytest.mark.parametrize("share", [0.25, 0.35, 0.45])
-@pytest.mark.parametrize("of_clients", [True, False])
-def test_however_many_clocks_run_far_ahead_time_stays_with_those_that_agree_on_the_present(share, of_clients):
-    rng = Random(f"{share} {of_clients}")
-    clock = clock_after(*visitors(40))
-    now = NOON + 40_000
-    for number in range(6000):
-        now += 30_000
-        client = f"client {(number + rng.randrange(9)) // 3}"
-        broken = Random(client).random() < share if of_clients else rng.random() < share
-        take(clock, client, now + 30 * DAY if broken else now)
-        assert clock.now_ms <= now
-    assert clock.now_ms > now - HOUR, "it goes on with the others"
-
-
-@pytest.mark.parametrize("gap_ms", [7 * HOUR, 30 * DAY])
-@pytest.mark.parametrize("count", [1, 2, 5, 200])
-def test_a_stream_that_was_silent_for_long_goes_on_as_soon_as_half_of_its_voices_have_come_again(
-    count, gap_ms
-):
-    clock = clock_after(*(visitors(count) * 33)[: 33 * 32])
-    after = NOON + 3_600_000 + gap_ms
-    for number in range(2 * VOICES):
-        if clock.now_ms >= after:
-            break
-        take(clock, f"visitor {number % count}", after + number * 1000)
-    assert clock.now_ms >= after
-    assert number <= VOICES
-    assert clock.ahead == 0, "no clock was wrong"
 
 
 def test_a_voice_far_ahead_is_counted_once_others_have_spoken_after_it_and_most_of_them_are_not():
