@@ -235,12 +235,14 @@ class MetricJudge:
         known = {check.rule: check.result for check in sums.answers}
         days = deviation.baseline.state.days
         is_last = bool(days) and days[-1].day == number
+        past = PastDay(number, _totals(sums))
         for watched in WATCHED:
+            if watched.metric not in metrics:
+                continue
             was_off = known.get(watched.rule) == "at_risk"
-            past = PastDay(number, _totals(sums))
             answer = deviation.score_again(watched, past, was_off=was_off)
             normal = _normal(answer)
-            if watched.metric not in metrics or normal is None:
+            if normal is None:
                 continue
             now.checks.append(_check(watched, answer, ""))
             now.normal[watched.metric] = normal

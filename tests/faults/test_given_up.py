@@ -36,9 +36,9 @@ class Silenced(Owner):
         return Fate.LOSE_REQUEST if self.dark.is_set() else Fate.PASS
 
 
-def joined(servers, topic, name, owner):
+def joined(servers, topic, name, owner, settings=QUICK):
     names = Names(topic, "dlq", "", "facts", "journal", "days", "alerts")
-    user = {"bootstrap.servers": servers, **QUICK}
+    user = {"bootstrap.servers": servers, **settings}
     return KafkaTransport(KafkaOptions(user, names, topic, name, (topic,), SILENT), owner)
 
 

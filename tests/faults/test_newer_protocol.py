@@ -9,14 +9,12 @@ import pytest
 
 from consumer.cli.exits import ExitCode
 from consumer.local.kafka import EmbeddedKafka
-from consumer.runtime.kafka.topics import Names
-from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.transport import Fenced, Partition, Retry, Transaction
 from tests.faults.conftest import SMALL_BATCHES
 from tests.faults.feed import send, sender, troubled_shop
 from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
-from tests.faults.members import SILENT, Owner
-from tests.faults.test_given_up import committed, name_of
+from tests.faults.members import Owner
+from tests.faults.test_given_up import committed, joined, name_of
 from tests.faults.test_zombies import stopped_then_woken
 from tests.faults.verifier import verify
 from tests.processes import Site
@@ -47,12 +45,6 @@ class Silenced(Owner):
         return Fate.LOSE_REQUEST if self.dark.is_set() else Fate.PASS
 
 
-def joined(servers, topic, name, owner):
-    names = Names(topic, "dlq", "", "facts", "journal", "days", "alerts")
-    user = {"bootstrap.servers": servers, **NEWER}
-    return KafkaTransport(KafkaOptions(user, names, topic, name, (topic,), SILENT), owner)
-
-
 def two_with_records(servers, topic):
     """Both partitions of a new topic with ten records in each."""
     create_topic(servers, topic, 2)
@@ -71,10 +63,10 @@ def test_what_was_decided_before_the_group_gave_a_member_up_is_not_committed_aft
     owner, heirs = Silenced(), Owner()
     with ExitStack() as stack:
         proxy = stack.enter_context(KafkaProxy(servers, owner.judge))
-        member = joined(proxy.address, topic, "one", owner)
+        member = joined(proxy.address, topic, "one", owner, NEWER)
         stack.callback(member.close)
         wait_until(lambda: member.poll(1, 0.1) and owner.partitions == two, 30, "both partitions")
-        heir = joined(servers, topic, "two", heirs)
+        heir = joined(servers, topic, "two", heirs, NEWER)
         stack.callback(heir.close)
         wait_until(lambda: member.poll(1, 0.05) and heir.poll(1, 0.05) and heirs.partitions, 30, "one each")
         (kept,), generation = owner.partitions, name_of(member)[0]
