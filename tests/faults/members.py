@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from consumer.runtime.kafka.topics import Names
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
+from tests.faults.kafka_proxy import Fate
 from tests.waiting import wait_until
 
 SILENT = logging.getLogger("librdkafka")
@@ -26,6 +28,17 @@ class Owner:
 
     def revoked(self, partitions):
         self.partitions -= set(partitions)
+
+
+class Silenced(Owner):
+    """All its requests are lost for a while."""
+
+    def __init__(self):
+        super().__init__()
+        self.dark = threading.Event()
+
+    def judge(self, _request):
+        return Fate.LOSE_REQUEST if self.dark.is_set() else Fate.PASS
 
 
 def newcomer(servers, here, owner=None, name="one"):

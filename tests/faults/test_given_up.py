@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -13,27 +12,20 @@ from consumer.runtime.kafka.transaction import member_metadata
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.transport import Fenced, Partition, Retry, Transaction
 from tests.faults.conftest import QUICK
-from tests.faults.kafka_proxy import Fate, KafkaProxy
-from tests.faults.members import SILENT, Owner
+from tests.faults.kafka_proxy import KafkaProxy
+from tests.faults.members import SILENT, Owner, Silenced
 from tests.topic_reader import create_topic
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
 
 
-class Silenced(Owner):
+class SilencedOnceRevoked(Silenced):
     """Its connections break from the moment on at which it has let go of a partition."""
-
-    def __init__(self):
-        super().__init__()
-        self.dark = threading.Event()
 
     def revoked(self, partitions):
         super().revoked(partitions)
         self.dark.set()
-
-    def judge(self, _request):
-        return Fate.LOSE_REQUEST if self.dark.is_set() else Fate.PASS
 
 
 def joined(servers, topic, name, owner, settings=QUICK):
@@ -66,7 +58,7 @@ def given_up(kafka, two, *, heir_leaves=False):
     """A member that had let go of one partition, lost its connections, was given up, and has joined anew by itself,
     without having polled; the owner of what it has; and the partition that the member takes for its own."""
     servers, (topic,) = kafka.bootstrap_servers, {partition.topic for partition in two}
-    owner, heirs = Silenced(), Owner()
+    owner, heirs = SilencedOnceRevoked(), Owner()
     with ExitStack() as stack:
         proxy = stack.enter_context(KafkaProxy(servers, owner.judge))
         member = joined(proxy.address, topic, "one", owner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import ExitStack
 
 import pytest
@@ -12,8 +11,8 @@ from consumer.local.kafka import EmbeddedKafka
 from consumer.runtime.transport import Fenced, Partition, Retry, Transaction
 from tests.faults.conftest import SMALL_BATCHES
 from tests.faults.feed import send, sender, troubled_shop
-from tests.faults.kafka_proxy import Api, Fate, KafkaProxy
-from tests.faults.members import Owner
+from tests.faults.kafka_proxy import Api, KafkaProxy
+from tests.faults.members import Owner, Silenced
 from tests.faults.test_given_up import committed, joined, name_of
 from tests.faults.test_zombies import stopped_then_woken
 from tests.faults.verifier import verify
@@ -32,17 +31,6 @@ def newer(kafka, topic_prefix, tmp_path):
     with Site(kafka.bootstrap_servers, topic_prefix, tmp_path, dict(NEWER), SMALL_BATCHES) as site:
         create_topic(site.servers, site.input, 2)
         yield site
-
-
-class Silenced(Owner):
-    """All its requests are lost for a while."""
-
-    def __init__(self):
-        super().__init__()
-        self.dark = threading.Event()
-
-    def judge(self, _request):
-        return Fate.LOSE_REQUEST if self.dark.is_set() else Fate.PASS
 
 
 def two_with_records(servers, topic):
