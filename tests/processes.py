@@ -82,9 +82,9 @@ class Process:
         self._signal(signal.SIGKILL)
         self.exit_code()
 
-    def stop(self) -> int:
-        """SIGTERM; its exit code."""
-        self._signal(signal.SIGTERM)
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """Asked to end; its exit code."""
+        self._signal(by)
         return self.exit_code()
 
     def ask_to_end(self) -> None:

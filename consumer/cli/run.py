@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+_ENDS = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+"""Signals that end it in order. Settings and contract are read at the start, so a hang-up, which others take for "read
+them anew", is the first half of a restart."""
+
 
 @click.command("run")
 @roles_option
@@ -31,7 +35,7 @@ def command(roles: tuple[str, ...], config: Path | None) -> None:
     """Run the daemon: gate events, watch the days, keep the daily files true.
 
     Start as many as the input topic has partitions to share; Kafka moves partitions between them, and any of them may
-    be killed at any moment. Ctrl-C or SIGTERM ends it in order. /metrics, /healthz and /readyz are served on
+    be killed at any moment. Ctrl-C, SIGTERM or SIGHUP ends it in order. /metrics, /healthz and /readyz are served on
     127.0.0.1:9464 unless [metrics] says otherwise.
 
     \b
@@ -86,10 +90,11 @@ def _stop_on_signals(stop: threading.Event) -> None:
     def hear() -> None:
         with ear, mouth:  # for as long as the process lives
             while True:
-                if ear.recv(1)[0] in (signal.SIGTERM, signal.SIGINT):
+                if ear.recv(1)[0] in _ENDS:
                     stop.set()
 
     signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
+    for number in _ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` means it
+            signal.signal(number, handle)
     threading.Thread(target=hear, name="signals", daemon=True).start()

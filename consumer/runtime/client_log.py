@@ -40,6 +40,10 @@ _GUESS = re.compile(
 _TOLD_BY_THE_LOOP = "TXNERR "
 """A transaction that failed, as at every rebalance; the loop knows whether it matters and says so itself."""
 
+_FATAL = "FATAL "
+"""The end of one client, say of one that was fenced by its own successor. The loop gets a new one, or ends and says
+so itself: only then is it critical."""
+
 
 def gist(text: str) -> str:
     """A line of librdkafka's without what differs between two that say the same.
@@ -98,6 +102,8 @@ class _Forward(logging.Handler):
             level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
             if text.startswith(_TOLD_BY_THE_LOOP):
                 level = min(level, logging.INFO)
+            elif text.startswith(_FATAL):
+                level = min(level, logging.WARNING)
             more = {"repeated": repeated} if repeated else {}
             self._log.log(level, "librdkafka says", message=text, **more)
 

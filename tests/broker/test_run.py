@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 
 import pytest
@@ -25,9 +26,9 @@ def site(broker, topic_prefix, tmp_path):
         yield site
 
 
-def stop_in_time(process):
+def stop_in_time(process, by=signal.SIGTERM):
     started = time.monotonic()
-    assert process.stop() == 0, process.told()
+    assert process.stop(by) == 0, process.told()
     assert time.monotonic() - started < ENOUGH_SECONDS
     assert process.said("ended in order")
     assert not process.words, process.told()
@@ -77,7 +78,7 @@ def test_a_life_ready_trimming_its_journal_asked_to_end_and_carried_on_by_others
     third.wait_until_ready()
     send(site.servers, site.input, records[most:])
     site.wait_until_caught_up()
-    stop_in_time(second)
+    stop_in_time(second, signal.SIGHUP)  # settings are read at the start: a restart it is
     third.wait_to_say("partition restored", partition=f"{site.input}[0]")
     third.wait_to_say("partition restored", partition=f"{site.topic('facts')}[0]")
     for topic, number in ((journal, 0), (site.topic("facts"), 0)):

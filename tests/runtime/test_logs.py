@@ -276,8 +276,17 @@ def test_a_transaction_that_fails_at_an_ordinary_rebalance_is_no_error():
         "TXNERR [rdkafka#producer-5] [thrd:main]: Current transaction failed in state InTransaction: Failed to commit "
         "offsets to transaction on broker GroupCoordinator/1: Broker: Specified group generation id is not valid"
     )
-    heard.says("FATAL [rdkafka#producer-5] [thrd:main]: Fatal error: fenced")
+    heard.says("PARTCNT [rdkafka#producer-5] [thrd:main]: the leader is gone")
     assert [line["level"] for line in heard.lines()] == ["info", "error"]
+
+
+def test_the_end_of_one_client_is_not_critical_since_the_loop_goes_on_with_another_or_says_why_it_ends():
+    heard = Heard()
+    heard.says(
+        "FATAL [rdkafka#producer-5] [thrd:main]: Fatal error: Local: This instance has been fenced by a newer instance",
+        logging.CRITICAL,
+    )
+    assert [line["level"] for line in heard.lines()] == ["warning"]
 
 
 @pytest.mark.parametrize(
