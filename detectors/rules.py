@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
         "schema_unknown_event",
         "gate",
         _P1,
-        "an event name that the contract does not know, three times a day",
+        "an event name that the contract does not know, three times a day; P0 if it replaces that of purchases",
     ),
     Rule("field_coverage", "gate", _P1, "the share of events, purchases or items without a field moved"),
     Rule("identity_coverage", "gate", _P1, "the share of events without identity moved; P0 over half"),

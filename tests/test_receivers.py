@@ -34,7 +34,7 @@ LEAST = {
         "to": ["a@example.com", "b@example.com"],
         "password": "hunter2",
     },
-    "pagerduty": {"routing_key": "hunter2"},
+    "pagerduty": {"routing_key": "hunter2" + 25 * "x"},
     "alertmanager": {"url": "http://me:hunter2@alertmanager:9093", "token": "hunter2"},
     "apprise": {"url": "tgram://hunter2/1"},
 }
@@ -63,6 +63,14 @@ def test_secrets_of_receivers_are_shown_nowhere(kind):
     described = settings.described()
     assert "hunter2" not in f"{settings!r} {settings} {described}"
     assert any(MASK in one.value and one.secret for one in described)
+
+
+@pytest.mark.parametrize("key", ["short", "k" * 33, "https://events.pagerduty.com/integration/x", "ä" * 32])
+def test_a_pagers_key_that_cannot_be_one_is_found_out_at_the_start_and_not_at_the_first_incident(key):
+    with pytest.raises(SettingsError) as raised:
+        of({"ops": {"type": "pagerduty", "routing_key": key}})
+    assert "must be the 32 letters and digits" in str(raised.value)
+    assert key not in str(raised.value)
 
 
 def test_a_secret_address_shows_where_it_leads():
@@ -146,7 +154,7 @@ def test_the_examples_can_be_read_and_used(tmp_path):
     )
     document = tomllib.loads(text)["receivers"]
     document["team-chat"]["url"] = LEAST["slack"]["url"]
-    document["on-call"]["routing_key"] = "hunter2"
+    document["on-call"] |= LEAST["pagerduty"]
     assert set(of(document).receivers) == {"team-chat", "on-call", "finance", "prometheus"}
 
 
@@ -154,7 +162,7 @@ def test_the_readme_s_example_can_be_used_as_it_stands(tmp_path):
     text = README.read_text("utf-8")
     (example,) = re.findall(r"```toml\n(\[receivers\..*?)```", text, re.DOTALL)
     for name in set(re.findall(r"/run/secrets/(\w+)", example)):
-        (tmp_path / name).write_text("https://secret.example/x\n")
+        (tmp_path / name).write_text(f"{'k' * 32}\n" if name == "pagerduty" else "https://secret.example/x\n")
     file = tmp_path / "sluice.toml"
     file.write_text(example.replace("/run/secrets", str(tmp_path)))
     settings = load_settings(file, {})

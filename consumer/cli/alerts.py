@@ -13,6 +13,7 @@ from consumer.cli.config_option import config_option, settings_of
 from consumer.cli.delivered import read_delivered
 from consumer.cli.exits import NotPossibleError
 from consumer.cli.on_record import on_record
+from consumer.core import timestamps
 from consumer.core.facts import Command
 from consumer.runtime.client_log import silent
 from consumer.runtime.clock import SystemClock
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from consumer.core.days import Receipt
     from consumer.settings import Settings
 
 WAIT_SECONDS = 20.0
@@ -154,8 +156,10 @@ def _give(
     settings: Settings, action: str, prefix: str, reason: str, by: str, arguments: dict[str, Any]
 ) -> None:
     """Sends the order and waits until the watch has obeyed it. Raises NotPossibleError."""
-    alert = _named(read_delivered(settings).alerts, prefix, settings.topics.alerts)
+    delivered = read_delivered(settings)
+    alert = _named(delivered.alerts, prefix, settings.topics.alerts)
     _check(alert, action)
+    _check_time(arguments.get("until_ms"), delivered.receipts)
     wish = Command(action, alert.id, by, reason, SystemClock().now_ms(), arguments)
     try:
         send(settings.kafka, settings.topics.facts, wish, silent())
@@ -170,6 +174,14 @@ def _check(alert: Alert, action: str) -> None:
         raise NotPossibleError(f"{alert.id} is {alert.state}: nothing can be said of an alert that is over")
     if action == "accept" and (alert.kind == COLLISION or alert.severity == Severity.P2_NOTE):
         raise NotPossibleError(f"{alert.id} is no new level that could be normal: acknowledge or silence it")
+
+
+def _check_time(until_ms: int | None, receipts: Iterable[Receipt]) -> None:
+    """Raises NotPossibleError for a silence that the time of the events has passed already."""
+    reached = max((receipt.watermark for receipt in receipts if receipt.watermark), default=None)
+    now_ms = None if reached is None else timestamps.parse(reached)
+    if until_ms is not None and now_ms is not None and until_ms <= now_ms:
+        raise NotPossibleError(f"the events are at {reached} already: name a time after that with --until")
 
 
 def _wait(settings: Settings, before: Alert, action: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from consumer.cli.exits import NotPossibleError
 from consumer.local.jars import KAFKA_VERSION
 from consumer.local.kafka import BrokerError, EmbeddedKafka
 
@@ -43,7 +44,7 @@ def command(port: int, data: Path | None) -> None:
     except KeyboardInterrupt:
         click.echo("Apache Kafka is stopped.")
     except BrokerError as error:
-        raise click.ClickException(str(error)) from error
+        raise NotPossibleError(str(error)) from error
 
 
 def _serve(port: int, data: Path | None) -> None:

@@ -187,6 +187,12 @@ def _say(sender: Sender, unsent: Unsent) -> None:
         )
     for sentence in unsent.broken_off:
         click.echo(f"{sentence}.", err=True)
+    if sender.unconfirmed:
+        click.echo(
+            f"{_records(sender.unconfirmed)} more may be there, too: no broker has said so. "
+            "What is sent again counts again.",
+            err=True,
+        )
 
 
 def _records(count: int) -> str:

@@ -268,6 +268,7 @@ class App:
             self._client_log,
             self._metrics.delivered,
             follower,
+            lambda sentence: self._health.warn("files", sentence),
         )
         thread = threading.Thread(target=role.run, args=(stop,), name="deliver")
         thread.start()

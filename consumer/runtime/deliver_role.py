@@ -83,8 +83,11 @@ class DeliverRole:
         delivered: Delivered,
         clock: Clock,
         follower: Follower | None = None,
+        warn: Callable[[str], object] = str,
     ) -> None:
+        """`warn` is told why the files are not written, and an empty sentence when they are again."""
         self._options = options
+        self._warn = warn
         self._follower = follower
         self._shown = -1
         self._log = log
@@ -112,6 +115,7 @@ class DeliverRole:
         client_log: logging.Logger,
         delivered: Delivered,
         follower: Follower | None = None,
+        warn: Callable[[str], object] = str,
     ) -> DeliverRole:
         """The role as the settings want it."""
         options = DeliverOptions(
@@ -122,7 +126,7 @@ class DeliverRole:
             Path(settings.deliver.out),
             settings.deliver.interval_seconds,
         )
-        return cls(options, log, client_log, delivered, SystemClock(), follower)
+        return cls(options, log, client_log, delivered, SystemClock(), follower, warn)
 
     def run(self, stop: threading.Event) -> None:
         """Delivers until `stop` is set; what has changed by then is still written."""
@@ -236,11 +240,13 @@ class DeliverRole:
         self._delivered(SINK, "failed")
         if sentence != self._failure:
             self._log.error("files not written, trying again", reason=sentence)
+            self._warn(f"the files are not written: {sentence}")
         self._failure = sentence
 
     def _succeeded(self) -> None:
         if self._failure:
             self._log.info("files are written again", folder=str(self._options.folder))
+            self._warn("")
         self._failure = ""
         self._writing = Pause()
         if self._deliverer.unusable > self._unusable:

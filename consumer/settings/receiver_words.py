@@ -22,6 +22,7 @@ METRICS = tuple(NAMES)
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_KEY = re.compile(r"[0-9A-Za-z]{32}", re.ASCII)
 _SERVER = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[a-zA-Z0-9._-]{1,253}):(\d{1,5})", re.ASCII)
 _ADDRESS = re.compile(r"[^\s@<>,;\"]{1,64}@[^\s@<>,;\"]{1,255}")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://\S+", re.ASCII)
@@ -124,3 +125,10 @@ def some_addresses(given: list[str]) -> list[str]:
             raise ValueError("has an empty address; remove it")
         address(one)
     return given
+
+
+def integration_key(text: str) -> str:
+    """The key of an integration of PagerDuty's; a wrong one would be found out at the first incident."""
+    if text and not _KEY.fullmatch(text):
+        raise ValueError("must be the 32 letters and digits of an integration of type Events API v2")
+    return text

@@ -16,6 +16,7 @@ from consumer.settings.receiver_words import (
     address,
     clock_time,
     hours,
+    integration_key,
     kind_patterns,
     mail_server,
     metric_names,
@@ -147,7 +148,9 @@ class PagerDuty(_Web, _Told):
     """A PagerDuty service, through an integration of type Events API v2."""
 
     type: Literal["pagerduty"] = Field(description="How the receiver is reached.")
-    routing_key: SecretText = Field(default="", description="The integration's key, 32 characters.")
+    routing_key: Annotated[str, AfterValidator(integration_key), Secret()] = Field(
+        default="", description="The integration's key, 32 characters."
+    )
     routing_key_file: File = Field(default="", description="File that holds routing_key.")
     url: WebAddress = Field(
         default="https://events.pagerduty.com/v2/enqueue",

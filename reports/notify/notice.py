@@ -6,6 +6,7 @@ channel's business: each file beside this one makes the words harmless for its o
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +19,7 @@ from reports.render.escape import terminal
 from reports.render.remedies import remedy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from detectors.alerts import Alert
     from reports.notify.hearing import Event
@@ -39,6 +40,8 @@ _WORDS: dict[Event, str] = {
     "updated": "still open",
     "resolved": "over",
 }
+_EXPIRED = "no more of it for a day"
+"""An alert of something that happened, not of a state that lasts: that it ends says nothing about whether it is mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,10 @@ def label(severity: Severity) -> str:
 
 def headline(change: Change) -> str:
     """The change in a line: the severity, what happened, and to what."""
-    return f"[{label(change.alert.severity)}] {_WORDS[change.event]}: {named(change.alert)}"
+    word = (
+        _EXPIRED if change.event == "resolved" and change.alert.state == "expired" else _WORDS[change.event]
+    )
+    return f"[{label(change.alert.severity)}] {word}: {named(change.alert)}"
 
 
 def tone(change: Change) -> Tone:
@@ -152,8 +158,19 @@ def _single(change: Change, known: Mapping[str, Alert], footer: str) -> Notice:
         lines.append(f"What to do: {remedy_of(alert)}")
     lines.append(f"Alert {_one_line(alert.id, 60)}: `sluice alerts ack {_one_line(alert.id, 60)} --reason …`")
     if change.event == "resolved":
-        lines.pop()
+        lines[-1:] = _unmended(alert)
     return Notice(headline(change), tone(change), (Section("", tuple(lines)),), footer)
+
+
+def _unmended(alert: Alert) -> list[str]:
+    """What an end leaves to be done, if it is only that of what happened."""
+    if alert.state != "expired":
+        return []
+    waits = alert.severity == Severity.P0_BLOCKER and alert.layer == "gate"
+    days = (
+        " A day that it quarantined waits until somebody releases it: `sluice gate status`." if waits else ""
+    )
+    return [f"It did not happen again; nothing says that it is mended.{days}"]
 
 
 def _when(alert: Alert) -> str:
@@ -196,13 +213,15 @@ def _listed(found: list[Change]) -> list[str]:
     lines = [_line(change) for change in found[:MOST_LISTED]]
     rest = found[MOST_LISTED:]
     if rest:
-        counts: dict[str, int] = {}
-        for change in rest:
-            counts[change.alert.kind] = counts.get(change.alert.kind, 0) + 1
-        most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_LISTED]
-        kinds = ", ".join(f"{count:,} {_one_line(kind, 60)}" for kind, count in most)
-        lines.append(_one_line(f"… and {len(rest):,} more: {kinds}", MOST_LINE))
+        lines.append(_one_line(f"… and {len(rest):,} more: {kinds_of(rest)}", MOST_LINE))
     return lines
+
+
+def kinds_of(changes: Sequence[Change]) -> str:
+    """How many alerts of each kind, the most first."""
+    counts = Counter(change.alert.kind for change in changes)
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_LISTED]
+    return ", ".join(f"{count:,} {_one_line(kind, 60)}" for kind, count in most)
 
 
 def _line(change: Change) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from detectors.alerts import Severity
-from reports.notify.notice import fitted, notice
+from reports.notify.notice import fitted, kinds_of, notice
 from reports.render.escape import terminal
 
 if TYPE_CHECKING:
@@ -38,8 +38,13 @@ _NUMBERS = ("value", "baseline_median", "robust_z", "absolute_change", "relative
 
 def event(message: Message, routing_key: str) -> dict[str, Any]:
     """The JSON document to post."""
-    head = {"routing_key": routing_key, "event_action": message.action, "dedup_key": message.key[:MOST_KEY]}
+    head = {"routing_key": routing_key, "event_action": message.action, "dedup_key": _key(message)}
     return head | ({"payload": _payload(message)} if message.action == "trigger" else {})
+
+
+def _key(message: Message) -> str:
+    """The same events raise the same alerts in every installation that reads them: each ends only its own."""
+    return f"{message.site[: MOST_KEY - len(message.key) - 1]}/{message.key}"[:MOST_KEY]
 
 
 def plain_event(message: Message, routing_key: str) -> dict[str, Any]:
@@ -69,8 +74,8 @@ def _payload(message: Message) -> dict[str, Any]:
 
 
 def _summary(message: Message, title: str) -> str:
-    """The title, and what an alert says of itself: often all that a phone shows."""
-    said = message.changes[0].alert.message if len(message.changes) == 1 else ""
+    """The title, and what an alert says of itself, or of which kinds many are: often all that a phone shows."""
+    said = message.changes[0].alert.message if len(message.changes) == 1 else kinds_of(message.changes)
     return f"{title}: {said}" if said.strip() else title
 
 

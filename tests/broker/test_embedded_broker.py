@@ -17,6 +17,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from consumer.cli.exits import ExitCode
 from consumer.local import java, kafka_server
 from consumer.local.kafka import BrokerError, EmbeddedKafka
 from consumer.local.kafka_server import START_SECONDS, KafkaServer
@@ -307,6 +308,10 @@ def test_a_start_that_fails_says_why_in_one_sentence_and_leaves_nothing(tmp_path
 def test_sluice_broker_says_where_it_is_and_ends_cleanly(tmp_path, end):
     with python("-c", BROKER, "--port", "0", TMPDIR=str(tmp_path)) as refused:
         assert refused.wait(START_SECONDS) == 2
+    with socket.create_server(("127.0.0.1", 0)) as occupant:
+        occupied = str(occupant.getsockname()[1])
+        with python("-c", BROKER, "--port", occupied, TMPDIR=str(tmp_path)) as refused:
+            assert refused.wait(START_SECONDS) == ExitCode.NOT_POSSIBLE
     port = str(free_port())
     with python("-c", BROKER, "--port", port, TMPDIR=str(tmp_path)) as command:
         line = command.stdout.readline()

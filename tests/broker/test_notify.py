@@ -248,10 +248,12 @@ def test_a_killed_process_loses_no_alert_and_repeats_at_most_the_one_message_in_
             DEADLINE_SECONDS,
             "the end of the first",
         )
-        wait_until(lambda: acts(pages)["a"][-1] == "resolve", DEADLINE_SECONDS, "the end of its incident")
-        wait_until(lambda: acts(pages).get("b"), DEADLINE_SECONDS, "the other incident")
+        wait_until(
+            lambda: acts(pages)["sluice/a"][-1] == "resolve", DEADLINE_SECONDS, "the end of its incident"
+        )
+        wait_until(lambda: acts(pages).get("sluice/b"), DEADLINE_SECONDS, "the other incident")
         assert second.stop() == 0
-        assert set(acts(pages)["b"]) == {"trigger"}
+        assert set(acts(pages)["sluice/b"]) == {"trigger"}
         taken = ids(chat)
         assert {one for one in taken if taken.count(one) > 1} <= {"a-opened-0", "b-opened-0"}
         assert all(taken.count(one) <= 2 for one in taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import socket
 import time
@@ -94,8 +95,11 @@ def test_files_that_cannot_be_written_hold_nothing_up_and_are_written_once_they_
     failed = process.wait_to_say("files not written, trying again")
     assert "is a file and not a folder" in failed["reason"]
     site.wait_until_caught_up()
+    (warning,) = json.loads(process.get("/readyz")[1])["warnings"]
+    assert warning.startswith("the files are not written: ")
     site.out.unlink()
     process.wait_to_say("files are written again")
+    assert "warnings" not in json.loads(process.get("/readyz")[1])
     wait_until(lambda: rows(site), PATIENCE_SECONDS, "the files")
     resource.prlimit(
         process.pid, resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY)

@@ -6,11 +6,12 @@ import pytest
 from click.testing import CliRunner
 
 from consumer.cli import alert_list
-from consumer.cli.alerts import _check, _named, _obeyed, command
+from consumer.cli.alerts import _check, _check_time, _named, _obeyed, command
 from consumer.cli.exits import ExitCode, NotPossibleError
 from consumer.cli.main import sluice
+from consumer.core import timestamps
 from detectors.alerts import Severity
-from tests.reports.sample_state import HOSTILE, alert
+from tests.reports.sample_state import HOSTILE, alert, receipt
 
 ONE, OTHER = "3f9c0000000000000001", "3f9c0000000000000002"
 REASON = ("--reason", "looked into")
@@ -111,6 +112,17 @@ def test_what_is_over_or_no_level_takes_no_order():
             _check(known, action)
     _check(alert(ONE, state="inhibited"), "acknowledge")
     _check(alert(ONE, kind="direct_share_shift", severity=Severity.P1_HIGH), "accept")
+
+
+def test_a_silence_that_is_over_before_it_begins_is_refused():
+    receipts = [
+        receipt(day, watermark=f"{day}T10:00:00.000Z") for day in ("2025-02-24", "2025-02-26", "2025-02-25")
+    ]
+    _check_time(timestamps.parse("2025-02-26T10:00:01Z"), receipts)
+    _check_time(timestamps.parse("2025-02-26T10:00:00Z"), [receipt("2025-02-24", watermark=None)])
+    _check_time(None, receipts)
+    with pytest.raises(NotPossibleError, match=r"^the events are at 2025-02-26T10:00:00\.000Z already"):
+        _check_time(timestamps.parse("2025-02-26T10:00:00Z"), receipts)
 
 
 def test_an_order_is_obeyed_once_it_stands_in_the_history():

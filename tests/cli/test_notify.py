@@ -68,7 +68,7 @@ def test_a_pager_s_test_incident_is_over_at_once(run):
     assert result.exit_code == ExitCode.FINE
     events = [request.json() for request in pager.taken]
     assert [event["event_action"] for event in events] == ["trigger", "resolve"]
-    assert {event["dedup_key"] for event in events} == {"sluice-test"}
+    assert {event["dedup_key"] for event in events} == {"sluice/test"}
     assert events[0]["payload"]["severity"] == "info"
 
 

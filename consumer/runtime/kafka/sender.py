@@ -61,6 +61,7 @@ class Sender:
         self.delivered: Counter[int] = Counter()
         self.too_big = 0
         self._sent = 0
+        self._refused = 0
         self._failure: KafkaError | None = None
         self._waits = waits
         self._is_lost = False
@@ -79,6 +80,11 @@ class Sender:
             raise SendError(f"{lost}; they should answer at {kafka['bootstrap.servers']}") from lost
         except KafkaException as raised:
             raise SendError(refused(error_of(raised).str(), kafka)) from raised
+
+    @property
+    def unconfirmed(self) -> int:
+        """Records that were handed over and of which no broker has said whether it took them."""
+        return self._sent - self.delivered.total() - self._refused
 
     def send(self, value: bytes, key: bytes | None) -> None:
         """Hands a record over; waits while the client's queue is full."""
@@ -127,6 +133,7 @@ class Sender:
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         partition = message.partition()
         if error is not None:
+            self._refused += error.code() != KafkaError._MSG_TIMED_OUT  # noqa: SLF001 - the client's name for it
             self._failure = self._failure or error
             return
         if self._is_lost and self._waits:

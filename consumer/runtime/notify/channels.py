@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     Planner = Callable[[Policy, Situation, Pace], Plan]
 
-TEST_KEY = "sluice-test"
+TEST_KEY = "test"
 
 
 class ChannelError(Exception):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.notify import alertmanager, mail, pagerduty, people, slack, teams, webhook
+from reports.notify import alertmanager, mail, pager, pagerduty, people, slack, teams, webhook
 from reports.notify.backoff import LONGEST_SECONDS, pause_seconds
 from reports.notify.hearing import Change
 from reports.notify.message import Message
@@ -150,8 +150,17 @@ def test_an_end_names_only_its_key():
     assert pagerduty.event(resolve, "key") == {
         "routing_key": "key",
         "event_action": "resolve",
-        "dedup_key": "a1",
+        "dedup_key": "shop/a1",
     }
+
+
+def test_two_installations_that_tell_one_pager_of_the_same_events_end_only_their_own_incidents():
+    keys = [
+        pagerduty.event(Message("r", "one", site, START_MS, action="resolve", key="a1"), "key")["dedup_key"]
+        for site in ("shop", "staging", "long " * 60 + "name")
+    ]
+    assert len({*keys}) == len(keys)
+    assert all(key.endswith("/a1") for key in keys)
 
 
 def test_what_does_not_fit_is_counted():
@@ -169,6 +178,27 @@ def test_a_summary_says_the_loudest_first_and_counts_the_rest_by_kind():
     assert told.title == "[P0] 101 alerts open"
     assert told.lines[1].startswith("[P0] transaction_collision page (since ")
     assert told.lines[-1] == "… and 76 more: 76 schema_field_missing"
+
+
+def test_what_happened_is_not_said_to_be_mended_because_no_more_of_it_came_for_a_day():
+    day = alert("a1", kind="transaction_collision", layer="gate", severity=P0, state="expired")
+    told = notice(Message("a1-resolved-1", "one", "shop", START_MS, (Change(day, "resolved"),), key="a1"))
+    assert told.title == "[P0] no more of it for a day: transaction_collision ORD-1042"
+    assert told.lines[-1].startswith("It did not happen again; nothing says that it is mended.")
+    assert "`sluice gate status`" in told.lines[-1]
+    lasting = msgspec.structs.replace(day, state="resolved")
+    told = notice(Message("a1-resolved-1", "one", "shop", START_MS, (Change(lasting, "resolved"),), key="a1"))
+    assert told.title.startswith("[P0] over: ")
+    assert "mended" not in told.text()
+
+
+def test_a_storm_tells_a_pager_of_which_kinds_it_is():
+    d = Desk(pager.plan)
+    d.opens(*(f"a{n}" for n in range(20)), severity=P0, kind="transaction_collision")
+    d.opens("silence", severity=P0, kind="volume_silence")
+    (message,) = d.passes(60_000)
+    summary = pagerduty.event(message, "k" * 32)["payload"]["summary"]
+    assert summary == "[P0] 21 alerts open: 20 transaction_collision, 1 volume_silence"
 
 
 def test_the_words_of_every_channel_are_these(golden):

@@ -240,8 +240,8 @@ def test_pagerduty_gets_trigger_and_resolve_under_one_key():
         wait_until(lambda: len(receiver.taken) == 2, DEADLINE_SECONDS, "the resolve")
     events = [request.json() for request in receiver.taken]
     assert [(event["event_action"], event["dedup_key"]) for event in events] == [
-        ("trigger", "a"),
-        ("resolve", "a"),
+        ("trigger", "sluice/a"),
+        ("resolve", "sluice/a"),
     ]
 
 
