@@ -346,15 +346,16 @@ def test_noise_is_no_change(level: float) -> None:
     assert not false_alarms(seed, site_of(seed, level, 350_000, crawlers=False), 4, ShareOptions())
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_days_that_differ_by_more_than_most_sites_do_are_no_news_however_many_their_events(seed: int) -> None:
-    rng, share, fired = np.random.default_rng(seed), ShareShift(ShareOptions(quiet_years=2.0)), []
-    for day in range(14):
-        today = share_of(logit_of(0.35) + rng.normal(0, 0.17))
-        for minute in range(day * DAY + 4, (day + 1) * DAY, 5):
-            trials = int(rng.poisson(1000))
-            fired.append(share.update(minute, int(rng.binomial(trials, today)), trials).fired)
-    assert not any(fired)
+def test_days_that_differ_more_than_most_sites_do_are_hardly_ever_news_however_many_their_events() -> None:
+    fired = []
+    for seed in range(20):
+        rng, share = np.random.default_rng(seed), ShareShift(ShareOptions(quiet_years=2.0))
+        for day in range(14):
+            today = share_of(logit_of(0.35) + rng.normal(0, 0.17))
+            for minute, trials in zip(range(29, DAY, 30), rng.poisson(6000, 48).tolist(), strict=True):
+                hits = int(rng.binomial(trials, today))
+                fired.append(share.update(day * DAY + minute, hits, trials).fired)
+    assert sum(fired) <= 3
 
 
 @pytest.mark.parametrize(("before", "after"), [(0.2, 0.4), (0.35, 0.7), (0.6, 0.3)])
