@@ -7,24 +7,32 @@ day beside each other, so that a day that lies high as a whole does not count; w
 
 from __future__ import annotations
 
+from math import expm1
+
 import msgspec
 
-_WIGGLE = 0.06**2
-_WIGGLE_VARIANCE = 0.005**2
-"""The wiggle expected (a variance on the logit scale), and how wrong that may be: levels stray by 6 % of their odds
-from day to day, hardly by more than 10."""
+_WIGGLE = 0.05**2
+_WIGGLE_DAYS = 6.0
+"""The wiggle expected (a variance on the logit scale), and how many days' worth of telling that is: levels stray by 5 % of
+their odds from day to day, by next to nothing on one site and by 20 % on another."""
+
+_RARE_DAY = 7.3
+_RARE_LOOK = 14.6
+"""log of how many days, and how many looks at minutes with their visits, some years have on either side."""
 
 _PRIOR_VARIANCE = 60.0
 """How much binomial variance the dispersion expected beforehand is worth: some sixty hits of a rare share."""
 
-_MOST_SQUARES = 6.25
-"""An hour or day further out than 2.5 standard deviations counts as that: a crawler, or a change that is not yet sure,
-must not blind for a month."""
+_MOST_OF_HOUR = 6.25
+_MOST_OF_DAY = 12.25
+"""An hour further out than 2.5 standard deviations counts as that, a day than 3.5: a crawler, or a change that is not yet
+sure, must not blind for a month; but there are few days to learn from."""
 
 VISIT = 10.0
 """Hits that a single visit may bring at once, however rare hits are."""
 
-_FADE = 1 - 1 / 14
+_FADE_OF_HOURS = 1 - 1 / 14
+_FADE_OF_DAYS = 1 - 1 / 28
 
 
 class Noise(msgspec.Struct, frozen=True):
@@ -48,9 +56,9 @@ class Block(msgspec.Struct):
     excess: float = 0.0
     variance: float = 0.0
 
-    def squared(self, noise: Noise) -> float:
-        """The square of the excess, cut where it would be too strange to teach anything."""
-        return min(self.excess**2, max(_MOST_SQUARES * noise.of(self.variance) * self.variance, VISIT**2))
+    def squared(self, noise: Noise, most: float) -> float:
+        """The square of the excess, cut at so many variances: what is stranger teaches nothing."""
+        return min(self.excess**2, max(most * noise.of(self.variance) * self.variance, VISIT**2))
 
 
 class Spread(msgspec.Struct):
@@ -68,10 +76,10 @@ class Spread(msgspec.Struct):
         self.variance2 += variance2
         self.blocks += blocks
 
-    def fade(self) -> None:
+    def fade(self, left: float) -> None:
         """Lets a day pass."""
-        self.squares, self.variance = self.squares * _FADE, self.variance * _FADE
-        self.variance2, self.blocks = self.variance2 * _FADE, self.blocks * _FADE
+        self.squares, self.variance = self.squares * left, self.variance * left
+        self.variance2, self.blocks = self.variance2 * left, self.blocks * left
 
 
 class Dispersion(msgspec.Struct):
@@ -95,18 +103,18 @@ class Dispersion(msgspec.Struct):
         """Ends an hour."""
         hour = self.hour
         if hour.variance > 0:
-            self.today.add(hour.squared(noise), hour.variance, hour.variance**2)
+            self.today.add(hour.squared(noise, _MOST_OF_HOUR), hour.variance, hour.variance**2)
             self.hour = Block()
 
     def end_day(self, noise: Noise) -> None:
         """Ends a day: what its hours had in common is the day's own wiggle, and no dispersion."""
         today, day = self.today, self.day
-        self.hours.fade()
-        self.days.fade()
+        self.hours.fade(_FADE_OF_HOURS)
+        self.days.fade(_FADE_OF_DAYS)
         if day.variance > 0:
             common = (day.excess / day.variance) ** 2 * today.variance2
             self.hours.add(max(0.0, today.squares - common), today.variance, today.variance2, today.blocks)
-            self.days.add(day.squared(noise), day.variance, day.variance**2)
+            self.days.add(day.squared(noise, _MOST_OF_DAY), day.variance, day.variance**2)
         self.day, self.today = Block(), Spread()
 
     def drop(self) -> None:
@@ -114,19 +122,37 @@ class Dispersion(msgspec.Struct):
         self.hour, self.day, self.today = Block(), Block(), Spread()
 
     def noise(self, cluster: float) -> Noise:
-        """The noise that explains what was seen; `cluster` is the dispersion expected beforehand.
+        """The noise that explains what was seen; `cluster` is the dispersion expected beforehand. The wiggle is as large as
+        it must be believed possible.
 
-        With few hits a day, days say little about the wiggle, and the one expected counts for more.
-
-        >>> Dispersion().noise(3.0)
-        Noise(dispersion=3.0, wiggle=0.0036)
+        >>> noise = Dispersion().noise(3.0)
+        >>> noise.dispersion, round(noise.wiggle, 4)
+        (3.0, 0.0036)
         """
-        hours, days = self.hours, self.days
+        hours = self.hours
         found = (hours.squares + cluster * _PRIOR_VARIANCE) / (hours.variance + _PRIOR_VARIANCE)
         dispersion = max(1.0, found)
+        wiggle, days = self.wiggle(dispersion)
+        return Noise(dispersion, wiggle * _doubted(days))
+
+    def wiggle(self, dispersion: float) -> tuple[float, float]:
+        """The wiggle, and how many days tell of it: the mean of a scaled inverse chi-squared posterior (Gelman et al.,
+        Bayesian Data Analysis, 2.6), to which a day adds as far as wiggle, and not dispersion, makes its variance."""
+        days = self.days
         if days.variance <= 0:
-            return Noise(dispersion, _WIGGLE)
+            return _WIGGLE, _WIGGLE_DAYS
         size, of_days = days.variance2 / days.variance, days.squares / days.variance
         seen = max(0.0, (of_days - dispersion) / size)
-        doubt = 2 * (max(of_days, dispersion) / size) ** 2 / days.blocks
-        return Noise(dispersion, (seen * _WIGGLE_VARIANCE + _WIGGLE * doubt) / (_WIGGLE_VARIANCE + doubt))
+        told = days.blocks * (_WIGGLE / (_WIGGLE + dispersion / size)) ** 2
+        return (_WIGGLE_DAYS * _WIGGLE + told * seen) / (_WIGGLE_DAYS + told), _WIGGLE_DAYS + told
+
+
+def _doubted(days: float) -> float:
+    """How many times the wiggle that so many days tell of must be believed possible. What a day's level may be is then
+    Student's t, with tails as heavy as the days are few; but a level is drawn once a day, and not at each look, so that it
+    need not be as unlikely as what chance does at one of them.
+
+    >>> [round(_doubted(days), 1) for days in (4, 6, 10, 18, 1000)]
+    [2.4, 1.4, 0.9, 0.7, 0.5]
+    """
+    return days * expm1(2 * _RARE_DAY / (days + 1)) / (2 * _RARE_LOOK)

@@ -86,8 +86,9 @@ class _Effect(msgspec.Struct, frozen=True, gc=False):
 
 class _Volumes(NamedTuple):
     """What hours tell by their trials alone. By slot: its hours (place among all, trials, weights in a long and in a
-    short memory), whether one had more than a visit's trials, the weighted sums of these, and events a minute; and how
-    many days they are, with weights."""
+    short memory), whether one had more than a visit's trials, the weighted sums of these, and events a minute; how many
+    days they are, with weights; and how many days of equal weight tell as much, of the week and the weekend in the long
+    memory, of all in the short one."""
 
     hours: list[list[tuple[int, int, float, float]]]
     large: list[bool]
@@ -95,6 +96,8 @@ class _Volumes(NamedTuple):
     recent: list[float]
     per_minute: list[float]
     days: float
+    worth: tuple[float, float]
+    recent_worth: float
 
 
 class _Table(NamedTuple):
@@ -143,7 +146,7 @@ def fit(cells: tuple[int, ...], counts: Sequence[tuple[int, int]], hour: int, no
     long_hits, recent_hits = _hits(volumes, hits, noise)
     long, recent = _Table(long_hits, volumes.long), _Table(recent_hits, volumes.recent)
     total = sum(long.trials)
-    levels = tuple(_levels(long, recent, volumes.per_minute, noise))
+    levels = tuple(_levels(long, recent, volumes, noise))
     return Profile(levels, noise, total, total / volumes.days if volumes.days else 0.0)
 
 
@@ -153,15 +156,26 @@ def _volumes(cells: tuple[int, ...], trials: tuple[int, ...], hour: int) -> _Vol
     hours: list[list[tuple[int, int, float, float]]] = [[] for _ in range(48)]
     sums, recent_sums = [0.0] * 48, [0.0] * 48
     ages = [(hour - cell) // 24 for cell in cells]
+    ages_of: tuple[set[int], set[int]] = set(), set()
     for place, (cell, age, count) in enumerate(zip(cells, ages, trials, strict=True)):
         slot, long, recent = _SLOTS[cell % 168], _LONG[age], _RECENT[age]
         hours[slot].append((place, count, long, recent))
         sums[slot] += long * count
         recent_sums[slot] += recent * count
+        ages_of[slot // 24].add(age)
     sizes = [[count for _, count, _, _ in of_slot] for of_slot in hours]
     large = [max(some, default=0) > VISIT for some in sizes]
     per_minute = [_usual(sizes, slot) / 60 for slot in range(48)]
-    return _Volumes(hours, large, sums, recent_sums, per_minute, sum(_LONG[age] for age in set(ages)))
+    days = ages_of[0] | ages_of[1]
+    worth = _worth(_LONG, ages_of[0]), _worth(_LONG, ages_of[1])
+    size = sum(_LONG[age] for age in days)
+    return _Volumes(hours, large, sums, recent_sums, per_minute, size, worth, _worth(_RECENT, days))
+
+
+def _worth(weights: list[float], ages: set[int]) -> float:
+    """How many days of equal weight tell as much as these (Kish 1965)."""
+    some = [weights[age] for age in ages]
+    return sum(some) ** 2 / sum(map(mul, some, some)) if some else 1.0
 
 
 def _hits(volumes: _Volumes, hits: Sequence[int], noise: Noise) -> tuple[list[float], list[float]]:
@@ -194,26 +208,28 @@ def _hits(volumes: _Volumes, hits: Sequence[int], noise: Noise) -> tuple[list[fl
     return sums, recent_sums
 
 
-def _levels(long: _Table, recent: _Table, per_minute: list[float], noise: Noise) -> list[Level]:
-    trials, dispersion = sum(long.trials), noise.dispersion
+def _levels(long: _Table, recent: _Table, volumes: _Volumes, noise: Noise) -> list[Level]:
+    trials, dispersion, wiggle = sum(long.trials), noise.dispersion, noise.wiggle
     base = logit_of((sum(long.hits) + 0.5) / (trials + 1.0))
     whole = share_of(base)
     hours = _shrunk([long.around(hod, whole) for hod in range(24)], dispersion)
     logits = [base + effect.size for effect in hours]
     shares = [share_of(logit) for logit in logits] * 2
     kinds = [
-        _effect(long.beside(shares, first, first + 24), dispersion, _WEEKEND_SPREAD) for first in (0, 24)
+        _effect(long.beside(shares, 24 * kind, 24 * kind + 24), dispersion, _WEEKEND_SPREAD, wiggle / worth)
+        for kind, worth in enumerate(volumes.worth)
     ]
     logits = [logit + kind.size for kind in kinds for logit in logits]
     wander = _DRIFT_SPREAD + dispersion / max(trials * whole * (1 - whole), 1e-9)
-    drift = _effect(recent.beside([share_of(logit) for logit in logits], 0, 48), dispersion, wander)
-    unsure = [drift.left + noise.wiggle + kind.left for kind in kinds]
+    lately = recent.beside([share_of(logit) for logit in logits], 0, 48)
+    drift = _effect(lately, dispersion, wander, wiggle / volumes.recent_worth)
+    unsure = [drift.left + wiggle + kind.left for kind in kinds]
     return [
         Level(
             share_of(logit + drift.size),
             unsure[slot // 24],
             hours[slot % 24].left,
-            per_minute[slot],
+            volumes.per_minute[slot],
         )
         for slot, logit in enumerate(logits)
     ]
@@ -248,8 +264,10 @@ def _shrunk(seen: list[_Seen], dispersion: float) -> list[_Effect]:
     return [_pulled(size, information, spread) for size, information in raw]
 
 
-def _effect(seen: _Seen, dispersion: float, spread: float) -> _Effect:
-    return _pulled(*_raw(seen, dispersion), spread)
+def _effect(seen: _Seen, dispersion: float, spread: float, wiggle: float) -> _Effect:
+    """The effect of some days, whose mean strays by that wiggle however many their trials are."""
+    size, information = _raw(seen, dispersion)
+    return _pulled(size, information / (1 + wiggle * information), spread)
 
 
 def _raw(seen: _Seen, dispersion: float) -> tuple[float, float]:

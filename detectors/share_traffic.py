@@ -7,7 +7,7 @@ volume of the hour before, carried on along the profile of the day.
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import hypot, log, sqrt
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -22,8 +22,10 @@ Cause = Literal["share", "unclear", "traffic"]
 
 _BLOCK = 5
 _KEPT = 72
-_BEFORE = 12
-"""Blocks of five minutes: six hours are kept, the one before a window is what it is compared with."""
+_BEFORE = range(3, 13)
+_ENOUGH_BEFORE = 1000
+"""Blocks of five minutes: six hours are kept. A window is compared with what came before it: a quarter of an hour if that
+had so many events, an hour at most."""
 
 _PRIOR = 16.0
 """Events of an ordinary level that the last hour is weighed against."""
@@ -32,8 +34,10 @@ _MOST_RATIO = 2.0
 """An hour is believed to be at most so many times as busy as usual, or as quiet."""
 
 _ROUGHNESS = 0.25
-"""How much the volume of minutes wanders, beyond chance, from what the hour before lets expect: a quiet hour of the night
-may have half of the usual, and a crawler in it makes up for that."""
+_ROUGH_MINUTES = 30.0
+"""How much volume wanders in half an hour, beyond chance, from what came before: a quiet hour of the night may have half
+of the usual, and a crawler in it makes up for that. In a quarter of an hour it hardly does; but where the profile's hours
+differ, minutes may lie anywhere between."""
 
 _CLEAR = 6.0
 """Difference of squared deviations (twice a log likelihood ratio: 20 to 1) that settles the case."""
@@ -99,15 +103,22 @@ class Traffic(msgspec.Struct):
     def _usual(
         self, since: int, began: int, minute: int, profile: Profile, offset: int
     ) -> tuple[float, float]:
-        """Trials to be expected from `since` to a minute, going by the hour before `began`; their deviation."""
-        before = range(began // _BLOCK - _BEFORE, began // _BLOCK)
-        seen = sum(self.blocks.get(block, (0, 0))[1] for block in before)
-        expected = sum(_level(profile, block * _BLOCK + offset).per_minute * _BLOCK for block in before)
+        """Trials to be expected from `since` to a minute, going by those before `began`; their deviation."""
+        first, seen, blocks = began // _BLOCK, 0, 0
+        for blocks in _BEFORE:
+            seen = sum(self.blocks.get(first - back, (0, 0))[1] for back in range(1, blocks + 1))
+            if seen >= _ENOUGH_BEFORE:
+                break
+        before = (block * _BLOCK + offset for block in range(first - blocks, first))
+        expected = sum(_level(profile, block).per_minute * _BLOCK for block in before)
         ratio = (seen + _PRIOR) / (expected + _PRIOR)
         ratio = min(max(ratio, 1 / _MOST_RATIO), _MOST_RATIO)
-        mean = _level(profile, minute + offset).per_minute * ratio * (minute - since + 1)
-        rough = _ROUGHNESS**2 + 2 / (expected + _PRIOR)
-        return mean, sqrt(1 + 2 * mean + rough * mean * mean)
+        level = _level(profile, minute + offset).per_minute
+        mean = level * ratio * (minute - since + 1)
+        lag = (since + minute) / 2 - (first - blocks / 2) * _BLOCK
+        step = log((level * _BLOCK * blocks + _PRIOR) / (expected + _PRIOR))
+        rough = min(_ROUGHNESS, hypot(_ROUGHNESS * (lag / _ROUGH_MINUTES) ** 2, step)) ** 2
+        return mean, sqrt(1 + 2 * mean + (rough + 2 / (expected + _PRIOR)) * mean * mean)
 
     def confirm(
         self, window: Window, minute: int, found: Cause, dispersion: float, options: ShareOptions

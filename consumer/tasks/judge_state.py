@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class JudgeOptions:
     """What the rules may be told. `hold_minutes`: how long after a minute's end events of it are waited for (the
     disorder within a partition that changes no alert). `slot_minutes`: shares are looked at this often,
-    or as soon as `slot_trials` events came."""
+    or as soon as `slot_trials` events came. `share`: a field's share of events that moves by less than ten points, and by
+    less than half, tells of a day's mix of visitors; it is not worth a page."""
 
     zone: DayZone
     contract: Contract
@@ -41,7 +42,7 @@ class JudgeOptions:
     pace: PaceRules = field(default_factory=PaceRules)
     event_silence: SilenceRules = EVENT_SILENCE
     purchase_silence: SilenceRules = PURCHASE_SILENCE
-    share: ShareOptions = field(default_factory=lambda: ShareOptions(quiet_years=2.0))
+    share: ShareOptions = field(default_factory=lambda: ShareOptions(quiet_years=2.0, min_points=0.1))
     identity: ShareOptions = field(
         default_factory=lambda: ShareOptions(quiet_years=2.0, extra_traffic_minutes=0)
     )

@@ -124,9 +124,9 @@ def test_the_dispersion_of_visits_is_found(size: int) -> None:
             seen.see(hits - 0.3 * visits * size, visits * size * 0.21)
             seen.end_hour(seen.noise(3.0))
         seen.end_day(seen.noise(3.0))
-    noise = seen.noise(3.0)
-    assert noise.dispersion == pytest.approx(size, rel=0.2)
-    assert noise.wiggle < 0.07**2
+    dispersion = seen.noise(3.0).dispersion
+    assert dispersion == pytest.approx(size, rel=0.2)
+    assert seen.wiggle(dispersion)[0] < 0.07**2
 
 
 def test_the_wiggle_of_days_is_found_where_days_are_large() -> None:
@@ -139,7 +139,20 @@ def test_the_wiggle_of_days_is_found_where_days_are_large() -> None:
             seen.see(float(hits - 10_000 * share_of(-1.0)), 10_000 * 0.1966)
             seen.end_hour(seen.noise(3.0))
         seen.end_day(seen.noise(3.0))
-    assert seen.noise(3.0).wiggle ** 0.5 == pytest.approx(0.1, rel=0.3)
+    assert seen.wiggle(3.0)[0] ** 0.5 == pytest.approx(0.1, rel=0.3)
+
+
+def test_a_wiggle_that_few_days_tell_of_must_be_believed_larger() -> None:
+    few, many = Dispersion(), Dispersion()
+    for day in range(60):
+        for seen in (few, many) if day < 2 else (many,):
+            for _ in range(24):
+                seen.see(0.1 * 2000 * (-1) ** day, 2000.0)
+                seen.end_hour(seen.noise(3.0))
+            seen.end_day(seen.noise(3.0))
+    assert many.wiggle(3.0)[0] == pytest.approx(0.1**2, rel=0.3)
+    told, believed = few.wiggle(3.0)[0] / many.wiggle(3.0)[0], few.noise(3.0).wiggle / many.noise(3.0).wiggle
+    assert believed > 1.3 * told
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.share_profile import logit_of, share_of
 from detectors.share_shift import ShareShift, ShareState
 from detectors.share_verdict import ShareOptions, ShareVerdict
 from tests.detectors.share_noise import DAY, Days, Fault, draw_site
@@ -343,6 +344,25 @@ def test_noise_is_no_change(level: float) -> None:
     seed = 40 + int(1000 * level)
     assert not false_alarms(seed, site_of(seed, level, 3500, crawlers=True), 30, ShareOptions())
     assert not false_alarms(seed, site_of(seed, level, 350_000, crawlers=False), 4, ShareOptions())
+
+
+def test_days_that_differ_more_than_most_sites_do_are_hardly_ever_news_however_many_their_events() -> None:
+    fired = []
+    for seed in range(20):
+        rng, share = np.random.default_rng(seed), ShareShift(ShareOptions(quiet_years=2.0))
+        for day in range(14):
+            today = share_of(logit_of(0.35) + rng.normal(0, 0.17))
+            for minute, trials in zip(range(29, DAY, 30), rng.poisson(6000, 48).tolist(), strict=True):
+                hits = int(rng.binomial(trials, today))
+                fired.append(share.update(day * DAY + minute, hits, trials).fired)
+    assert sum(fired) <= 3
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.2, 0.4), (0.35, 0.7), (0.6, 0.3)])
+def test_on_a_busy_site_minutes_tell_a_share_that_changed_from_a_crawler(before: float, after: float) -> None:
+    sites = [(seed, site_of(seed, before, 350_000, crawlers=False)) for seed in (20, 21, 22)]
+    found = [delay(seed, site, after, 915, ShareOptions(), warm=4) for seed, site in sites]
+    assert sorted(one.minutes for one in found if one)[1] <= 20
 
 
 def test_a_site_draws_the_same_days_again() -> None:

@@ -26,7 +26,7 @@ def slots(seed: st.DataObject, days: int) -> list[tuple[Slot, int]]:
     made = []
     for number in range(144 * days):
         bought = number % 5 == 0
-        slot = Slot(events=30, sessions=10, purchases=2 * bought, items=4 * bought)
+        slot = Slot(events=30, people=30, sessions=10, purchases=2 * bought, items=4 * bought)
         slot.hits = {"direct_share_shift": 3 + number % 4, "referrer": 12 + number % 3}
         if number >= begins:
             slot.hits |= {key: 20 if key not in rare else bought for key in fails}
@@ -85,3 +85,13 @@ def test_shares_that_are_alike_say_and_remember_what_they_would_alone(
             packed = table.get(share.mind)
             known = ShareState() if packed is None else msgspec.msgpack.decode(packed, type=ShareState)
             assert known == alone.states[share.key]
+
+
+def test_a_fields_share_that_moves_by_less_than_ten_points_and_by_less_than_half_is_no_page() -> None:
+    for hits, told in ((330, []), (360, ["referrer"])):
+        judge, found = ShareJudge(OPTIONS, SHARES, Minds(Draft({}))), []
+        for number in range(144 * 6):
+            slot = Slot(events=1000, people=1000, sessions=300)
+            slot.hits = {"referrer": 250 if number < 144 * 5 else hits, "direct_share_shift": 100}
+            found += judge.look(slot, START + 10 * number, START + 10 * number + 10, "2025-02-20")
+        assert [finding.subject for finding in found if finding.word == "opened"] == told
