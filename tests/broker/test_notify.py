@@ -248,9 +248,7 @@ def test_a_killed_process_loses_no_alert_and_repeats_at_most_the_one_message_in_
             DEADLINE_SECONDS,
             "the end of the first",
         )
-        wait_until(
-            lambda: acts(pages)["a"][-1] == "resolve", DEADLINE_SECONDS, "the end of its incident"
-        )
+        wait_until(lambda: acts(pages)["a"][-1] == "resolve", DEADLINE_SECONDS, "the end of its incident")
         wait_until(lambda: acts(pages).get("b"), DEADLINE_SECONDS, "the other incident")
         assert second.stop() == 0
         assert set(acts(pages)["b"]) == {"trigger"}
