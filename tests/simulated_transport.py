@@ -107,6 +107,10 @@ class SimulatedTransport:
         """Whether the group knows us, and we the generation that it is in."""
         return self.member in self._kafka.group.members and self._told_as[1] >= 0
 
+    def reached(self) -> bool:
+        """The network in memory tells nobody of connections."""
+        return True
+
     # ── polling and membership ──────────────────────────────────────────────────────────────────────────────────
 
     def poll(self, most_records: int, wait_seconds: float) -> Polled:

@@ -218,7 +218,7 @@ class Loop:
     def _turned(self, transport: Transport) -> None:
         self._tell_waiting()
         if not self.tasks:
-            self._observer.without_partitions(transport.joined())
+            self._observer.without_partitions(transport.joined(), transport.reached())
         self._observer.turned()
 
     def _tell_waiting(self) -> None:

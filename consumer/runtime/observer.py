@@ -34,8 +34,9 @@ class Observer(Protocol):
         """On the way into the group; partitions are still to come."""
         ...
 
-    def without_partitions(self, joined: bool) -> None:  # noqa: FBT001 - the answer, not a switch
-        """A turn is over and nothing is ours; `joined`: the group has taken us in, so it has said so."""
+    def without_partitions(self, joined: bool, reached: bool) -> None:  # noqa: FBT001 - the answers, no switches
+        """A turn is over and nothing is ours; `joined`: the group has taken us in, so it has said so; `reached`: a broker
+        could be reached when that was last known."""
         ...
 
     def restoring(self, partition: Partition, entries: int, size: int) -> None:

@@ -81,7 +81,7 @@ class Telemetry:
         self._log.info("connected, waiting for partitions")
         self._health.set("assigned", False, "waiting for partitions")  # noqa: FBT003
 
-    def without_partitions(self, joined: bool) -> None:  # noqa: FBT001 - see `Observer`
+    def without_partitions(self, joined: bool, reached: bool) -> None:  # noqa: FBT001 - see `Observer`
         """See `Observer`."""
         now = self._clock.monotonic()
         if not joined:
@@ -89,7 +89,8 @@ class Telemetry:
         elif self._joined_at is None:
             self._joined_at = now
         stands_by = self._joined_at is not None and now - self._joined_at > STANDBY_SECONDS
-        missing = "waiting for partitions" if joined else "waiting to be taken into the group"
+        outside = "waiting to be taken into the group" if reached else "no Kafka broker can be reached"
+        missing = "waiting for partitions" if joined else outside
         self._health.set("assigned", stands_by, missing)
 
     def restoring(self, partition: Partition, entries: int, size: int) -> None:

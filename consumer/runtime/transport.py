@@ -115,6 +115,10 @@ class Transport(Protocol):
         """Whether the group has taken us in: before, nobody has said that there is nothing for us."""
         ...
 
+    def reached(self) -> bool:
+        """Whether a broker could be reached when that was last known."""
+        ...
+
     def poll(self, most_records: int, wait_seconds: float) -> Polled:
         """The next records of partitions that are ours, at most so many, after at most about so long."""
         ...

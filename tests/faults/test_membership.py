@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
+from consumer.runtime.transport import Fenced
 from tests.faults.feed import send, troubled_shop
 from tests.faults.members import Owner, member, newcomer
 from tests.faults.verifier import verify
@@ -123,3 +126,21 @@ def test_who_waits_until_another_member_lets_go_has_not_joined(kafka, here):
     assert not owner.partitions
     first.close()
     second.close()
+
+
+def test_a_member_knows_at_once_that_every_broker_is_gone_and_when_one_is_back(kafka, here):
+    transport = member(kafka.bootstrap_servers, here)
+    assert transport.reached()
+    kafka.kill()
+
+    def turns():
+        with suppress(Fenced):
+            transport.poll(1, 0.1)
+        return transport.reached()
+
+    try:
+        wait_until(lambda: not turns(), 20, "the loss of the last connection")
+    finally:
+        kafka.restart()
+    wait_until(turns, 60, "something from a broker that is back")
+    transport.close()

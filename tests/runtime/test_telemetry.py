@@ -248,6 +248,11 @@ def test_who_fell_out_of_the_group_no_longer_stands_by(kafka):
     assert process.reasons_after(waits + 1) == ["waiting to be taken into the group"]
 
 
+def test_who_waits_for_a_group_whose_brokers_are_gone_says_that_of_the_brokers(kafka, monkeypatch):
+    monkeypatch.setattr(SimulatedTransport, "reached", lambda _: False)
+    assert Empty(kafka, *[False] * 4).reasons_after(4) == ["no Kafka broker can be reached"]
+
+
 def test_the_newest_days_are_shown_once_the_watch_has_them(kafka):
     process = Told(kafka)
 

@@ -112,7 +112,9 @@ class KafkaTransport:
             lambda: topics.answers(self._admin),
             options.group,
         )
-        self._consumer = Consumer(member_config(options.user, options.group, options.instance, options.log))
+        self._reached = True
+        member = member_config(options.user, options.group, options.instance, options.log)
+        self._consumer = Consumer({**member, "error_cb": self._hear})
         self._consumer.subscribe(
             list(options.consumes),
             on_assign=self._on_assign,
@@ -144,6 +146,13 @@ class KafkaTransport:
     def joined(self) -> bool:
         return joined(self._consumer)
 
+    def reached(self) -> bool:
+        return self._reached
+
+    def _hear(self, error: KafkaError) -> None:
+        """Told within `poll` that all connections are lost; that there are some again is not told, but seen."""
+        self._reached = self._reached and error.code() != _E._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's name for it
+
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def poll(self, most_records: int, wait_seconds: float) -> Polled:
@@ -174,6 +183,7 @@ class KafkaTransport:
         """Puts messages to their partitions; how many bytes they have."""
         topic, number = "", -1
         batch: list[Any] = []
+        self._reached = self._reached or bool(messages)
         for message in messages:
             if message.error() is not None:
                 self._note_error(message, polled)
@@ -303,6 +313,7 @@ class KafkaTransport:
             self._closing
         ):  # a client that closes is still given partitions, and gets no answer about their offsets
             return
+        self._reached = True
         try:
             self._note_name()
             committed = self._committed(assigned)
