@@ -70,7 +70,7 @@ def invalid_note(day: str, minute: int, invalid: Mapping[str, int]) -> Finding:
     """The note of a day's invalid purchases so far (by reason), of which the minute brought some.
 
     >>> invalid_note("2025-02-24", 29006000, {"purchase_revenue": 2}).message
-    '2 purchases on 2025-02-24 could not be counted (no usable revenue). The day is at risk; the events lie in the dead letters.'
+    '2 purchases on 2025-02-24 could not be counted (no usable revenue). The day is at risk until they are put back; the events lie in the dead letters.'
     """
     found = {reason: invalid[reason] for reason in sorted(invalid)}
     why = ", ".join(_WHY.get(reason, cut(reason)) for reason in found)
@@ -87,7 +87,7 @@ def invalid_note(day: str, minute: int, invalid: Mapping[str, int]) -> Finding:
         count=count,
         message=(
             f"{count} purchase{'s' if count > 1 else ''} on {day} could not be counted ({why}). "
-            "The day is at risk; the events lie in the dead letters."
+            "The day is at risk until they are put back; the events lie in the dead letters."
         ),
         evidence={"reasons": found},
     )
