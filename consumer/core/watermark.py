@@ -55,7 +55,8 @@ class ClockRules:
 class ClockState(msgspec.Struct):
     """What a stream's clock remembers; part of the journal. `jumps`: events of a voice that were not believed;
     `present_ms`: what the last few voices said; `broken_since_ms`: the log's time since which nothing but broken records
-    came, while time stood at `still_ms`; `lag_ms`: how far the newest voice was behind the log's clock."""
+    came, while time stood at `still_ms`; `lag_ms`: how far the newest voice was behind the log's clock; `newest_ms`: the
+    newest that a voice said and another came near."""
 
     now_ms: int = UNKNOWN
     median_ms: int = UNKNOWN
@@ -67,6 +68,7 @@ class ClockState(msgspec.Struct):
     still_ms: int = UNKNOWN
     broken_since_ms: int = 0
     lag_ms: int = 0
+    newest_ms: int = UNKNOWN
 
 
 class StreamClock:
@@ -91,6 +93,7 @@ class StreamClock:
         self._still_ms = state.still_ms
         self._broken_since_ms = state.broken_since_ms
         self._lag_ms = state.lag_ms
+        self._newest_ms = state.newest_ms
         self._in_order: list[int] = []
         """The voices' times in order, as of the `_in_order_at`th voice: between two voices there can be many bad records."""
         self._in_order_at = -1
@@ -210,7 +213,8 @@ class StreamClock:
 
     def arrived_ms(self, log_ms: int) -> int | None:
         """When a record came whose own time does not say, at the earliest: by the log's clock if the stream is live, else
-        by the newest voice, unless that one is alone."""
+        by the newest voice, unless that one is alone. Old events that come again are voices, too, and displace the newest:
+        so what the newest said once still holds."""
         guess = self.best_guess_ms()
         if guess is None or not self.voices:
             return guess
@@ -221,14 +225,18 @@ class StreamClock:
             self._in_order, self._in_order_at = sorted(self.voices.values()), self._heard
         voices = self._in_order
         near = voices[: bisect_right(voices, soon)][-2:] or [guess]
-        return max(guess, near[-1] if near[-1] - near[0] <= _ALONE_MS else near[0])
+        latest = (self.present_ms() or guess) + self._rules.live_ms
+        return max(guess, _not_alone(near), self._newest_ms if self._newest_ms <= latest else guess)
 
     def _listen(self) -> None:
-        """The median of the last five voices, if it is newer than the one before and near what is believed."""
+        """The median of the last five voices and the newest of them, if newer than before and near what is believed."""
         if len(self.voices) >= _LATELY:
-            middle = sorted(islice(reversed(self.voices.values()), _LATELY))[_LATELY // 2]
+            lately = sorted(islice(reversed(self.voices.values()), _LATELY))
+            middle, newest = lately[_LATELY // 2], _not_alone(lately[-2:])
             if middle <= self.now_ms + FAR_MS:
                 self._present_ms = max(self._present_ms, min(middle, self._limit_ms))
+            if self._newest_ms < newest <= max(self.now_ms, self._present_ms) + self._rules.live_ms:
+                self._newest_ms = newest
 
     def state(self) -> ClockState:
         """What to remember."""
@@ -243,7 +251,13 @@ class StreamClock:
             self._still_ms,
             self._broken_since_ms,
             self._lag_ms,
+            self._newest_ms,
         )
+
+
+def _not_alone(newest: list[int]) -> int:
+    """The last of one or two voices in order, unless it is far from the other."""
+    return newest[-1] if newest[-1] - newest[0] <= _ALONE_MS else newest[0]
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -136,6 +136,21 @@ def test_what_comes_in_a_backlog_came_with_the_newest_voice_whatever_the_log_say
     assert clock_after(*behind).arrived_ms(NOON + 60 * MINUTE) == NOON + 39 * MINUTE
 
 
+@pytest.mark.parametrize("gap", [1, 2, 4])
+def test_old_events_that_come_again_do_not_make_forget_how_far_the_newest_voice_had_come(gap):
+    few = [(f"visitor {number}", NOON + number * gap * MINUTE) for number in range(100)]
+    before = clock_after(*few)
+    again = clock_after(*visitors(3 * VOICES, NOON + gap * HOUR // 4), state=before.state())
+    assert before.arrived_ms(NO_LOG) == few[-1][1]
+    assert few[-1][1] - gap * MINUTE <= again.arrived_ms(NO_LOG) <= few[-1][1]
+
+
+def test_one_clock_that_is_ahead_says_of_nothing_that_it_came_then():
+    few = [(f"visitor {number}", NOON + number * 2 * MINUTE) for number in range(100)]
+    clock = clock_after(*few, ("fast", few[-1][1] + 25 * MINUTE), *visitors(3 * VOICES))
+    assert clock.arrived_ms(NO_LOG) == few[-1][1]
+
+
 def test_a_stream_whose_visitors_all_move_on_moves_on_however_long_the_pause():
     clock = clock_after(*visitors(100), *visitors(VOICES + 16, NOON + 10 * DAY))
     assert clock.now_ms == NOON + 10 * DAY + (VOICES + 15) * 1000
