@@ -59,6 +59,15 @@ class Alert(msgspec.Struct, frozen=True):
     explains: list[str] | None = None
 
 
+def quarantines(layer: Layer, severity: Severity) -> bool:
+    """Whether such an alert quarantines the days that it touches: a blocker of the gate.
+
+    >>> quarantines("gate", Severity.P0_BLOCKER), quarantines("watch", Severity.P0_BLOCKER)
+    (True, False)
+    """
+    return layer == "gate" and severity is Severity.P0_BLOCKER
+
+
 def identity(kind: str, subject: str, since: str) -> str:
     """The id of an incident: the same for the same kind, subject and beginning, however often it is seen.
 

@@ -22,7 +22,7 @@ Cause = Literal["share", "unclear", "traffic"]
 
 _BLOCK = 5
 _KEPT = 72
-_BEFORE = range(3, 13)
+_LEAST_BEFORE, _MOST_BEFORE = 3, 12
 _ENOUGH_BEFORE = 1000
 """Blocks of five minutes: six hours are kept. A window is compared with what came before it: a quarter of an hour if that
 had so many events, an hour at most."""
@@ -105,10 +105,9 @@ class Traffic(msgspec.Struct):
     ) -> tuple[float, float]:
         """Trials to be expected from `since` to a minute, going by those before `began`; their deviation."""
         first, seen, blocks = began // _BLOCK, 0, 0
-        for blocks in _BEFORE:
-            seen = sum(self.blocks.get(first - back, (0, 0))[1] for back in range(1, blocks + 1))
-            if seen >= _ENOUGH_BEFORE:
-                break
+        while blocks < _MOST_BEFORE and (blocks < _LEAST_BEFORE or seen < _ENOUGH_BEFORE):
+            blocks += 1
+            seen += self.blocks.get(first - blocks, (0, 0))[1]
         before = (block * _BLOCK + offset for block in range(first - blocks, first))
         expected = sum(_level(profile, block).per_minute * _BLOCK for block in before)
         ratio = (seen + _PRIOR) / (expected + _PRIOR)

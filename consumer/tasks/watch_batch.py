@@ -21,7 +21,7 @@ from consumer.tasks.judge import Judge
 from consumer.tasks.minds import Minds
 from consumer.tasks.watch_state import WatchClock, WatchOptions, WatchState
 from detectors import purchases
-from detectors.alerts import Layer, Severity
+from detectors.alerts import Layer, Severity, quarantines
 from detectors.book import Book
 from detectors.orders import Order
 from detectors.sentences import cut
@@ -346,7 +346,7 @@ class WatchBatch:
         """Marks a day that an incident touches: a blocker of the gate quarantines it."""
         name = f"{kind}/{subject}"
         known = self._days.get(day)
-        blocks = layer == "gate" and severity is Severity.P0_BLOCKER
+        blocks = quarantines(layer, severity)
         check = Check(
             kind,
             "quarantined" if blocks else "at_risk",

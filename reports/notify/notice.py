@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from consumer.core.instant import rfc3339
-from detectors.alerts import Severity
+from detectors.alerts import Severity, quarantines
 from reports.notify.hearing import Change, hearing
 from reports.render import words
 from reports.render.alert_record import last_word
@@ -166,11 +166,10 @@ def _unmended(alert: Alert) -> list[str]:
     """What an end leaves to be done, if it is only that of what happened."""
     if alert.state != "expired":
         return []
-    waits = alert.severity == Severity.P0_BLOCKER and alert.layer == "gate"
-    days = (
-        " A day that it quarantined waits until somebody releases it: `sluice gate status`." if waits else ""
-    )
-    return [f"It did not happen again; nothing says that it is mended.{days}"]
+    said = "It did not happen again; nothing says that it is mended."
+    if quarantines(alert.layer, alert.severity):
+        said += " A day that it quarantined waits until somebody releases it: `sluice gate status`."
+    return [said]
 
 
 def _when(alert: Alert) -> str:

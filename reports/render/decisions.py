@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from detectors.alerts import Alert, Severity
+from detectors.alerts import Alert, quarantines
 from detectors.purchases import COLLISION
 from reports.render import words
 from reports.render.incidents import days_of
@@ -51,7 +51,7 @@ def decisions(
     """What is to be decided, the oldest day first; of many reasons those of the newest days."""
     blocking: dict[str, list[Alert]] = {}
     for alert in alerts:
-        if alert.severity == Severity.P0_BLOCKER and alert.layer == "gate":
+        if quarantines(alert.layer, alert.severity):
             for day in days_of(alert):
                 blocking.setdefault(day, []).append(alert)
     reasons: dict[Title, list[str]] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from consumer.core import timestamps
 from consumer.core.days import METRICS, USABLE, Receipt
-from detectors.alerts import LIVE, Alert, Severity
+from detectors.alerts import LIVE, Alert, Severity, quarantines
 from reports.render.alerts_json import generated_at
 from reports.render.incidents import Incident, days_of, incidents, is_about
 from reports.render.source import Source
@@ -159,8 +159,7 @@ def summarise(
 
 def _quarantines(alert: Alert, waiting: Collection[str]) -> bool:
     """Whether a day that waits for a person is quarantined because of it."""
-    blocks = alert.severity == Severity.P0_BLOCKER and alert.layer == "gate"
-    return blocks and not days_of(alert).isdisjoint(waiting)
+    return quarantines(alert.layer, alert.severity) and not days_of(alert).isdisjoint(waiting)
 
 
 def _later(everything: Iterable[Alert], known: Iterable[Alert]) -> tuple[Alert, ...]:

@@ -118,9 +118,8 @@ class Sender:
         until = time.monotonic() + most_seconds
         while len(self._producer):  # what the client has to say counts, too
             if time.monotonic() >= until:
-                left = self._sent - self.delivered.total()
                 raise SendError(
-                    f"no broker took the last records for the topic {self.topic}: {left} are left"
+                    f"no broker took the last records for the topic {self.topic}: {self.unconfirmed} are left"
                 )
             self.serve(0.1)
         self.serve()
