@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SHORT := --seed 21 --faults 12 --minutes 1 --processes 2 --partitions 4 --rate 150 --day-seconds 20 --pause-seconds 0.5
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help install demo test check campaign torture fuzz bench scenarios monitoring docs lock clean
+.PHONY: help install demo test check campaign schedules torture fuzz bench scenarios monitoring docs lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,16 +19,20 @@ demo: $(VENV)/.installed ## Run the main job on an embedded Apache Kafka: a seed
 test: $(VENV)/.dev ## Set everything up and run the tests (they start their own Apache Kafka)
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.dev ## Everything CI does: lint, types, import contracts, tests, a minute of torture
+check: $(VENV)/.dev ## Everything CI does: lint, types, import contracts, tests, simulated schedules, a minute of torture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tests.schedules
 	@$(BIN)/python -m tests.torture $(SHORT)
 
 campaign: $(VENV)/.dev ## Run the long fault campaigns (kills, zombies, lost answers) on a real Apache Kafka
 	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -m campaign -n 0
+
+schedules: $(VENV)/.dev ## Simulate 20,000 runs in which processes die, hang and lose their broker at any step; verify every number
+	@$(BIN)/python -m tests.schedules
 
 torture: $(VENV)/.dev ## Harm processes, connections, broker and disks for an hour, then verify every number, record and file
 	@$(BIN)/python -m tests.torture

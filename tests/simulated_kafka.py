@@ -246,6 +246,7 @@ class SimulatedKafka:
         self.group = Group(self.random, lambda: [p for p in sorted(self.logs) if p.topic in consumed])
         self.told: list[Callable[[Writing], None]] = []
         """Called after each commit."""
+        self._numbers: dict[str, int] = {}
         self._places = count()
         self._epochs: dict[str, int] = {}
         self._open: dict[str, Writing] = {}
@@ -257,11 +258,12 @@ class SimulatedKafka:
         """A topic, or more partitions for one that exists."""
         for number in range(partitions):
             self.logs.setdefault(Partition(topic, number), Log(Partition(topic, number), self._places))
+        self._numbers[topic] = max(partitions, self.partitions(topic))
         self.group.rebalance()
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has."""
-        return sum(partition.topic == topic for partition in self.logs)
+        return self._numbers.get(topic, 0)
 
     def committed_records(self, topic: str) -> list[StoredRecord]:
         """All that a `read_committed` reader sees of a topic, partition by partition."""

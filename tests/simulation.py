@@ -1,16 +1,18 @@
 """Several consumer processes on a simulated Kafka, from one seed: the real loop and the real tasks, killed, stopped
 and cut off at any step.
 
-A process is a thread that moves only while it holds the baton; at each step of its transport it may have to hand it
-back. So one thread runs at a time, in an order that the seed decides, and a failing seed fails again.
+A process is a greenlet: it moves until it lets others move, which it may have to at each step of its transport. So one
+runs at a time, in an order that the seed decides, and a failing seed fails again.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Semaphore, Thread
 from typing import TYPE_CHECKING
+
+from greenlet import getcurrent, greenlet
 
 from consumer.runtime.loop import Loop, LoopOptions
 from consumer.runtime.transport import Partition
@@ -42,9 +44,6 @@ FAULTS = (
     "clock_jumps",
     "rebalanced",
 )
-STUCK_SECONDS = 60
-"""A thread that keeps the baton for so long (of real time) hangs."""
-
 MOST_PROCESSES = 5
 """Those that are stopped included."""
 
@@ -84,7 +83,7 @@ class Setting:
 
 
 class Process:
-    """One `sluice run`: a loop in a thread, its clock, its signal to stop, and its fate."""
+    """One `sluice run`: a loop in a greenlet, its clock, its signal to stop, and its fate."""
 
     def __init__(self, simulation: Simulation, name: str) -> None:
         self.name = name
@@ -97,12 +96,11 @@ class Process:
         self.transport: SimulatedTransport | None = None
         self._simulation = simulation
         self._skew_ms = simulation.random.randrange(-3000, 3000)
-        self._go = Semaphore(0)
+        self._others = getcurrent()
+        self._greenlet = greenlet(self._run)
         self.loop = Loop(
             self._connect, simulation.new_task, simulation.options, self, simulation.observer(self)
         )
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
 
     def _connect(self, owner: Owner) -> SimulatedTransport:
         """A process whose name was given to a newer one meanwhile ends when it would come back (two that lived would
@@ -116,27 +114,25 @@ class Process:
 
     def _run(self) -> None:
         try:
-            self._wait_for_baton()
+            self._live()
             self.loop.run(self)
         except Killed:
             pass
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the main thread raises it again
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the simulation raises it again
             self.failure = error
         self.over = self.stopped = True
-        self._simulation.baton.release()
 
-    # ── the baton ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── whose turn it is ────────────────────────────────────────────────────────────────────────────────────────
 
     def resume(self) -> None:
-        """Called by the main thread: lets the process move until it hands the baton back."""
-        self._go.release()
-        if not self._simulation.baton.acquire(timeout=STUCK_SECONDS):
-            raise AssertionError(f"{self.name} hangs")
-        if self.over:
-            self._thread.join()
+        """Called by the simulation: the process moves until it lets others move, or ends."""
+        self._greenlet.switch()
 
-    def _wait_for_baton(self) -> None:
-        self._go.acquire()
+    def _let_others_move(self) -> None:
+        self._others.switch()
+        self._live()
+
+    def _live(self) -> None:
         if self.doomed:
             raise Killed
 
@@ -144,18 +140,15 @@ class Process:
 
     def step(self, place: str) -> None:
         """Often others move first."""
-        if self.doomed:
-            raise Killed
+        self._live()
         self.place = place
         if self._simulation.switches(place):
-            self._simulation.baton.release()
-            self._wait_for_baton()
+            self._let_others_move()
 
     def sleep(self, seconds: float) -> None:
         """Time goes on, and others move: those who wait at the same time share it."""
         self._simulation.kafka.advance(seconds / len(self._simulation.processes))
-        self._simulation.baton.release()
-        self._wait_for_baton()
+        self._let_others_move()
 
     def happens(self, fault: str) -> bool:
         """As often as the seed wants it in this run."""
@@ -201,7 +194,6 @@ class Simulation:
         )
         self.setting = setting
         self._switching = self.random.choice([0.1, 0.5, 0.9])
-        self.baton = Semaphore(0)
         self.ending = False
         self.processes: list[Process] = []
         self._steps = 0
@@ -210,6 +202,8 @@ class Simulation:
         self._to_grow = setting.grows
         self._to_come = list(reversed(arrivals))
         self._wall_ms = min((a.made.log_time or a.made.at for a in arrivals), default=0)
+        self.happened: Counter[str] = Counter()
+        """How often each fault did."""
         self._rates = {f: self.random.choice([0, 0, 0.01, 0.05, 0.2]) for f in FAULTS}
         self._create_input(partitions)
         if not setting.keyed:
@@ -228,7 +222,10 @@ class Simulation:
 
     def happens(self, fault: str) -> bool:
         """Whether the fault happens now; never once it is calm."""
-        return not self._calm and self.random.random() < self._rates[fault]
+        happens = not self._calm and self.random.random() < self._rates[fault]
+        if happens:
+            self.happened[fault] += 1
+        return happens
 
     def never(self, fault: str) -> None:
         """Whatever the seed wants: not in this run."""
@@ -361,5 +358,4 @@ class Simulation:
                 if process.over:
                     break
                 process.stopped = process.doomed = attempt > 100 or process.doomed
-                with suppress(AssertionError):
-                    process.resume()
+                process.resume()

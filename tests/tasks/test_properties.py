@@ -1,6 +1,6 @@
 """The numbers do not depend on how the events arrive: gate and watch in memory against the batch query.
 
-Without Kafka, so that many streams can be tried; `tests/runtime/test_loop_simulated.py` adds Kafka and its faults.
+Without Kafka, so that many streams can be tried; `tests/schedules` adds Kafka and its faults.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from tests.oracle import OracleDay
     from tests.strategies import Arrival
 
-EXAMPLES = int(os.environ.get("SLUICE_SCHEDULES", "400")) // 4
+EXAMPLES = int(os.environ.get("SLUICE_EXAMPLES", "100"))
 LATENESS_MS = 60 * MINUTE_MS
 pytestmark = pytest.mark.timeout(180 + EXAMPLES)  # seconds: far more than they need
 ZONES = ["UTC", "America/New_York", "Asia/Kathmandu"]
