@@ -42,7 +42,7 @@ def look_at_broker(
     try:
         admin = AdminClient(config)
     except (KafkaException, TypeError, ValueError) as raised:
-        findings.problems.append(refused(_text_of(raised), settings.kafka))
+        findings.problems.append(refused(_text_of(raised), settings.kafka, settings.origins_in("kafka")))
         return findings
     try:
         cluster = admin.list_topics(timeout=timeout_seconds)

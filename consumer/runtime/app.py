@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import confluent_kafka
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.runtime.client_log import librdkafka_logger, silent
@@ -19,6 +19,7 @@ from consumer.runtime.fingerprint import fingerprint
 from consumer.runtime.health import Health
 from consumer.runtime.kafka import rights, topics
 from consumer.runtime.kafka.client import admin_config, error_of, why
+from consumer.runtime.kafka.delivered_topics import tail_config
 from consumer.runtime.kafka.marks import MarkReader
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
 from consumer.runtime.loop import Loop, LoopOptions
@@ -37,6 +38,7 @@ from consumer.runtime.service_manager import ServiceManager
 from consumer.runtime.telemetry import Telemetry
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
 from consumer.runtime.watchdog import StopDeadline, Watchdog
+from consumer.settings.kafka import refused
 from consumer.tasks.keyer import KeyerTask
 from consumer.tasks.watch import WatchTask
 from detectors.rules import KINDS
@@ -96,6 +98,7 @@ class App:
         """Runs until `stop` is set, then leaves the group and ends. Raises Fatal."""
         parts = self._parts
         where = parts.settings.metrics
+        self._try_out_properties()
         endpoints = self._open_endpoints(where.host, where.port)
         ServiceManager(os.environ, self._health, parts.clock).start(stop)
         watchdog = Watchdog(HANG_SECONDS, self._health.turns, parts.log)
@@ -123,6 +126,15 @@ class App:
             watchdog.stop()
             endpoints.close()
             deadline.ended()
+
+    def _try_out_properties(self) -> None:
+        """Properties that no client takes end it before anything has begun; the deliverer would try for ever."""
+        settings = self._parts.settings
+        try:
+            AdminClient(admin_config(settings.kafka, silent()))
+            Consumer(tail_config(settings.kafka, settings.group, silent())).close()
+        except KafkaException as raised:
+            raise _refused(raised, settings) from raised
 
     def _open_endpoints(self, host: str, port: int) -> Endpoints:
         try:
@@ -165,7 +177,7 @@ class App:
         """Makes sure of the topics and joins the group. Raises Fenced(lost) while broker or input are missing."""
         settings = self._parts.settings
         errors: list[KafkaError] = []
-        admin = new_admin(settings.kafka, self._client_log, errors.append)
+        admin = new_admin(settings, self._client_log, errors.append)
         known = _existing(admin, errors)
         rights.demand(admin, self._names, self._loops)
         if self._names.input not in known:
@@ -183,7 +195,7 @@ class App:
         try:
             return KafkaTransport(self._kafka_options(), owner)
         except KafkaException as raised:  # some properties are refused by consumers or producers alone
-            raise _refused(raised) from raised
+            raise _refused(raised, settings) from raised
 
     def _kafka_options(self) -> KafkaOptions:
         settings, roles = self._parts.settings, self._parts.roles
@@ -214,7 +226,7 @@ class App:
             read = tuple(name for name in (names.input, names.keyed, names.facts) if name)
             marks = MarkReader(settings.kafka, settings.group, read, silent())
         except KafkaException as raised:
-            raise _refused(raised) from raised
+            raise _refused(raised, settings) from raised
         neighbours = Neighbours(self._made_with, marks.read, self._metrics, self._health, self._parts.log)
         thread = threading.Thread(target=neighbours.run, args=(stop,), name="neighbours", daemon=True)
         thread.start()
@@ -286,16 +298,16 @@ def _existing(admin: AdminClient, errors: list[KafkaError]) -> dict[str, int]:
         raise
 
 
-def new_admin(
-    kafka: dict[str, str], log: logging.Logger, hear: Callable[[KafkaError], object]
-) -> AdminClient:
+def new_admin(settings: Settings, log: logging.Logger, hear: Callable[[KafkaError], object]) -> AdminClient:
     """An admin client; `hear` is told of connections that fail. Raises Fatal with a sentence when a property under [kafka]
     is wrong."""
     try:
-        return AdminClient({**admin_config(kafka, log), "error_cb": hear})  # type: ignore[dict-item]  # its stub knows no callbacks
+        return AdminClient({**admin_config(settings.kafka, log), "error_cb": hear})  # type: ignore[dict-item]  # its stub knows no callbacks
     except KafkaException as raised:
-        raise _refused(raised) from raised
+        raise _refused(raised, settings) from raised
 
 
-def _refused(raised: KafkaException) -> Fatal:
-    return Fatal(f"a property in [kafka] is wrong: {error_of(raised).str().strip()}; see `sluice check`")
+def _refused(raised: KafkaException, settings: Settings) -> Fatal:
+    return Fatal(
+        refused(error_of(raised).str(), settings.kafka, settings.origins_in("kafka")).removesuffix(".")
+    )

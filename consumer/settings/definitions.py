@@ -295,6 +295,10 @@ class Settings(Section):
         settings._origins = {**self._origins, **origins}  # noqa: SLF001 - of our own kind
         return settings
 
+    def origins_in(self, section: str) -> dict[str, str]:
+        """Where the values of a section that somebody gave were given, by name."""
+        return {name: origin for (of, name), origin in self._origins.items() if of == section}
+
     def described(self) -> list[table.Setting]:
         """Every setting with its definition, its value (secrets masked) and where the value came from."""
         found = table.rows(self, PLACES, self._origins)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -139,12 +140,21 @@ def for_producers(properties: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in properties.items() if name not in CONSUMERS_ONLY}
 
 
-def refused(message: str, properties: Mapping[str, str]) -> str:
-    """librdkafka's complaint about one of the properties, in our words and without their secrets.
+def refused(
+    message: str, properties: Mapping[str, str], origins: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """librdkafka's complaint about one of the properties, in our words and without their secrets. `origins`: where they
+    were given.
 
-    >>> refused('No such configuration property: "foo.bar"', {"foo.bar": "1"})
-    '[kafka] has "foo.bar", which librdkafka does not know; correct the name (its CONFIGURATION.md has all) or remove it.'
+    >>> refused('No such configuration property: "foo.bar"', {"foo.bar": "1"}, {"foo.bar": "sluice.toml, line 3"})
+    'sluice.toml, line 3: [kafka] has "foo.bar", which librdkafka does not know; correct the name (its CONFIGURATION.md has all) or remove it.'
     """
+    named = next((name for name in re.findall(r'["`]([^"`]*)["`]', message) if name in properties), "")
+    origin = f"{origins[named]}: " if named in origins else ""
+    return f"{origin}{_refused(message, properties)}"
+
+
+def _refused(message: str, properties: Mapping[str, str]) -> str:
     if match := re.search(r'No such configuration property: "([^"]*)"', message):
         unknown = f'[kafka] has "{match[1]}", which librdkafka does not know'
         return f"{unknown}; correct the name (its CONFIGURATION.md has all) or remove it."

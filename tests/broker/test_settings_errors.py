@@ -183,7 +183,12 @@ def test_events_that_retention_took_before_they_were_read_are_the_end(site):
 )
 def test_a_property_that_librdkafka_refuses_is_the_end(site, properties, word):
     create_topic(site.servers, site.input)
-    ends_with(site.start("--roles", "gate", kafka=properties), "a property in [kafka] is wrong", word)
+    ends_with(site.start("--roles", "gate", kafka=properties), "[kafka] has ", word)
+
+
+def test_a_property_that_does_not_exist_is_the_end_of_a_deliverer_as_well(site):
+    process = site.start("--roles", "deliver", kafka={"sesion.timeout.ms": "5"})
+    ends_with(process, '[kafka] has "sesion.timeout.ms", which librdkafka does not know')
 
 
 def test_a_group_that_another_program_uses_is_the_end(site):

@@ -101,9 +101,18 @@ def test_what_librdkafka_refuses_is_one_sentence(run, properties, sentence):
     result = run(f"[kafka]\n{properties}\n")
     assert result.exit_code == ExitCode.NOT_POSSIBLE
     last = result.stdout.splitlines()[-1]
-    assert last.startswith("Wrong: [kafka]")
+    assert last.startswith("Wrong: ")
+    assert "[kafka]" in last
     assert sentence in last
     assert "KafkaError" not in result.output
+
+
+@pytest.mark.parametrize(
+    "line", ['"sesion.timeout.ms" = 5', '"session.timeout.ms" = -5', '"security.protocol" = "TLS"']
+)
+def test_the_line_of_what_librdkafka_refuses_is_said(run, line):
+    last = run(f'[kafka]\n"client.id" = "me"\n{line}\n').stdout.splitlines()[-1]
+    assert last.startswith("Wrong: sluice.toml, line 3: [kafka] has ")
 
 
 def test_an_address_that_no_one_knows_is_named(run):
