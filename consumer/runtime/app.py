@@ -18,7 +18,7 @@ from consumer.runtime.endpoints import Endpoints
 from consumer.runtime.fingerprint import fingerprint
 from consumer.runtime.health import Health
 from consumer.runtime.kafka import rights, topics
-from consumer.runtime.kafka.client import admin_config, error_of, why
+from consumer.runtime.kafka.client import ALL_DOWN, admin_config, error_of, why
 from consumer.runtime.kafka.delivered_topics import tail_config
 from consumer.runtime.kafka.marks import MarkReader
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
@@ -293,7 +293,7 @@ def _existing(admin: AdminClient, errors: list[KafkaError]) -> dict[str, int]:
         return topics.existing(admin)
     except Fenced as lost:
         admin.poll(0)  # hands over the errors that tell why
-        if any(error.code() != KafkaError._ALL_BROKERS_DOWN for error in errors):  # noqa: SLF001 - the client's name for it
+        if any(error.code() != ALL_DOWN for error in errors):
             raise Fenced(f"the brokers cannot be reached: {why(errors)[1]}", outcome="lost") from lost
         raise
 

@@ -41,6 +41,9 @@ REBALANCE_TIMEOUT_MS = 120_000
 nobody works; nothing that the loop does between two polls takes two."""
 
 
+ALL_DOWN: int = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's own name
+"""The code of a client's word that it has no connection to any broker; it says more often what is wrong beside it."""
+
 CLASSIC = "classic"
 """The group protocol that a client speaks unless told otherwise."""
 
@@ -135,7 +138,7 @@ def admin_config(user: Mapping[str, Any], log: logging.Logger) -> Config:
 def why(errors: Sequence[KafkaError]) -> tuple[KafkaError, str]:
     """Of errors of which one at least says more than that brokers are down: the first such, and its words without address
     and times."""
-    telling = next(error for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - the client's name for it
+    telling = next(error for error in errors if error.code() != ALL_DOWN)
     return telling, re.sub(r"^\S+: |\s*\(after [^)]*\)", "", telling.str())
 
 

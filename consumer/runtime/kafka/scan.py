@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from consumer.runtime.kafka.client import RAISED, admin_config, error_of
+from consumer.runtime.kafka.client import ALL_DOWN, RAISED, admin_config, error_of
 from consumer.runtime.kafka.delivered_topics import TailError, tail_config
 from consumer.runtime.kafka.offsets import answered
 from consumer.runtime.kafka.rights import given
@@ -27,8 +27,7 @@ readers up (its time-out and the broker's scan)."""
 ANSWER_SECONDS = 5.0
 
 _E = KafkaError
-_DOWN = _E._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's own name
-_EOF = _E._PARTITION_EOF  # noqa: SLF001 - as above
+_EOF = _E._PARTITION_EOF  # noqa: SLF001 - the client's own name
 
 Where = tuple[str, int]
 """Topic and partition."""
@@ -142,7 +141,7 @@ class Scan:
     def _no_answer(self, raised: BaseException) -> TailError:
         """Why there is no connection: the first error that says more than "down"."""
         errors = [*self._errors, error_of(raised)]
-        telling = [error for error in errors if error.code() != _DOWN] or errors
+        telling = [error for error in errors if error.code() != ALL_DOWN] or errors
         why = re.sub(r"^\S+: |\s*\(after [^)]*\)", "", telling[0].str())
         return TailError(
             f"no Kafka broker answers at {self._user.get('bootstrap.servers', 'no address')} ({why})"

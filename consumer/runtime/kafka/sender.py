@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from consumer.runtime.kafka.client import RAISED, admin_config, error_of, result_of
+from consumer.runtime.kafka.client import ALL_DOWN, RAISED, admin_config, error_of, result_of
 from consumer.runtime.kafka.topics import TIMEOUT_SECONDS, existing, most_message_bytes
 from consumer.runtime.transport import Fenced
 from consumer.settings.kafka import refused
@@ -142,7 +142,7 @@ class Sender:
             self.delivered[partition] += 1
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN and self._waits and not self._is_lost:  # noqa: SLF001 - the client's name for it
+        if error.code() == ALL_DOWN and self._waits and not self._is_lost:
             self._is_lost = True
             self._waits("No broker can be reached: waiting for one.")
 

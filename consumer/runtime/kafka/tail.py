@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-from consumer.runtime.kafka.client import RAISED, error_of
+from consumer.runtime.kafka.client import ALL_DOWN, RAISED, error_of
 from consumer.runtime.kafka.delivered_topics import TailError, Topics, tail_config
 from consumer.runtime.kafka.membership import leave
 
@@ -228,7 +228,7 @@ class Tail:
             self._is_well()
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() == _E._ALL_BROKERS_DOWN:  # noqa: SLF001 - as above
+        if error.code() == ALL_DOWN:
             self._trouble, self._is_down = "no Kafka broker can be reached", True
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:  # noqa: ARG002 - Kafka's signature

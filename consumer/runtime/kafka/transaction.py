@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, Producer, TopicPartition
 
-from consumer.runtime.kafka.client import RAISED, TRANSACTION_TIMEOUT_MS, error_of
+from consumer.runtime.kafka.client import ALL_DOWN, RAISED, TRANSACTION_TIMEOUT_MS, error_of
 from consumer.runtime.kafka.journal import signed
 from consumer.runtime.transport import Fatal, Fenced, Retry
 
@@ -67,7 +67,7 @@ _PERMANENT = {
     _E.CLUSTER_AUTHORIZATION_FAILED,
 }
 _FENCED = {_E._FENCED, _E.INVALID_PRODUCER_EPOCH, _E.PRODUCER_FENCED, _E.INVALID_TXN_STATE}  # noqa: SLF001
-_CONNECTION = {_E._TRANSPORT, _E._ALL_BROKERS_DOWN}  # noqa: SLF001
+_CONNECTION = {_E._TRANSPORT, ALL_DOWN}  # noqa: SLF001
 _TIMED_OUT = _E._TIMED_OUT  # noqa: SLF001
 _STATE = _E._STATE  # noqa: SLF001
 _NOW = 0

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from consumer.runtime.kafka import journal, topics
 from consumer.runtime.kafka.client import (
+    ALL_DOWN,
     RAISED,
     admin_config,
     error_of,
@@ -151,7 +152,7 @@ class KafkaTransport:
 
     def _hear(self, error: KafkaError) -> None:
         """Told within `poll` that all connections are lost; that there are some again is not told, but seen."""
-        self._reached = self._reached and error.code() != _E._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's name for it
+        self._reached = self._reached and error.code() != ALL_DOWN
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
