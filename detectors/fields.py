@@ -127,7 +127,7 @@ class Carriers(msgspec.Struct, array_like=True):
 
     def passing(self, carrier: Carrier, minute: FieldMinute) -> Passing:
         """One kind, before and with a minute that is taken in already."""
-        after = self.of(carrier)
+        after: int = getattr(self, carrier)
         return Passing(self.hour, after - minute.carriers(carrier), after)
 
 

@@ -24,6 +24,7 @@ from detectors.schema_jump import (
     counted,
     follow,
     is_busy,
+    is_unsettled,
     normal,
     retell,
     step,
@@ -86,7 +87,9 @@ class FieldState(msgspec.Struct, omit_defaults=True):
 
     def is_busy(self) -> bool:
         """Whether a minute in which nothing is wrong with the field may still tell something of it."""
-        return bool(self.told) or is_busy(self.lost) or bool(self.retyped.climbs) or bool(self.aliased.climbs)
+        lost, aliased, retyped = self.shares()
+        waits = bool(self.told) or self.held_since >= 0
+        return waits or is_busy(lost) or is_unsettled(aliased) or is_unsettled(retyped)
 
 
 class _Sight(msgspec.Struct, frozen=True, gc=False):
@@ -105,17 +108,18 @@ def update_field(
 ) -> list[Finding]:
     """What is to be said of a field after a minute; `keys` know that minute already."""
     sights = []
-    waits = state.held_since >= 0 or is_busy(state.lost)
+    told = bool(state.told)  # then what is said of one share depends on the others
+    waits = state.held_since >= 0 or _waits(state.lost, told=told)
     if waits or minute.absent or minute.rejected:
         hits, trials = fields.lost(field, minute)
         if hits or waits:
             sights.append(_Sight(field, "lost", state.lost, hits, trials, minute))
-    waits = is_busy(state.aliased)
+    waits = _waits(state.aliased, told=told)
     if field.aliases and (waits or minute.aliased):
         hits, trials = fields.aliased(field, minute)
         if hits or waits:
             sights.append(_Sight(field, "aliased", state.aliased, hits, trials, minute))
-    waits = is_busy(state.retyped)
+    waits = _waits(state.retyped, told=told)
     if waits or minute.retyped:
         hits, trials = fields.retyped(field, minute)
         if hits or waits:
@@ -123,10 +127,15 @@ def update_field(
     findings = []
     for sight in sights:
         share = sight.share
-        catch_up(share, passing)
+        catch_up(share, OPTIONS[field.scope], passing)
         finding = _follow(sight, state) if share.open is not None else _open(sight, state, keys)
         findings += [finding] if finding is not None else []
     return findings
+
+
+def _waits(share: JumpState, *, told: bool) -> bool:
+    """Whether a share is to be looked at in a minute without hits, too."""
+    return is_busy(share) or (told and bool(share.climbs))
 
 
 def _open(sight: _Sight, state: FieldState, keys: Keys) -> Finding | None:

@@ -15,6 +15,7 @@ all day but for that worst hour, so of a field that many events lack anyway only
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import lgamma, log
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,7 +80,7 @@ class Day(msgspec.Struct, array_like=True):
     worst: float = 0.0
 
 
-class Climb(msgspec.Struct, array_like=True, frozen=True):
+class Climb(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A CUSUM on its way: its sum, and what came since it was last 0; `minutes` are those with hits."""
 
     sum: float = 0.0
@@ -106,7 +107,7 @@ class Open(msgspec.Struct):
 
 class JumpState(msgspec.Struct, omit_defaults=True):
     """All that is remembered of one share: at most 14 days, a day's hours, and as many sums as there are levels. `seen`: how
-    many of this hour's carriers are counted in `hours` already (`catch_up`). `usual`: what is normal and the sum that it
+    many of this hour's carriers are counted already (`catch_up`). `usual`: what is normal and the sum that it
     takes, as the days say; None as long as nobody asked since they changed."""
 
     first: int = -1
@@ -188,7 +189,49 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
         state.open.trials += trials
         return None
     _keep(state, minute // 60, hits, trials)
-    if not hits and not state.climbs:
+    if hits and options.burst:
+        extra = hits - min(hits, max(options.burst, trials // 10))
+        hits, trials = hits - extra, trials - extra
+    return _climb(state, options, Climb(0, minute, hits, trials))
+
+
+def is_busy(state: JumpState) -> bool:
+    """Whether a minute without hits still tells something by itself: an incident is open, nothing is known yet, or sums
+    that are on their way have a new threshold. Else it only brings these down, as many of them together as one by one."""
+    return state.open is not None or state.first < 0 or is_unsettled(state)
+
+
+def is_unsettled(state: JumpState) -> bool:
+    """Whether sums are on their way, and were not compared with the threshold of now."""
+    return state.usual is None and bool(state.climbs)
+
+
+def catch_up(state: JumpState, options: JumpOptions, passing: Passing) -> None:
+    """Counts the trials of minutes without hits that were passed over: nearly all minutes of nearly all shares are like
+    that. Those of the minute at hand are left to `step`."""
+    if passing.before > state.seen and state.open is None:
+        _pass_over(state, options, passing.hour, passing.before - state.seen)
+    state.seen = passing.after
+
+
+def turn(state: JumpState, options: JumpOptions, hour: int, carriers: int, minute: int) -> None:
+    """Ends an hour that had so many carriers; `minute` lies in the next one with any."""
+    if carriers > state.seen and state.open is None:
+        _pass_over(state, options, hour, carriers - state.seen)
+    state.seen = 0
+    if state.hours and state.hours[0][0] <= minute // 60 - _LAG_HOURS:
+        _fold(state, minute)
+
+
+def _pass_over(state: JumpState, options: JumpOptions, hour: int, trials: int) -> None:
+    """Takes trials of an hour in that were no hits, whenever they came."""
+    _keep(state, hour, 0, trials)
+    _climb(state, options, Climb(trials=trials))
+
+
+def _climb(state: JumpState, options: JumpOptions, now: Climb) -> Jump | None:
+    """Moves the sums on by what came; the jump, if one is high enough."""
+    if not now.hits and not state.climbs:
         return None
     if state.usual is None:
         state.usual = normal(state, options), threshold(state, options)
@@ -196,52 +239,38 @@ def step(state: JumpState, options: JumpOptions, minute: int, hits: int, trials:
     if share is None or share > _NEVER_ABOVE:
         state.climbs = []
         return None
-    if options.burst:
-        extra = hits - min(hits, max(options.burst, trials // 10))
-        hits, trials = hits - extra, trials - extra
     levels = options.levels if share < _PARTIAL_BELOW else options.levels[-1:]
-    state.climbs = _climbed(state.climbs, levels, share, options, Climb(0, minute, hits, trials))
-    return _highest(state, levels, share, needed, options)
-
-
-def is_busy(state: JumpState) -> bool:
-    """Whether a minute without hits still tells something: an incident is open, or a sum on its way, or nothing is known."""
-    return state.open is not None or bool(state.climbs) or state.first < 0
-
-
-def catch_up(state: JumpState, passing: Passing) -> None:
-    """Counts the trials of minutes without hits that were passed over: nearly all minutes of nearly all shares are like
-    that. Those of the minute at hand are left to `step`."""
-    if passing.before > state.seen and state.open is None:
-        _keep(state, passing.hour, 0, passing.before - state.seen)
-    state.seen = passing.after
-
-
-def turn(state: JumpState, hour: int, carriers: int, minute: int) -> None:
-    """Ends an hour that had so many carriers; `minute` lies in the next one with any."""
-    if carriers > state.seen and state.open is None:
-        _keep(state, hour, 0, carriers - state.seen)
-    state.seen = 0
-    if state.hours and state.hours[0][0] <= minute // 60 - _LAG_HOURS:
-        _fold(state, minute)
+    climbs = _climbed(state.climbs, levels, share, options, now)
+    most = max([climb.sum for climb in climbs])
+    state.climbs = climbs if most else []
+    return None if most < needed else _highest(state, levels, share, needed, options)
 
 
 def _climbed(
     climbs: list[Climb], levels: tuple[float, ...], share: float, options: JumpOptions, now: Climb
 ) -> list[Climb]:
-    """The sums after a minute; none if all of them are 0."""
+    """The sums after a minute."""
     before = climbs if len(climbs) == len(levels) else [_AT_REST] * len(levels)
-    after = []
-    for climb, level in zip(before, levels, strict=True):
-        if not climb.sum and not now.hits:
-            after.append(_AT_REST)  # nothing begins without a hit
-            continue
-        target = _target(level, share)
-        gain = _ratio(now.hits, now.trials, share, target) / options.cluster if target > 2 * share else 0.0
-        if target > _WHOLE:
-            gain = _ratio(now.hits, now.trials, share, target) / options.cluster
-        after.append(advance(climb, gain, now))
-    return after if any(climb.sum for climb in after) else []
+    hits, misses, cluster, after = now.hits, now.trials - now.hits, options.cluster, []
+    for climb, (of_hit, of_miss) in zip(before, _weights(levels, share), strict=True):
+        if climb.sum or hits:  # nothing begins without a hit
+            climb = advance(climb, (hits * of_hit + misses * of_miss) / cluster, now)  # noqa: PLW2901
+        after.append(climb)
+    return after
+
+
+def _weigh(before: float, after: float) -> tuple[float, float]:
+    """What a hit and a miss tell for one share against another: the logarithms of how much likelier they are."""
+    return log(after / before), log((1 - after) / (1 - before))
+
+
+@lru_cache(maxsize=256)
+def _weights(levels: tuple[float, ...], share: float) -> tuple[tuple[float, float], ...]:
+    """The weights of each level that is looked for; one that is too near to what is normal tells nothing."""
+    targets = [_target(level, share) for level in levels]
+    return tuple(
+        _weigh(share, target) if target > 2 * share or target > _WHOLE else (0.0, 0.0) for target in targets
+    )
 
 
 def _target(level: float, share: float) -> float:
@@ -257,11 +286,6 @@ def advance(climb: Climb, gain: float, now: Climb) -> Climb:
         return Climb(gain, now.since, now.hits, now.trials, int(now.hits > 0))
     hits, trials = climb.hits + now.hits, climb.trials + now.trials
     return Climb(climb.sum + gain, climb.since, hits, trials, climb.minutes + (now.hits > 0))
-
-
-def _ratio(hits: int, trials: int, before: float, after: float) -> float:
-    of_misses = (trials - hits) * log((1 - after) / (1 - before))
-    return hits * log(after / before) + of_misses if hits else of_misses
 
 
 def _unsure(climb: Climb, target: float, share: float, state: JumpState, options: JumpOptions) -> float:
@@ -328,7 +352,8 @@ def follow(state: JumpState, options: JumpOptions, minute: int, hits: int, trial
         return None  # a return begins with a trial that is no hit
     level = _to_rule_out(incident, options)
     before = min(max(incident.normal, 1e-4), level / 2)
-    gain = _ratio(hits, trials, level, before) / max(options.cluster, options.back_cluster)
+    of_hit, of_miss = _weigh(level, before)
+    gain = (hits * of_hit + (trials - hits) * of_miss) / max(options.cluster, options.back_cluster)
     back = incident.back = advance(incident.back, gain, Climb(0, minute, hits, trials))
     needed = min(3 * options.least_hits, 36)
     if back.sum < options.back or back.trials < needed or minute + 1 - back.since < _BACK_MINUTES:

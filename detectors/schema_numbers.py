@@ -22,6 +22,7 @@ from detectors.schema_jump import (
     catch_up,
     counted,
     follow,
+    is_busy,
     normal,
     retell,
     step,
@@ -193,11 +194,19 @@ class TallyState(msgspec.Struct, omit_defaults=True):
     accepted: bool = False
 
 
-def update_tally(tally: Tally, state: TallyState, minute: FieldMinute, passing: Passing) -> list[Finding]:
-    """What is to be said of a kind after a minute."""
-    hits, trials = tally.counts(minute)
+def is_at_work(tally: Tally, state: TallyState) -> bool:
+    """Whether a minute without hits may tell something of a kind by itself. Where a sum must convince once more with what
+    is normal, misses can help it to."""
+    return is_busy(state.share) or (tally.options.unsure and bool(state.share.climbs))
+
+
+def update_tally(
+    tally: Tally, state: TallyState, minute: FieldMinute, counts: tuple[int, int], passing: Passing
+) -> list[Finding]:
+    """What is to be said of a kind after a minute, which has these `tally.counts`."""
+    hits, trials = counts
     at, share = minute.minute, state.share
-    catch_up(share, passing)
+    catch_up(share, tally.options, passing)
     findings = _note(tally, state, hits if tally.noted is None else tally.noted(minute), at)
     was_open = share.open is not None
     jump = step(share, tally.options, at, hits, trials)

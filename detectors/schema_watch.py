@@ -12,10 +12,10 @@ import msgspec
 
 from detectors import schema_fields, schema_numbers
 from detectors.fields import Carriers, has_bad_records, is_odd, letter_of
-from detectors.schema_fields import FieldState, update_field
-from detectors.schema_jump import JumpState, is_busy, turn
+from detectors.schema_fields import OPTIONS, FieldState, update_field
+from detectors.schema_jump import JumpState, is_unsettled, turn
 from detectors.schema_names import UNKNOWN, NameState, update_names
-from detectors.schema_numbers import TALLIES, Tally, TallyState, update_tally
+from detectors.schema_numbers import TALLIES, Tally, TallyState, is_at_work, update_tally
 from detectors.schema_rename import Keys, learn
 from detectors.schema_robots import BOTS, RobotState, update_robots
 
@@ -77,7 +77,7 @@ class SchemaWatch:
     def _tallies_at_work(self) -> list[Tally]:
         """Those of which a minute in which nothing is bad may still tell something."""
         known = self.state.tallies
-        return [tally for tally in TALLIES if tally.kind not in known or is_busy(known[tally.kind].share)]
+        return [tally for tally in TALLIES if tally.kind not in known or is_at_work(tally, known[tally.kind])]
 
     def update(self, minute: FieldMinute) -> list[Finding]:
         """What is to be said after a minute; learns it. One that is not later than the last is passed over.
@@ -127,10 +127,11 @@ class SchemaWatch:
         return wrong
 
     def _update_tallies(self, minute: FieldMinute, findings: list[Finding], *, any_bad: bool) -> None:
-        state = self.state
-        for tally in TALLIES if any_bad else self._busy_tallies:
-            hits, trials = tally.counts(minute) if any_bad else (0, max(minute.carriers(tally.carrier), 0))
-            busy = tally in self._busy_tallies
+        state, at_work = self.state, self._busy_tallies
+        for tally in TALLIES if any_bad else at_work:
+            counts = tally.counts(minute) if any_bad else (0, max(minute.carriers(tally.carrier), 0))
+            hits, trials = counts
+            busy = tally in at_work
             if not hits and not busy:
                 continue
             known = state.tallies.get(tally.kind)
@@ -138,22 +139,27 @@ class SchemaWatch:
                 known = state.tallies[tally.kind] = TallyState()
             if not trials and known.share.open is None and known.share.first >= 0:
                 continue  # sums on their way stay as they are
-            findings += update_tally(tally, known, minute, state.carriers.passing(tally.carrier, minute))
-            if is_busy(known.share) != busy:
+            passing = state.carriers.passing(tally.carrier, minute)
+            findings += update_tally(tally, known, minute, counts, passing)
+            if is_at_work(tally, known) != busy:
                 self._busy_tallies = self._tallies_at_work()
 
     def _turn(self, minute: int) -> None:
         """Ends the hour: this minute lies in another one."""
-        state, carriers = self.state, self.state.carriers
-        for field in self.expect.fields:
+        state, carriers, hour = self.state, self.state.carriers, self.state.carriers.hour
+        for number, field in enumerate(self.expect.fields):
             known = state.fields.get(field.path)
             if known is not None:
-                passed = carriers.of(field.scope)
+                passed, options = carriers.of(field.scope), OPTIONS[field.scope]
                 for share in known.shares():
-                    turn(share, carriers.hour, passed, minute)
+                    turn(share, options, hour, passed, minute)
+                    if is_unsettled(share):
+                        self._busy.add(number)
         for tally in TALLIES:
             if tally.kind in state.tallies:
-                turn(state.tallies[tally.kind].share, carriers.hour, carriers.of(tally.carrier), minute)
+                share = state.tallies[tally.kind].share
+                turn(share, tally.options, hour, carriers.of(tally.carrier), minute)
+        self._busy_tallies = self._tallies_at_work()
         state.carriers = Carriers(minute // 60)
 
     def score_one(self, minute: FieldMinute) -> list[Finding]:

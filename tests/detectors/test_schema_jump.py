@@ -10,7 +10,20 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.schema_jump import Jump, JumpOptions, JumpState, begin, follow, normal, step, threshold
+from detectors.fields import Passing
+from detectors.schema_jump import (
+    Day,
+    Jump,
+    JumpOptions,
+    JumpState,
+    begin,
+    catch_up,
+    follow,
+    normal,
+    step,
+    threshold,
+    turn,
+)
 from detectors.schema_numbers import TALLIES
 
 if TYPE_CHECKING:
@@ -54,6 +67,32 @@ def test_a_field_that_fewer_carry_takes_the_longer_run() -> None:
 
 def test_a_field_that_nearly_none_carries_never_fires() -> None:
     assert first(steady(5 * 1440, 19, 20), OPTIONS, 5 * 1440, [(20, 20)] * 3000) is None
+
+
+@given(passed=st.lists(st.integers(0, 20), max_size=50), hits=st.integers(1, 3))
+def test_minutes_without_hits_bring_sums_down_as_far_together_as_one_by_one(
+    passed: list[int], hits: int
+) -> None:
+    start = 3 * 1440
+    by_minute, together, turned = (JumpState(first=0, days=[Day(0, 0, 3500)]) for _ in range(3))
+    for state in (by_minute, together, turned):
+        step(state, OPTIONS, start, hits, 3)
+        assert state.climbs
+        state.seen = 3
+    for minute, trials in enumerate(passed, start + 1):
+        step(by_minute, OPTIONS, minute, 0, trials)
+    catch_up(together, OPTIONS, Passing(start // 60, 3 + sum(passed), 3 + sum(passed)))
+    turn(turned, OPTIONS, start // 60, 3 + sum(passed), start + 60)
+    for state in (together, turned):
+        assert state.hours == by_minute.hours
+        for climb, other in zip(state.climbs, by_minute.climbs, strict=True):
+            assert abs(climb.sum - other.sum) < 1e-9
+            assert (climb.since, climb.hits, climb.trials, climb.minutes) == (
+                other.since,
+                other.hits,
+                other.trials,
+                other.minutes,
+            )
 
 
 def test_without_history_there_is_no_normal_and_no_jump() -> None:
