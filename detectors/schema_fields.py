@@ -108,22 +108,24 @@ def update_field(
 ) -> list[Finding]:
     """What is to be said of a field after a minute; `keys` know that minute already."""
     sights = []
+    lost, aliased, retyped = state.shares()
     told = bool(state.told)  # then what is said of one share depends on the others
-    waits = state.held_since >= 0 or _waits(state.lost, told=told)
+    waits = state.held_since >= 0 or is_busy(lost) or (told and bool(lost.climbs))
     if waits or minute.absent or minute.rejected:
         hits, trials = fields.lost(field, minute)
         if hits or waits:
-            sights.append(_Sight(field, "lost", state.lost, hits, trials, minute))
-    waits = _waits(state.aliased, told=told)
-    if field.aliases and (waits or minute.aliased):
-        hits, trials = fields.aliased(field, minute)
-        if hits or waits:
-            sights.append(_Sight(field, "aliased", state.aliased, hits, trials, minute))
-    waits = _waits(state.retyped, told=told)
+            sights.append(_Sight(field, "lost", lost, hits, trials, minute))
+    if field.aliases:
+        waits = is_busy(aliased) or (told and bool(aliased.climbs))
+        if waits or minute.aliased:
+            hits, trials = fields.aliased(field, minute)
+            if hits or waits:
+                sights.append(_Sight(field, "aliased", aliased, hits, trials, minute))
+    waits = is_busy(retyped) or (told and bool(retyped.climbs))
     if waits or minute.retyped:
         hits, trials = fields.retyped(field, minute)
         if hits or waits:
-            sights.append(_Sight(field, "retyped", state.retyped, hits, trials, minute))
+            sights.append(_Sight(field, "retyped", retyped, hits, trials, minute))
     findings = []
     for sight in sights:
         share = sight.share
@@ -131,11 +133,6 @@ def update_field(
         finding = _follow(sight, state) if share.open is not None else _open(sight, state, keys)
         findings += [finding] if finding is not None else []
     return findings
-
-
-def _waits(share: JumpState, *, told: bool) -> bool:
-    """Whether a share is to be looked at in a minute without hits, too."""
-    return is_busy(share) or (told and bool(share.climbs))
 
 
 def _open(sight: _Sight, state: FieldState, keys: Keys) -> Finding | None:

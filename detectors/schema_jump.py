@@ -226,7 +226,8 @@ def turn(state: JumpState, options: JumpOptions, hour: int, carriers: int, minut
 def _pass_over(state: JumpState, options: JumpOptions, hour: int, trials: int) -> None:
     """Takes trials of an hour in that were no hits, whenever they came."""
     _keep(state, hour, 0, trials)
-    _climb(state, options, Climb(trials=trials))
+    if state.climbs:
+        _climb(state, options, Climb(trials=trials))
 
 
 def _climb(state: JumpState, options: JumpOptions, now: Climb) -> Jump | None:
