@@ -135,8 +135,9 @@ class Day(msgspec.Struct, omit_defaults=True):
                 self.stale += facts.stale
             if facts.ahead:
                 self.ahead += facts.ahead
-            for reason, amount in facts.claimed.items():
-                self._claim(reason, amount)
+            if facts.claimed:
+                for reason, amount in facts.claimed.items():
+                    self._claim(reason, amount)
         if self.closed_at_ms is not None:
             self.late += events
         self.events += events

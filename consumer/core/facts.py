@@ -7,7 +7,7 @@ negative: an event that joins two sessions, or moves a session's beginning, take
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Never
 from zlib import crc32
 
 import msgspec
@@ -48,6 +48,22 @@ REST = "…"
 """Where the names beyond a limit are counted."""
 
 
+class _None(dict[str, Any]):
+    """A table without anything in it, which nobody can write to."""
+
+    def __setitem__(self, key: str, value: Any) -> Never:
+        raise TypeError("this table is everybody's: ask MinuteFacts.table for one to write to")
+
+    setdefault = update = __ior__ = __setitem__  # type: ignore[assignment]
+
+    def __reduce__(self) -> str:
+        return "NONE"  # a copy is the same
+
+
+NONE = _None()
+"""What most tables of most minutes are: to make a dict for each would be most of what it takes to make or read a minute."""
+
+
 class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     """One event-minute. `rejected` counts dead letters by reason; `null`, `absent`, `retyped` count events by contract
     field, `aliased` by alias used, `unknown` by key that the contract does not know, `names` by event name.
@@ -69,65 +85,75 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     identity_missing: Count = 0
     sessions: Count = 0
     direct: Count = 0
-    rejected: Counts = {}
+    rejected: Counts = NONE
     names: Counts = {}
     null: Counts = {}
-    absent: Counts = {}
-    retyped: Counts = {}
-    aliased: Counts = {}
-    unknown: Counts = {}
-    kinds: Counts = {}
+    absent: Counts = NONE
+    retyped: Counts = NONE
+    aliased: Counts = NONE
+    unknown: Counts = NONE
+    kinds: Counts = NONE
     purchases: Count = 0
     items: Count = 0
     robots: Count = 0
     repeated: Count = 0
     stale: Count = 0
     ahead: Count = 0
-    claimed: dict[str, Decimal] = {}
-    robots_lack: Counts = {}
+    claimed: dict[str, Decimal] = NONE
+    robots_lack: Counts = NONE
 
     def note(self, table: str, name: str, most: int = MOST_NOTED) -> None:
         """Counts one more of a name in one of the tables; beyond `most` different ones under `REST`."""
-        counts: Counts = getattr(self, table)
+        counts = self.table(table)
         kept = name if name in counts or len(counts) < most else REST
         counts[kept] = counts.get(kept, 0) + 1
 
+    def table(self, name: str) -> dict[str, Any]:
+        """One of the tables, to write to."""
+        table: dict[str, Any] = getattr(self, name)
+        if table is NONE:
+            table = {}
+            setattr(self, name, table)
+        return table
+
     def claim(self, reason: str, amount: Decimal) -> None:
         """A rejected purchase names this revenue."""
-        self.claimed[reason] = money.add(self.claimed.get(reason, Decimal(0)), amount)
+        claimed = self.table("claimed")
+        claimed[reason] = money.add(claimed.get(reason, Decimal(0)), amount)
 
     def copy(self) -> MinuteFacts:
         """The same facts, to add to."""
         return MinuteFacts(
-            self.events, self.identity_missing, self.sessions, self.direct, self.rejected.copy(), self.names.copy(),
-            self.null.copy(), self.absent.copy(), self.retyped.copy(), self.aliased.copy(), self.unknown.copy(),
-            self.kinds.copy(), self.purchases, self.items, self.robots, self.repeated, self.stale, self.ahead,
-            self.claimed.copy(), self.robots_lack.copy(),
+            self.events, self.identity_missing, self.sessions, self.direct, _own(self.rejected), _own(self.names),
+            _own(self.null), _own(self.absent), _own(self.retyped), _own(self.aliased), _own(self.unknown),
+            _own(self.kinds), self.purchases, self.items, self.robots, self.repeated, self.stale, self.ahead,
+            _own(self.claimed), _own(self.robots_lack),
         )  # fmt: skip
 
     def add(self, other: MinuteFacts) -> None:
         """Takes the other's counts in."""
         self._add_numbers(other)
-        for reason, amount in other.claimed.items():
-            self.claim(reason, amount)
-        if other.rejected:  # most tables are empty
-            _add(self.rejected, other.rejected)
+        if other.claimed:  # most tables are empty
+            for reason, amount in other.claimed.items():
+                self.claim(reason, amount)
+        if other.rejected:
+            _add(self.table("rejected"), other.rejected)
         if other.names:
             _add(self.names, other.names)
         if other.null:
             _add(self.null, other.null)
         if other.absent:
-            _add(self.absent, other.absent)
+            _add(self.table("absent"), other.absent)
         if other.retyped:
-            _add(self.retyped, other.retyped)
+            _add(self.table("retyped"), other.retyped)
         if other.aliased:
-            _add(self.aliased, other.aliased)
+            _add(self.table("aliased"), other.aliased)
         if other.unknown:
-            _add(self.unknown, other.unknown)
+            _add(self.table("unknown"), other.unknown)
         if other.kinds:
-            _add(self.kinds, other.kinds)
+            _add(self.table("kinds"), other.kinds)
         if other.robots_lack:
-            _add(self.robots_lack, other.robots_lack)
+            _add(self.table("robots_lack"), other.robots_lack)
 
     def add_earlier(self, other: MinuteFacts) -> None:
         """Takes the other's counts in, as what was counted before: as if these had been added to a copy of it, for less,
@@ -181,6 +207,10 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
             self.rejected, self.names, self.null, self.absent, self.retyped, self.aliased, self.unknown, self.kinds,
             self.robots_lack,
         )  # fmt: skip
+
+
+def _own(table: dict[str, Any]) -> dict[str, Any]:
+    return NONE if table is NONE else table.copy()
 
 
 def _add(counts: Counts, more: Counts) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from consumer.core.attribution import Attribution
 from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, decode
 from consumer.core.events import Event, Events, values_of
-from consumer.core.facts import MOST_NOTED, REST, Facts, sample
+from consumer.core.facts import MOST_NOTED, NONE, REST, Facts, sample
 from consumer.core.identifier import MOST_ID, shortened, told
 from consumer.core.purchase_notes import PurchaseNotes
 from consumer.core.purchases import PurchaseReader
@@ -344,6 +344,8 @@ class Batch:
             minute.names[name] = minute.names.get(name, 0) + count
             for which, noted in shape.notes:
                 table = getattr(minute, which)
+                if table is NONE:
+                    table = minute.table(which)
                 kept = noted if noted in table or len(table) < MOST_NOTED else REST
                 table[kept] = table.get(kept, 0) + count
         for what, minutes in self._at.items():
@@ -354,7 +356,8 @@ class Batch:
             minute = facts.minute(at)
             minute.robots += count
             for field in (*shape.null, *shape.absent):
-                minute.robots_lack[field] = minute.robots_lack.get(field, 0) + count
+                lack = minute.table("robots_lack")
+                lack[field] = lack.get(field, 0) + count
         for clock in self._clocks():
             facts.voices_ahead += clock.ahead
             for at, count in clock.events_ahead.items():

@@ -54,7 +54,7 @@ class Rejects:
             self._clock.log_goes_on(log_ms)
             guess = self._clock.arrived_ms(log_ms)
             minute = None if guess is None else guess // MINUTE_MS
-        counts = self.undated if minute is None else self._facts.minute(minute).rejected
+        counts = self.undated if minute is None else self._facts.minute(minute).table("rejected")
         counts[reason] = counts.get(reason, 0) + 1
         self.put_aside(record, rejection, Counted(reason, minute))
 
@@ -92,7 +92,7 @@ class Rejects:
         """Counts what was waiting for a time, once there is one."""
         guess = self._clock.present_ms()
         if self.undated and guess is not None:
-            rejected = self._facts.minute(guess // MINUTE_MS).rejected
+            rejected = self._facts.minute(guess // MINUTE_MS).table("rejected")
             for reason, count in self.undated.items():
                 rejected[reason] = rejected.get(reason, 0) + count
             self.undated = {}

@@ -1,5 +1,6 @@
 """Facts add up: a zero, a `+`, no order; divided in two they are still the same."""
 
+from copy import deepcopy
 from decimal import Decimal
 
 import msgspec
@@ -11,6 +12,7 @@ from consumer.core.facts import MOST_KINDS, MOST_NOTED, REST, Facts, MinuteFacts
 from consumer.core.purchases import PurchaseFact
 
 FIELDS = MinuteFacts.__struct_fields__
+TABLES = [name for name in FIELDS if isinstance(getattr(MinuteFacts(), name), dict) and name != "claimed"]
 
 
 def told(counts, purchases, voices_ahead, clients, taken_back):
@@ -26,7 +28,7 @@ def told(counts, purchases, voices_ahead, clients, taken_back):
         if field == "claimed":
             minute.claim(name, Decimal(count))
         elif isinstance(value, dict):
-            value[name] = value.get(name, 0) + count
+            minute.table(field)[name] = value.get(name, 0) + count
         else:
             setattr(minute, field, value + count)
     return facts
@@ -87,8 +89,8 @@ def test_adding_leaves_what_is_added_as_it_was_and_shares_nothing_with_it(one, o
     total.add(other)
     for minute in total.minutes.values():
         minute.events += 1
-        for table in minute.tables():
-            table["changed"] = 1
+        for table in TABLES:
+            minute.table(table)["changed"] = 1
         minute.claim("changed", Decimal(1))
     for at in total.taken_back:
         total.take_back(at, "changed", Decimal(1))
@@ -119,19 +121,15 @@ def test_adding_what_was_counted_before_is_adding_to_a_copy_of_it(earlier, later
         facts.add_earlier(before)
         assert facts == total
         assert [list(table) for table in facts.tables()] == [list(table) for table in total.tables()]
-        for table in facts.tables():
-            table["changed"] = 1
+        for table in TABLES:
+            facts.table(table)["changed"] = 1
         facts.claim("changed", Decimal(1))
         assert earlier == told
 
 
 def test_every_table_of_a_minute_is_among_its_tables():
     minute = MinuteFacts()
-    tables = [
-        getattr(minute, name)
-        for name in minute.__struct_fields__
-        if name != "claimed" and isinstance(getattr(minute, name), dict)
-    ]
+    tables = [minute.table(name) for name in TABLES]
     assert len(tables) == len(minute.tables())
     assert all(mine is theirs for mine, theirs in zip(tables, minute.tables(), strict=True))
 
@@ -144,8 +142,33 @@ def test_a_minute_that_was_asked_for_once_is_the_same_again():
 
 
 def test_facts_share_no_default_with_each_other():
-    Facts().minute(5).names["a"] = 1
+    minute = Facts().minute(5)
+    for table in TABLES:
+        minute.table(table)["a"] = 1
+    minute.claim("a", Decimal(1))
     assert Facts().minute(5) == MinuteFacts()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda table: table.update(a=1),
+        lambda table: table.setdefault("a", 1),
+        lambda table: table.__setitem__("a", 1),
+        lambda table: table.__ior__({"a": 1}),
+    ],
+)
+def test_nobody_writes_to_the_table_that_all_minutes_share(write):
+    with pytest.raises(TypeError):
+        write(MinuteFacts().kinds)
+    assert MinuteFacts().kinds == {}
+
+
+def test_a_copy_of_a_minute_takes_no_more_room_than_the_minute():
+    minute = MinuteFacts(3, names={"a": 3})
+    for copy in (minute.copy(), deepcopy(minute)):
+        assert copy == minute
+        assert msgspec.json.encode(copy) == msgspec.json.encode(minute)
 
 
 def pieces(facts):
