@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import hypothesis
 import pytest
 
+from consumer.local import class_archive
 from consumer.local.kafka import EmbeddedKafka
 from tests.goldens import Golden
 
@@ -50,6 +51,7 @@ def broker(pytestconfig: pytest.Config) -> Iterator[Broker]:
         with kafka_container.running() as address:
             yield Broker(address)
     else:
+        class_archive.make()  # the run starts some dozens of servers
         with EmbeddedKafka() as kafka:
             yield Broker(kafka.bootstrap_servers)
 

@@ -75,7 +75,7 @@ def class_path(notice: Callable[[str], None] = lambda _: None, table: Path = TAB
     try:
         if not _checked_before(folder, jars):
             folder.mkdir(parents=True, exist_ok=True)
-            with _alone(folder):
+            with alone(folder):
                 _complete(folder, jars, notice)
     except OSError as error:
         raise BrokerError(f"The embedded Kafka's cache {folder} cannot be used: {error.strerror}.") from error
@@ -96,8 +96,8 @@ def _stamp(folder: Path, jars: Sequence[Jar]) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold off other processes that would fill the same cache; the lock goes with the process, however it ends."""
+def alone(folder: Path) -> Iterator[None]:
+    """Hold off other processes that would fill the same cache folder; the lock goes with the process, however it ends."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

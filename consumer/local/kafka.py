@@ -16,7 +16,7 @@ from consumer.local.kafka_server import KafkaServer
 from consumer.local.server_properties import controller_properties, server_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -33,7 +33,7 @@ class EmbeddedKafka:
     `data_dir` keeps the records over stops (it is made and formatted on first use); without one they are in a
     temporary folder that goes with `stop`, or with this process. `port` is picked where None. `properties` are
     Kafka's own settings on top of those in `server_properties.py`, `listeners` are ports by listener on top of the node's
-    own, such as SASL_SSL. `notice` is told when the jars are downloaded.
+    own, such as SASL_SSL. `java_options` are on top of those in `java.py`. `notice` is told when the jars are downloaded.
     Every failure is a BrokerError. Not for several threads.
     """
 
@@ -45,6 +45,7 @@ class EmbeddedKafka:
         properties: Mapping[str, str] | None = None,
         listeners: Mapping[str, int] | None = None,
         heap_megabytes: int = HEAP_MEGABYTES,
+        java_options: Sequence[str] = (),
         notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._given_dir = data_dir
@@ -52,6 +53,7 @@ class EmbeddedKafka:
         self._properties = dict(properties or {})
         self._listeners = dict(listeners or {})
         self._heap_megabytes = heap_megabytes
+        self._java_options = tuple(java_options)
         self._notice = notice
         self._server: KafkaServer | None = None
 
@@ -89,7 +91,9 @@ class EmbeddedKafka:
             return
         try:
             if self._server is None:
-                self._server = KafkaServer(class_path(self._notice), self._heap_megabytes, self._given_dir)
+                self._server = KafkaServer(
+                    class_path(self._notice), self._heap_megabytes, self._given_dir, self._java_options
+                )
             self._port = self._serve(self._server)
         except BaseException:
             self.stop()

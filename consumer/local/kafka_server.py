@@ -18,6 +18,7 @@ from consumer.local.kept_process import KeptProcess
 from consumer.local.server_log import ServerLog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 START_SECONDS = 60
@@ -39,8 +40,11 @@ _ANSWER_SECONDS = 2.0
 class KafkaServer:
     """The server's process in its locked folder; may be started again after it has ended."""
 
-    def __init__(self, jars: list[Path], heap_megabytes: int, given_dir: Path | None) -> None:
+    def __init__(
+        self, jars: list[Path], heap_megabytes: int, given_dir: Path | None, java_options: Sequence[str] = ()
+    ) -> None:
         self._jars = jars
+        self._java_options = java_options
         self._heap_megabytes = heap_megabytes
         self.pid: int | None = None
         self.folder = DataFolder(given_dir)
@@ -132,7 +136,8 @@ class KafkaServer:
 
     def _run(self, *program: str) -> int:
         self._said.mark()
-        return self._kept.run(java.command(self._jars, self._heap_megabytes, self.folder.scratch, *program))
+        options = (*self._java_options, *program)
+        return self._kept.run(java.command(self._jars, self._heap_megabytes, self.folder.scratch, *options))
 
 
 def ended_by(exit_code: int | None) -> str:

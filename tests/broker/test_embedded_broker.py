@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from consumer.cli.exits import ExitCode
-from consumer.local import java, kafka_server
+from consumer.local import class_archive, java, kafka_server
 from consumer.local.kafka import BrokerError, EmbeddedKafka
 from consumer.local.kafka_server import START_SECONDS, KafkaServer
 from tests.topic_reader import read_committed
@@ -232,6 +233,22 @@ def test_a_kill_forgets_no_end_of_a_transaction(tmp_path):
         counts = Counter(message.value() for message in read_committed(kafka.bootstrap_servers, "t"))
         assert len(values) >= writing.done
         assert {times % 20 for times in counts.values()} == {0}
+
+
+def test_a_server_starts_with_the_archive_of_its_classes_and_java_has_nothing_against_it(tmp_path):
+    archive = class_archive.make()
+    with EmbeddedKafka(tmp_path / "data") as kafka:
+        assert f"-XX:AOTCache={archive}" in psutil.Process(kafka.pid).cmdline()
+        assert "[aot]" not in (kafka.data_dir / "broker.log").read_text()
+
+
+def test_a_damaged_archive_of_its_classes_keeps_no_server_from_starting(tmp_path, monkeypatch):
+    damaged = tmp_path / "classes.aot"
+    damaged.write_bytes(class_archive.make().read_bytes()[: 10**6])
+    monkeypatch.setattr(java, "archive", lambda _: damaged)
+    with EmbeddedKafka(tmp_path / "data") as kafka:
+        make_topic(kafka.bootstrap_servers, "events")
+        assert "[aot]" in (kafka.data_dir / "broker.log").read_text()
 
 
 def test_two_live_side_by_side_but_not_in_one_folder(broker, tmp_path):
