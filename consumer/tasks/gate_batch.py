@@ -110,7 +110,7 @@ class Batch:
         seen, changed, sessions, openers = self._seen, self.changed, self._sessions, self._openers
         anonymous, opened, directly, stale = (self._at[count].append for count in COUNTED_ONCE)
         robotic = self._robots.append
-        voices, now_ms, ceiling_ms = clock.voices, clock.now_ms, clock.ceiling_ms
+        voices, jumps, now_ms, ceiling_ms = clock.voices, clock.jumps, clock.now_ms, clock.ceiling_ms
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
@@ -177,6 +177,8 @@ class Batch:
             if client not in voices:
                 clock.hear(client, at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
+            elif jumps and client in jumps and at_ms <= ceiling_ms:
+                clock.takes_back(client, at_ms)
             if at_ms > now_ms:
                 if at_ms <= ceiling_ms and at_ms <= log_ms:
                     now_ms = clock.now_ms = at_ms
