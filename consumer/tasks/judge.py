@@ -460,6 +460,7 @@ def _count(open_day: OpenDay, at: int, held: HeldMinute) -> None:
     night and not the next is nothing that people did. They open a session with an event each, without a referrer."""
     course, facts = open_day.course, held.facts
     events, sessions, direct, robots = facts.events, facts.sessions, facts.direct, facts.robots
+    events -= facts.robots_nameless
     if robots:
         events, sessions, direct = events - robots, sessions - robots, direct - min(robots, max(direct, 0))
     course.count(at, max(events, 0), sessions, direct)

@@ -204,6 +204,50 @@ def test_a_crawler_that_tells_its_name_changes_no_share_whenever_it_comes() -> N
     assert not [alert for alert in watch.alerts.values() if alert.kind.endswith("_coverage")]
 
 
+def nameless(watch: Watched, day: int, first: int, last: int, robots: int, people: int = 3) -> None:
+    """A hundred events by fifty visitors every five minutes, `people` of them without identity, and so many by robots that
+    tell their name, but no identity."""
+    start = (MIDNIGHT + day * DAY_MS) // MINUTE_MS
+    minutes = {}
+    for minute in range(first, last, STEP):
+        without = people + (minute // STEP + day) % 3 - 1
+        minutes[start + minute] = MinuteFacts(
+            events=100 + robots,
+            sessions=50,
+            identity_missing=without + robots,
+            null={"client_id": without + robots, "referrer": 40 + robots},
+            robots_nameless=robots,
+            robots_lack={"client_id": robots, "referrer": robots} if robots else {},
+        )
+    watch.tell_minutes((start + last - STEP) * MINUTE_MS, minutes)
+
+
+def test_a_crawler_that_tells_its_name_but_no_identity_moves_no_share_and_no_volume() -> None:
+    watch = Watched()
+    for day in range(8):
+        nameless(watch, day, 0, 1440, 0)
+    nameless(watch, 8, 0, 60, 0)
+    nameless(watch, 8, 60, 90, 400)
+    nameless(watch, 8, 90, 1440, 0)
+    assert [alert.kind for alert in watch.alerts.values() if alert.severity != "P2_NOTE"] == []
+    nameless(watch, 9, 0, 60, 0)
+    nameless(watch, 9, 60, 180, 0, people=40)
+    assert watch.alert("identity_coverage").first_seen.startswith("2025-03-08T01:0")
+
+
+def test_robots_that_tell_their_name_but_no_identity_and_do_not_stop_are_a_flood() -> None:
+    watch = Watched()
+    for day in range(8):
+        nameless(watch, day, 0, 1440, 0)
+    nameless(watch, 8, 0, 180, 100)
+    (flood,) = [
+        alert
+        for alert in watch.alerts.values()
+        if alert.kind == "bot_traffic" and alert.severity == "P1_HIGH"
+    ]
+    assert "2025-03-07T00:40:00.000Z" < flood.opened_at < "2025-03-07T01:10:00.000Z"
+
+
 def shop(watch: Watched, day: int, first: int, last: int, *, events: int = 20, purchases: int = 4) -> None:
     """So many events and purchases every five minutes between two minutes of a day."""
     start = (MIDNIGHT + day * DAY_MS) // MINUTE_MS
