@@ -34,7 +34,8 @@ class FieldMinute(msgspec.Struct, omit_defaults=True):
     contract field's path (`referrer`, `event_data.revenue`, `event_data.items[].item_price`), `aliased` by the alias'
     path, `unknown` by that of a key that the contract does not know, `kinds` by key and kind of value, `names` by event
     name, `rejected` by a dead letter's reason. `repeated` are events at a time that their client has lived through
-    already, `stale` late beyond use, `ahead` with a clock far ahead of the stream, `robots` sessions of robots.
+    already, `stale` late beyond use, `ahead` with a clock far ahead of the stream, `robots` sessions of robots. Of robots that
+    tell their name but no identity each event is a session.
     """
 
     minute: int

@@ -49,6 +49,12 @@ class LateRules:
     back_z: float = 2.0
 
 
+_EVENTS_DEVIATIONS = 2.0
+"""By how much events stray in a window anyway: what lies further below leaves fewer purchases to expect."""
+
+_LEAST_LEVEL = 0.05
+"""Counts may be taken back, so that a day has less than nothing."""
+
 _ROUNDING = 1 + 1e-9
 """A bound is moved by so much before it counts."""
 
@@ -107,15 +113,25 @@ class Window(NamedTuple):
 
 
 class Late:
-    """The last hours of one metric when a day's first `step` steps are known."""
+    """The last hours of one metric when a day's first `step` steps are known. `events`: those of the events, if the metric
+    is a sum over purchases, of which fewer are to be expected where fewer events come."""
 
-    def __init__(self, typical: Typical, seen: Seen, step: int, limits: Needed, rules: LateRules) -> None:
+    def __init__(
+        self,
+        typical: Typical,
+        seen: Seen,
+        step: int,
+        limits: Needed,
+        rules: LateRules,
+        events: Late | None = None,
+    ) -> None:
         self._typical = typical
         self._seen = seen
         self._line = seen.line(typical.watched)
         self._step = step
         self._needed = limits
         self._rules = rules
+        self._events = events
 
     def answer(self, since: int | None = None) -> Answer:
         """What the last hours say: the answer of the strongest window that fires, else of the strongest.
@@ -268,7 +284,7 @@ class Late:
         return answer
 
     def _judged(self, window: Window, limits: Limits) -> Answer:
-        watched = self._typical.watched
+        watched, window = self._typical.watched, self._beside_events(window)
         band = Band(window.m, 0.0, window.scale, self._typical.days, "hours")
         totals = self._seen.totals(window.start, window.end)
         answer = judge(watched, totals, band, limits, self._rules.z)
@@ -279,6 +295,19 @@ class Late:
             since_minute=window.start * STEP_MINUTES,
             evidence={**answer.evidence, "level": window.level.factor},
         )
+
+    def _beside_events(self, window: Window) -> Window:
+        """A fall of purchases beside what the events of the window leave to expect: an hour that is quiet altogether is no
+        fault of the checkout."""
+        if self._events is None or window.x >= window.m:
+            return window
+        events = self._events.window(window.start, window.end)
+        if events is None:
+            return window
+        left = max(events.x / events.m * (1 + _EVENTS_DEVIATIONS * events.scale / events.m), _LEAST_LEVEL)
+        if left >= 1:
+            return window
+        return window._replace(m=max(left * window.m, window.x), scale=math.sqrt(left) * window.scale)
 
     def _beside(
         self, own: Stretch, expected: Stretch, window: Window, fewest: float | None = None
@@ -381,7 +410,7 @@ def _starts(windows: tuple[int, ...], least: int, step: int) -> list[int]:
 
 def _drawn(factor: float, weight: float) -> float:
     """A level drawn to that of a typical day."""
-    return max(1 + weight * (factor - 1), 0.05)
+    return max(1 + weight * (factor - 1), _LEAST_LEVEL)
 
 
 def _sum(stretches: Iterable[Stretch]) -> Stretch:

@@ -179,7 +179,11 @@ class Today:
         return judge_so_far(typical, seen, step, limits, self._limits.z, self._rules.so_far)
 
     def _late(self, typical: Typical, seen: Seen, step: int) -> Late:
-        return Late(typical, seen, step, self._needed[typical.watched.metric], self._rules.late)
+        watched = typical.watched
+        of_purchases = watched.whole is None and size_of(watched) == "purchases"
+        usual_events = self._typical.get(EVENTS.metric) if of_purchases else None
+        events = None if usual_events is None else self._late(usual_events, seen, step)
+        return Late(typical, seen, step, self._needed[watched.metric], self._rules.late, events)
 
     def is_odd(self, course: Course, step: int) -> bool:
         """Whether the last hour brought so few or so many events that the day is worth a look between the hours."""

@@ -47,7 +47,8 @@ _NEARLY_ALL = 0.8
 class Tally(NamedTuple):
     """One kind: what counts, of what, what there is of that in a minute without any, when it jumps, from how many a day
     it is a note (0: the note is made elsewhere), what is said, what the note counts where that is less, and how many
-    need no history if nearly all were bad from the first on (0: never)."""
+    need no history if nearly all were bad from the first on (0: never); the reason that also a quiet day has (an order of
+    nothing: a test, an exchange), and how many it takes if there is no other."""
 
     kind: str
     carrier: Literal["event", "purchase", "record"]
@@ -59,6 +60,8 @@ class Tally(NamedTuple):
     look: str
     noted: Callable[[FieldMinute], int] | None = None
     from_start: int = 0
+    usual: str = ""
+    usual_hits: int = 0
 
 
 def _invalid(minute: FieldMinute) -> tuple[int, int]:
@@ -126,6 +129,8 @@ TALLIES: tuple[Tally, ...] = (
         "purchases",
         "They are not counted; the checkout's tracking was probably changed. Look into the dead letters.",
         from_start=10,
+        usual="purchase_revenue",
+        usual_hits=4,
     ),
     Tally(
         REPLAY,
@@ -184,7 +189,8 @@ TALLIES: tuple[Tally, ...] = (
 
 
 class TallyState(msgspec.Struct, omit_defaults=True):
-    """What is remembered of one kind: its share, today's count, and whether a person takes its level as normal."""
+    """What is remembered of one kind: its share, today's count, whether a person takes its level as normal, and the last
+    minute with a hit that is not the usual one."""
 
     share: JumpState = msgspec.field(default_factory=JumpState)
     day: int = -1
@@ -192,6 +198,7 @@ class TallyState(msgspec.Struct, omit_defaults=True):
     first: int = -1
     noted: int = -1
     accepted: bool = False
+    unusual: int = -1
 
 
 def is_at_work(tally: Tally, state: TallyState) -> bool:
@@ -208,8 +215,12 @@ def update_tally(
     at, share = minute.minute, state.share
     catch_up(share, tally.options, passing)
     findings = _note(tally, state, hits if tally.noted is None else tally.noted(minute), at)
+    if tally.usual and hits > minute.rejected.get(tally.usual, 0):
+        state.unusual = at
     was_open = share.open is not None
     jump = step(share, tally.options, at, hits, trials)
+    if jump is not None and jump.hits < tally.usual_hits and state.unusual < jump.since:
+        jump = None
     if was_open:
         return findings + _follow(tally, state, hits, trials, at)
     if jump is None and hits and not state.accepted:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DAYS_A_YEAR = 365.25
+_USUAL_DEVIATIONS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,7 @@ class Silence:
     ) -> Answer:
         """How improbable it is that nothing came after `last_minute`; minutes since the epoch.
 
-        `offset_minutes` is what local time is ahead of UTC, `level` by what factor more than usual is expected: the
-        weekday's.
+        `offset_minutes` is what local time is ahead of UTC, `level` by what factor more than usual is expected.
         """
         rules, rate = self._rules, self.rate()
         if rate is None:
@@ -147,6 +147,29 @@ class Silence:
         while _expected(rate, start, minute, level) < needed:
             minute += 1
         return minute - offset_minutes
+
+    def looks_again_at(self, last_minute: int, now_minute: int, offset_minutes: int, level: float) -> int:
+        """When `score_one` fires if what comes at all is as usual from now on, where so far it was at this level: before
+        that there is no need to ask again."""
+        rate = self.rate()
+        if rate is None:
+            return now_minute + self._rules.longest_days * DAY_MINUTES
+        start, now = last_minute + offset_minutes, now_minute + offset_minutes
+        missing = self._needed(rate) - _expected(rate, start, now, level)
+        return max(rate.minute_at(rate.by(now) + missing) - offset_minutes, now_minute + 1)
+
+    def level(self, share: float) -> float:
+        """What to expect where of everything else this share of what is usual came: an hour that is quiet altogether is
+        no silence of one thing. By how much hours differ anyway, to two deviations, the rate allows for already.
+
+        >>> purchases = Silence(PURCHASE_SILENCE)
+        >>> for day in range(7):
+        ...     purchases.learn_one(day, [80.0] * 24)
+        >>> [round(purchases.level(share), 2) for share in (2.0, 0.8, 0.5, 0.0)]
+        [1.0, 0.96, 0.6, 0.0]
+        """
+        rate = self.rate()
+        return 1.0 if rate is None else min(share * (1 + _USUAL_DEVIATIONS / math.sqrt(rate.alpha)), 1.0)
 
     def soonest(self) -> int:
         """After how many minutes at least a silence is told, whenever it begins (level 1): as many as the busiest hour

@@ -72,8 +72,8 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     `event_data.items[].item_id` an item; `purchases` and `items` are how many of them could be read, valid or not.
     `kinds` counts a sample of values by key and kind (`kinds.py`).
 
-    `robots`: sessions that a self-declared robot opened (never taken back), and `robots_lack`, by contract field, how many
-    of the events with which they came lack it. Three are counted at the stream's minute
+    `robots`: sessions that a self-declared robot opened (never taken back), `robots_nameless`, its events without identity,
+    and `robots_lack`, by contract field, how many of these and of those with which sessions came lack it. Three are counted at the stream's minute
     instead of the event's own: `repeated`, events at a time that their client had lived through before (at their own if
     that is two minutes ago at most), `stale`, events far behind it when they came, and `ahead`, events of clocks that were
     found to run far ahead of it.
@@ -101,6 +101,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
     ahead: Count = 0
     claimed: dict[str, Decimal] = NONE
     robots_lack: Counts = NONE
+    robots_nameless: Count = 0
 
     def note(self, table: str, name: str, most: int = MOST_NOTED) -> None:
         """Counts one more of a name in one of the tables; beyond `most` different ones under `REST`."""
@@ -127,7 +128,7 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
             self.events, self.identity_missing, self.sessions, self.direct, _own(self.rejected), _own(self.names),
             _own(self.null), _own(self.absent), _own(self.retyped), _own(self.aliased), _own(self.unknown),
             _own(self.kinds), self.purchases, self.items, self.robots, self.repeated, self.stale, self.ahead,
-            _own(self.claimed), _own(self.robots_lack),
+            _own(self.claimed), _own(self.robots_lack), self.robots_nameless,
         )  # fmt: skip
 
     def add(self, other: MinuteFacts) -> None:
@@ -194,6 +195,8 @@ class MinuteFacts(msgspec.Struct, omit_defaults=True, gc=False):
             self.items += other.items
         if other.robots:
             self.robots += other.robots
+        if other.robots_nameless:
+            self.robots_nameless += other.robots_nameless
         if other.repeated:
             self.repeated += other.repeated
         if other.stale:

@@ -74,21 +74,23 @@ class ClockState(msgspec.Struct):
 class StreamClock:
     """The clock of one partition while a batch is decided.
 
-    The loop reads `now_ms`, `ceiling_ms` and `voices` itself, so that an ordinary event costs two comparisons:
-    call `hear` if the client is not among the voices, and then `believe` if the event is newer than now.
+    The loop reads `now_ms`, `ceiling_ms`, `voices` and `jumps` itself, so that an ordinary event costs two comparisons:
+    call `hear` if the client is not among the voices, else `takes_back` if it is among the jumps and the event is not above
+    the ceiling, and then `believe` if the event is newer than now.
     """
 
     def __init__(self, state: ClockState, rules: ClockRules) -> None:
         self.now_ms = state.now_ms
         self.voices = dict(state.voices)
         self.ahead = 0
-        """Voices that left while still far ahead of everybody else: clocks that run ahead."""
+        """Voices that left, or spoke of the present again, while far ahead of everybody else: clocks that run ahead."""
         self.events_ahead: dict[int, int] = {}
         """Those voices' events that were not believed, by the stream's minute at which they were found out."""
         self._median_ms = state.median_ms
         self._heard = state.heard
         self._limit_ms = state.limit_ms
-        self._jumps = dict(state.jumps)
+        self.jumps = dict(state.jumps)
+        """Events that were not believed, by those of the voices that sent them."""
         self._present_ms = state.present_ms
         self._still_ms = state.still_ms
         self._broken_since_ms = state.broken_since_ms
@@ -112,7 +114,7 @@ class StreamClock:
         voices[client if client is not None else f"\0{heard}"] = at_ms
         if len(voices) > VOICES:
             oldest = next(iter(voices))
-            if self._jumps or voices[oldest] > self.ceiling_ms + FAR_MS:
+            if self.jumps or voices[oldest] > self.ceiling_ms + FAR_MS:
                 self._leave(oldest)
             else:
                 del voices[oldest]
@@ -123,11 +125,15 @@ class StreamClock:
 
     def _leave(self, voice: str) -> None:
         """A voice leaves; if its clock is still far ahead of everybody else's, it was wrong."""
-        jumps = self._jumps.pop(voice, 1)
+        jumps = self.jumps.pop(voice, 1)
         if self.voices.pop(voice) > self.ceiling_ms + FAR_MS:
-            minute = (self.present_ms() or 0) // MINUTE_MS
-            self.ahead += 1
-            self.events_ahead[minute] = self.events_ahead.get(minute, 0) + jumps
+            self._count_ahead(jumps)
+
+    def _count_ahead(self, events: int) -> None:
+        """A voice that was far ahead, with so many events, was wrong."""
+        minute = (self.present_ms() or 0) // MINUTE_MS
+        self.ahead += 1
+        self.events_ahead[minute] = self.events_ahead.get(minute, 0) + events
 
     def _find_out(self) -> None:
         """The clocks far ahead that others, most of them not, have spoken after: those were no quiet stream's next."""
@@ -176,13 +182,21 @@ class StreamClock:
         elif log_ms - self._rules.live_ms <= at_ms <= limit:
             self.now_ms = at_ms
         elif client is not None:
-            self._jumps[client] = self._jumps.get(client, 0) + 1
+            self.jumps[client] = self.jumps.get(client, 0) + 1
             if self.voices[client] < at_ms:
                 self._limit_ms = limit
                 self._heard += 1
                 self.voices[client] = at_ms
                 self._take_the_median()
             self._listen()
+
+    def takes_back(self, client: str, at_ms: int) -> None:
+        """A client that was far ahead speaks of the present again: it is its events that are wrong, not its clock, and it
+        has no voice for the time they told of."""
+        jumps = self.jumps.pop(client)
+        if self.voices[client] > self.ceiling_ms + FAR_MS:
+            self._count_ahead(jumps)
+            self.voices[client] = at_ms
 
     def log_goes_on(self, log_ms: int) -> None:
         """A record without any time of its own, of a stream that is live: once nothing else has come for some minutes of
@@ -246,7 +260,7 @@ class StreamClock:
             self._heard,
             self.voices,
             self._limit_ms,
-            self._jumps,
+            self.jumps,
             self._present_ms,
             self._still_ms,
             self._broken_since_ms,

@@ -93,7 +93,8 @@ class Batch:
         """The minutes of what counts one more of these in `MinuteFacts`."""
         self._openers: list[str] = []
         self._robots: list[tuple[int, Shape]] = []
-        """Minute and shape of what self-declared robots opened sessions with."""
+        """Minute and shape of what self-declared robots opened sessions with, and of what they sent without identity."""
+        self._nameless: list[tuple[int, Shape]] = []
         self._names = Names()
         self._facts = Facts()
         self.rejects = Rejects(self._facts, self.clock, self.tally, state.undated)
@@ -109,8 +110,8 @@ class Batch:
         hours, robots, is_direct = compiled.hours, compiled.robots, compiled.attribution.is_direct
         seen, changed, sessions, openers = self._seen, self.changed, self._sessions, self._openers
         anonymous, opened, directly, stale = (self._at[count].append for count in COUNTED_ONCE)
-        robotic = self._robots.append
-        voices, now_ms, ceiling_ms = clock.voices, clock.now_ms, clock.ceiling_ms
+        robotic, nameless = self._robots.append, self._nameless.append
+        voices, jumps, now_ms, ceiling_ms = clock.voices, clock.jumps, clock.now_ms, clock.ceiling_ms
         gap_ms, memory_ms = options.sessions.gap_ms, options.sessions.memory_ms
         max_ahead_ms, max_age_ms, earliest_ms = options.max_ahead_ms, options.max_age_ms, options.earliest_ms
         purchase_event, valid = options.contract.purchase_event or None, bool(options.valid_topic)
@@ -177,6 +178,8 @@ class Batch:
             if client not in voices:
                 clock.hear(client, at_ms, log_ms)
                 now_ms, ceiling_ms = clock.now_ms, clock.ceiling_ms
+            elif jumps and client in jumps and at_ms <= ceiling_ms:
+                clock.takes_back(client, at_ms)
             if at_ms > now_ms:
                 if at_ms <= ceiling_ms and at_ms <= log_ms:
                     now_ms = clock.now_ms = at_ms
@@ -195,6 +198,8 @@ class Batch:
 
             if client is None:
                 anonymous(minute)
+                if shape.user_agent is not None and robots[event.user_agent]:
+                    nameless((minute, shape))
             else:
                 known = changed.get(client) or sessions.get(client)
                 lag = 0 if at_ms >= now_ms else (now_ms - at_ms) // MINUTE_MS
@@ -352,12 +357,13 @@ class Batch:
             for at, count in Counter(minutes).items():
                 minute = facts.minute(at)
                 setattr(minute, what, getattr(minute, what) + count)
-        for (at, shape), count in Counter(self._robots).items():
-            minute = facts.minute(at)
-            minute.robots += count
-            for field in (*shape.null, *shape.absent):
-                lack = minute.table("robots_lack")
-                lack[field] = lack.get(field, 0) + count
+        for what, cells in (("robots", self._robots), ("robots_nameless", self._nameless)):
+            for (at, shape), count in Counter(cells).items():
+                minute = facts.minute(at)
+                setattr(minute, what, getattr(minute, what) + count)
+                for field in (*shape.null, *shape.absent):
+                    lack = minute.table("robots_lack")
+                    lack[field] = lack.get(field, 0) + count
         for clock in self._clocks():
             facts.voices_ahead += clock.ahead
             for at, count in clock.events_ahead.items():

@@ -206,9 +206,8 @@ class Judge:
             self._no_silence_before = self._metrics.silence_due(options.event_silence, clock.event, until)
             self._soonest = self._metrics.soonest(options.event_silence)
         if self._no_purchase_silence_before <= until:
-            self._no_purchase_silence_before = self._metrics.silence_due(
-                options.purchase_silence, clock.purchase, until
-            )
+            due = self._metrics.silence_due(options.purchase_silence, clock.purchase, until)
+            self._no_purchase_silence_before = max(due, clock.purchase_look)
         return (
             self._slots_over[0].minute if self._slots_over else NEVER,
             NEVER if clock.stepped < 0 else clock.stepped,
@@ -252,7 +251,7 @@ class Judge:
         if held.purchases:
             gaps = open_day.purchase_gaps
             found += self._comes(options.purchase_silence, here, gaps, clock.purchase, minute)
-            clock.purchase = minute
+            clock.purchase, clock.purchase_look = minute, -1
         _count(open_day, minute - start, held)
         if clock.stepped < 0:
             clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
@@ -327,13 +326,39 @@ class Judge:
     def _events_fall_silent(self, minute: int) -> Judged:
         return self._falls_silent(self._options.event_silence, self.clock.event, minute)
 
-    def _purchases_fall_silent(self, minute: int) -> Judged:
-        return self._falls_silent(self._options.purchase_silence, self.clock.purchase, minute)
+    def _purchases_fall_silent(self, minute: int) -> Judged | None:
+        """Unless so few events came as well that no more purchases were to be expected."""
+        clock, level = self.clock, 1.0
+        since = self._next_step(clock.purchase)
+        if since is not None:
+            events = self._events_since(since)
+            level, again = self._metrics.purchases_to_come(clock.purchase, minute, events, since)
+            if again is not None:
+                clock.purchase_look = self._no_purchase_silence_before = again
+                return None
+        return self._falls_silent(self._options.purchase_silence, clock.purchase, minute, level)
 
-    def _falls_silent(self, rules: SilenceRules, last: int, minute: int) -> Judged:
+    def _falls_silent(self, rules: SilenceRules, last: int, minute: int, level: float = 1.0) -> Judged:
         day = self._options.zone.day_of(minute)
         self._open(day)
-        return self._judged(minute, day, [self._metrics.falls_silent(rules, last, minute, day)])
+        return self._judged(minute, day, [self._metrics.falls_silent(rules, last, minute, day, level)])
+
+    def _next_step(self, minute: int) -> int | None:
+        """When the step after a minute's begins; None if its day has closed."""
+        day = self._options.zone.day_of(minute)
+        if day not in self.clock.days:
+            return None
+        start = self._start(day)
+        return start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
+
+    def _events_since(self, step: int) -> int:
+        """The events since a step began, of the days that are open."""
+        first, found = self._options.zone.day_of(step), 0
+        for day in self.clock.days:
+            if day >= first:
+                at = max(step - self._start(day), 0) // STEP_MINUTES
+                found += sum(self._open(day).course.events[at:])
+        return found
 
     def _close(self, minute: int) -> Judged:
         """The oldest open day closes."""
@@ -435,6 +460,7 @@ def _count(open_day: OpenDay, at: int, held: HeldMinute) -> None:
     night and not the next is nothing that people did. They open a session with an event each, without a referrer."""
     course, facts = open_day.course, held.facts
     events, sessions, direct, robots = facts.events, facts.sessions, facts.direct, facts.robots
+    events -= facts.robots_nameless
     if robots:
         events, sessions, direct = events - robots, sessions - robots, direct - min(robots, max(direct, 0))
     course.count(at, max(events, 0), sessions, direct)

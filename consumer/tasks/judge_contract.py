@@ -70,7 +70,8 @@ def field_minute(minute: int, held: HeldMinute) -> FieldMinute:
     """A closed minute as the rules about fields take it."""
     facts = held.facts
     return FieldMinute(
-        minute, facts.events, facts.purchases, facts.items, facts.sessions, facts.robots, held.replays, 0,
+        minute, facts.events, facts.purchases, facts.items, facts.sessions + facts.robots_nameless,
+        facts.robots + facts.robots_nameless, held.replays, 0,
         facts.repeated, facts.stale, facts.ahead, facts.null, facts.absent, facts.retyped, facts.aliased, facts.unknown,
         facts.names, facts.kinds, facts.rejected,
     )  # fmt: skip

@@ -340,10 +340,26 @@ class MetricJudge:
         """How many minutes after the last one a silence is told at the earliest."""
         return self._known_silence(rules).soonest()
 
-    def falls_silent(self, rules: SilenceRules, last: int, minute: int, day: str) -> Finding:
+    def purchases_to_come(self, last: int, minute: int, events: int, since: int) -> tuple[float, int | None]:
+        """The level of purchases to expect since `last`, where so many events came since a minute, and when to look again
+        whether their silence is told; None if it is now."""
+        purchases, of_events = (
+            self._known_silence(rules)
+            for rules in (self._options.purchase_silence, self._options.event_silence)
+        )
+        rate, offset = of_events.rate(), self._offset(last)
+        usual = 0.0 if rate is None else rate.clump * (rate.by(minute + offset) - rate.by(since + offset))
+        level = purchases.level(events / usual) if usual > 0 else 1.0
+        if purchases.score_one(last, minute, offset, level).fired:
+            return level, None
+        return level, purchases.looks_again_at(last, minute, offset, level)
+
+    def falls_silent(
+        self, rules: SilenceRules, last: int, minute: int, day: str, level: float = 1.0
+    ) -> Finding:
         """The silence since `last` is told."""
         self._clock.silent[rules.rule] = last
-        answer = self._known_silence(rules).score_one(last, minute, self._offset(last))
+        answer = self._known_silence(rules).score_one(last, minute, self._offset(last), level)
         expected = float(answer.evidence.get("expected", 0.0))
         return Finding(
             rules.rule, "opened", rules.severity, "watch", last, minute, "", rules.metric, day,

@@ -46,12 +46,14 @@ class Slot(msgspec.Struct, omit_defaults=True):
     hits: dict[str, int] = {}
 
     def add(self, facts: MinuteFacts) -> None:
-        """Takes a minute in. Self-declared robots' sessions are left out, which come directly, all of them, and the events
-        that they open them with: a crawler's nightly visit would be normal at its hour, and a night without it a change."""
+        """Takes a minute in. Self-declared robots' sessions are left out, which come directly, all of them, the events that
+        they open them with, and those without identity: a crawler's nightly visit would be normal at its hour, and a night
+        without it a change."""
         hits, events, robots, direct = self.hits, facts.events, facts.robots, facts.direct
         self.events += events
-        if robots < events:
-            self.people += events - robots
+        declared = robots + facts.robots_nameless
+        if declared < events:
+            self.people += events - declared
         if sessions := facts.sessions - robots:  # most of the others are 0
             self.sessions += sessions
         if facts.purchases or facts.items:
@@ -66,7 +68,7 @@ class Slot(msgspec.Struct, omit_defaults=True):
             for path, count in facts.absent.items():
                 hits[path] = hits.get(path, 0) + count
         if facts.identity_missing:
-            hits[IDENTITY] = hits.get(IDENTITY, 0) + facts.identity_missing
+            hits[IDENTITY] = hits.get(IDENTITY, 0) + facts.identity_missing - facts.robots_nameless
         if direct:
             people = direct - min(robots, max(direct, 0)) if robots else direct
             hits[DIRECT] = hits.get(DIRECT, 0) + people

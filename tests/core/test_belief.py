@@ -1,5 +1,7 @@
 """How far one event is believed, to the millisecond; `test_watermark.py` has the laws of event time."""
 
+from random import Random
+
 import msgspec
 import pytest
 
@@ -25,6 +27,8 @@ def take(clock, client, at_ms, log_ms=NO_LOG):
     """One event as the gate's loop tells the clock of it."""
     if client not in clock.voices:
         clock.hear(client, at_ms, log_ms)
+    elif client in clock.jumps and at_ms <= clock.ceiling_ms:
+        clock.takes_back(client, at_ms)
     if at_ms > clock.now_ms:
         clock.believe(client, at_ms, log_ms)
 
@@ -100,6 +104,28 @@ def test_a_third_of_all_voices_running_ahead_move_nothing():
         if number % 3 == 0:
             take(clock, f"fast {number}", NOON + 10 * DAY + number)
     assert clock.now_ms == NOON + 40_000 + 299_000
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.25])
+def test_events_far_ahead_among_a_visitors_others_give_it_no_voice_for_their_time(share):
+    rng, now = Random(f"{share}"), NOON + 40_000
+    clock, broken = clock_after(*visitors(40)), 0
+    for number in range(6000):
+        now += 20_000
+        ahead = rng.random() < share
+        broken += ahead
+        take(clock, f"client {(number + rng.randrange(6)) // 3}", now + 30 * DAY if ahead else now)
+        assert clock.now_ms <= now
+    assert clock.now_ms > now - 10 * MINUTE, "time goes on with the others"
+    assert sum(clock.events_ahead.values()) == pytest.approx(broken, rel=0.1), "each is found out"
+
+
+def test_a_quiet_streams_next_visitor_keeps_its_voice():
+    clock = clock_after(*visitors(8))
+    take(clock, "ann", NOON + HOUR)
+    take(clock, "ann", NOON + 10_000)
+    assert clock.voices["ann"] == NOON + HOUR
+    assert not clock.ahead
 
 
 def test_a_voice_far_ahead_is_counted_once_others_have_spoken_after_it_and_most_of_them_are_not():

@@ -102,12 +102,22 @@ def test_every_field_of_a_minute_adds_up():
     one = MinuteFacts(1, 2, 3, 4, *({"a": n, "b": 1} for n in range(5, 13)), *range(13, 19))
     two = MinuteFacts(10, 20, -30, -40, *({"a": n, "c": 2} for n in range(50, 58)), *range(130, 190, 10))
     one.claimed, two.claimed = {"a": Decimal("0.1")}, {"a": Decimal("0.2"), "b": Decimal(1)}
+    one.robots_lack, two.robots_lack = {"a": 1}, {"a": 2, "b": 3}
+    one.robots_nameless, two.robots_nameless = 4, 5
     before, after = one.copy(), msgspec.msgpack.decode(msgspec.msgpack.encode(two), type=MinuteFacts)
     one.add(two)
     after.add_earlier(before)
     tables = ({"a": n + n + 45, "b": 1, "c": 2} for n in range(5, 13))
     assert one == MinuteFacts(
-        11, 22, -27, -36, *tables, *range(143, 209, 11), {"a": Decimal("0.3"), "b": Decimal(1)}
+        11,
+        22,
+        -27,
+        -36,
+        *tables,
+        *range(143, 209, 11),
+        {"a": Decimal("0.3"), "b": Decimal(1)},
+        {"a": 3, "b": 3},
+        9,
     )
     assert after == one
 

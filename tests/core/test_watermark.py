@@ -35,6 +35,8 @@ def listen(events: list[Heard], state: ClockState | None = None) -> StreamClock:
     for client, at_ms, log_ms in events:
         if client not in clock.voices:
             clock.hear(client, at_ms, log_ms)
+        elif client in clock.jumps and at_ms <= clock.ceiling_ms:
+            clock.takes_back(client, at_ms)
         if at_ms > clock.now_ms:
             clock.believe(client, at_ms, log_ms)
     return clock
@@ -68,6 +70,8 @@ def test_when_a_record_came_does_not_depend_on_what_was_asked_before(events, log
     for client, at_ms, its_log_ms in events:
         if client not in clock.voices:
             clock.hear(client, at_ms, its_log_ms)
+        elif client in clock.jumps and at_ms <= clock.ceiling_ms:
+            clock.takes_back(client, at_ms)
         if at_ms > clock.now_ms:
             clock.believe(client, at_ms, its_log_ms)
         assert clock.arrived_ms(log_ms) == StreamClock(clock.state(), RULES).arrived_ms(log_ms)

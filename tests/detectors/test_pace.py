@@ -219,6 +219,30 @@ def test_quiet_hours_about_a_usual_one_are_no_lower_level(big_site, usual):
     assert big_site.first(with_share_of(big_site.next, hours, 0.45), "sessions", 14 * 6) == (None, None)
 
 
+def with_share_of_orders(made, hours, share):
+    """A day of whose orders in these hours so many remain."""
+    hit = np.isin(made.order_minutes // 60, hours)
+    keep = ~hit | (np.arange(len(made.order_minutes)) * 0.618 % 1 < share)
+    return made._replace(order_minutes=made.order_minutes[keep], amounts=made.amounts[keep])
+
+
+def told_of_purchases(site, made, step):
+    """Whether purchases are told as off by a step."""
+    seen = Seen(made.course())
+    return site.today().score_one(BY_METRIC["purchases"], seen, step).fired
+
+
+@pytest.mark.parametrize(
+    ("orders", "events", "told"), [(0.5, 1.0, True), (0.5, 0.5, False), (0.3, 0.5, True), (1.0, 1.0, False)]
+)
+def test_few_purchases_in_hours_with_few_events_are_no_alert_unless_they_are_fewer_still(
+    big_site, orders, events, told
+):
+    hours = [6, 7]
+    made = with_share_of(with_share_of_orders(big_site.next, hours, orders), hours, events)
+    assert told_of_purchases(big_site, made, 8 * 6) is told
+
+
 def test_what_is_off_already_is_measured_against_the_level_from_before(big_site):
     lost = FAULTS["half_of_events_lost"](big_site.next, NOON * 10, np.random.default_rng(1))
     late, course = NOON + 60, lost.course()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from detectors.alerts import Severity
 from detectors.fields import Expectations, FieldMinute
 from detectors.schema_rename import Keys, find, learn
@@ -87,6 +89,28 @@ def test_purchases_that_are_invalid_from_the_first_on_need_no_history_to_be_an_a
     good = [FieldMinute(2000 + 20 * i, 1, purchases=1) for i in range(60)]
     alerts = [f for f in said("purchase_invalid", [*bad, *good]) if f.severity == Severity.P1_HIGH]
     assert [f.word for f in alerts if f.word != "standing"] == ["opened", "resolved"]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "count"),
+    [
+        (["purchase_revenue"] * 3, None),
+        (["purchase_revenue"] * 4, 4),
+        (["purchase_items"] * 3, 3),
+        (["purchase_revenue", "purchase_id", "purchase_revenue"], 3),
+    ],
+)
+def test_three_orders_of_nothing_in_a_row_are_chance_and_three_of_other_kinds_are_not(reasons, count) -> None:
+    quiet = [
+        FieldMinute(60 * hour, 100, purchases=1, rejected={"purchase_revenue": 1} if hour % 60 == 30 else {})
+        for hour in range(240)
+    ]
+    bad = [
+        FieldMinute(60 * (240 + i), 100, purchases=1, rejected={reason: 1})
+        for i, reason in enumerate(reasons)
+    ]
+    alerts = [f for f in said("purchase_invalid", [*quiet, *bad]) if f.word == "opened"]
+    assert [f.count for f in alerts] == ([] if count is None else [count])
 
 
 def test_some_invalid_purchases_among_the_first_are_no_alert() -> None:

@@ -82,6 +82,38 @@ def test_a_tick_fires_in_exactly_the_minute_foreseen(hours, last, offset, level)
 @given(
     st.lists(st.floats(0, 500), min_size=24, max_size=24).filter(lambda hours: sum(hours) > 10),
     st.integers(-5000, 5000),
+    st.integers(0, 3 * DAY),
+    st.integers(-720, 840),
+    st.floats(0, 1),
+)
+def test_nothing_is_missed_until_a_silence_in_a_quiet_time_is_looked_at_again(
+    hours, last, minutes, offset, level
+):
+    found, now = silence(hours, PURCHASE_SILENCE, days=5), last + minutes
+    if found.score_one(last, now, offset, level).fired:
+        return
+    again = found.looks_again_at(last, now, offset, level)
+    assert again > now
+    before, after = (
+        found.rate().by(end + offset) - found.rate().by(start + offset)
+        for start, end in ((last, now), (now, again - 1))
+    )
+    if before + after > 0:
+        at_most = (level * before + after) / (before + after)
+        assert again == now + 1 or not found.score_one(last, again - 1, offset, at_most).fired
+
+
+@given(st.floats(0, 3), st.floats(0, 3))
+def test_the_fewer_come_at_all_the_fewer_are_expected_and_never_more_than_usual(some, more):
+    found = silence(PURCHASES, PURCHASE_SILENCE)
+    low, high = sorted((some, more))
+    assert 0 <= found.level(low) <= found.level(high) <= 1
+    assert silence(days=2).level(0.0) == 1.0, "not known"
+
+
+@given(
+    st.lists(st.floats(0, 500), min_size=24, max_size=24).filter(lambda hours: sum(hours) > 10),
+    st.integers(-5000, 5000),
     st.integers(-720, 840),
 )
 def test_no_silence_is_told_sooner_than_the_busiest_hour_would_have_it(hours, last, offset):

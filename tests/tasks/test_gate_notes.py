@@ -136,6 +136,17 @@ def test_what_a_robots_opening_event_lacks_is_counted_by_field(gate):
     assert gate.sum("robots") == 3
 
 
+def test_events_of_robots_without_identity_are_counted_with_what_they_lack(gate):
+    gate.read(
+        event(user_agent=GOOGLE, client_id=None, referrer=None),
+        event("12:00:01", user_agent=GOOGLE, client_id=None, referrer="https://a.example/"),
+        event("12:00:02", user_agent=CHROME, client_id=None, referrer=None),
+        event("12:00:03", user_agent=None, client_id=None, referrer=None),
+    )
+    assert (gate[0].robots_nameless, gate[0].identity_missing, gate[0].robots) == (2, 4, 0)
+    assert gate[0].robots_lack["referrer"] == 1
+
+
 def test_robots_are_looked_for_in_the_opening_event_alone(gate):
     gate.read(event(user_agent=CHROME), event("12:01:00", user_agent=GOOGLE))
     assert gate.sum("robots") == 0

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+import pytest
+
+from consumer.core import timestamps
 from consumer.core.facts import MinuteFacts
+from consumer.core.purchases import PurchaseFact
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from tests.tasks.test_watch import MIDNIGHT, Watched
 
@@ -196,3 +202,116 @@ def test_a_crawler_that_tells_its_name_changes_no_share_whenever_it_comes() -> N
     for day in range(9):
         busy(watch, day)
     assert not [alert for alert in watch.alerts.values() if alert.kind.endswith("_coverage")]
+
+
+def nameless(watch: Watched, day: int, first: int, last: int, robots: int, people: int = 3) -> None:
+    """A hundred events by fifty visitors every five minutes, `people` of them without identity, and so many by robots that
+    tell their name, but no identity."""
+    start = (MIDNIGHT + day * DAY_MS) // MINUTE_MS
+    minutes = {}
+    for minute in range(first, last, STEP):
+        without = people + (minute // STEP + day) % 3 - 1
+        minutes[start + minute] = MinuteFacts(
+            events=100 + robots,
+            sessions=50,
+            identity_missing=without + robots,
+            null={"client_id": without + robots, "referrer": 40 + robots},
+            robots_nameless=robots,
+            robots_lack={"client_id": robots, "referrer": robots} if robots else {},
+        )
+    watch.tell_minutes((start + last - STEP) * MINUTE_MS, minutes)
+
+
+def test_a_crawler_that_tells_its_name_but_no_identity_moves_no_share_and_no_volume() -> None:
+    watch = Watched()
+    for day in range(8):
+        nameless(watch, day, 0, 1440, 0)
+    nameless(watch, 8, 0, 60, 0)
+    nameless(watch, 8, 60, 90, 400)
+    nameless(watch, 8, 90, 1440, 0)
+    assert [alert.kind for alert in watch.alerts.values() if alert.severity != "P2_NOTE"] == []
+    nameless(watch, 9, 0, 60, 0)
+    nameless(watch, 9, 60, 180, 0, people=40)
+    assert watch.alert("identity_coverage").first_seen.startswith("2025-03-08T01:0")
+
+
+def test_robots_that_tell_their_name_but_no_identity_and_do_not_stop_are_a_flood() -> None:
+    watch = Watched()
+    for day in range(8):
+        nameless(watch, day, 0, 1440, 0)
+    nameless(watch, 8, 0, 180, 100)
+    (flood,) = [
+        alert
+        for alert in watch.alerts.values()
+        if alert.kind == "bot_traffic" and alert.severity == "P1_HIGH"
+    ]
+    assert "2025-03-07T00:40:00.000Z" < flood.opened_at < "2025-03-07T01:10:00.000Z"
+
+
+def shop(watch: Watched, day: int, first: int, last: int, *, events: int = 20, purchases: int = 4) -> None:
+    """So many events and purchases every five minutes between two minutes of a day."""
+    start = (MIDNIGHT + day * DAY_MS) // MINUTE_MS
+    for minute in range(start + first, start + last, 60):
+        times = range(minute, min(minute + 60, start + last), STEP)
+        bought = [
+            PurchaseFact(f"{at} {number}", at * MINUTE_MS + number, f"{number}", Decimal(20 + number))
+            for at in times
+            for number in range(purchases)
+        ]
+        seen = {at: MinuteFacts(events=events, sessions=events // 2, purchases=purchases) for at in times}
+        watch.tell_minutes((times[-1] + STEP) * MINUTE_MS - 1, seen, *bought)
+
+
+NOON = 720
+
+
+def known_after(watch: Watched, day: int = 8) -> float | None:
+    """How many minutes after noon it was known that nobody buys, if it was."""
+    found = [alert for alert in watch.alerts.values() if alert.kind == "purchase_silence"]
+    if not found:
+        return None
+    assert len(found) == 1
+    opened = timestamps.parse(found[0].opened_at) or 0
+    return (opened - MIDNIGHT - day * DAY_MS) / MINUTE_MS - NOON
+
+
+@pytest.fixture
+def busy_shop() -> Watched:
+    watch = Watched()
+    for day in range(8):
+        shop(watch, day, 0, 1440)
+    shop(watch, 8, 0, NOON)
+    return watch
+
+
+def test_nobody_buys_where_as_many_come_as_ever_is_known_in_minutes(busy_shop: Watched) -> None:
+    shop(busy_shop, 8, NOON, NOON + 120, purchases=0)
+    after = known_after(busy_shop)
+    assert after is not None
+    assert 10 <= after <= 20
+
+
+def test_where_hardly_anybody_comes_that_nobody_buys_is_no_silence_of_purchases(busy_shop: Watched) -> None:
+    shop(busy_shop, 8, NOON, NOON + 25, events=8, purchases=0)
+    shop(busy_shop, 8, NOON + 25, 1440)
+    assert known_after(busy_shop) is None
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_nobody_buys_once_they_come_again_is_known_as_soon_as_enough_have_come(
+    busy_shop: Watched, *, restarts: bool
+) -> None:
+    shop(busy_shop, 8, NOON, NOON + 20, events=8, purchases=0)
+    if restarts:
+        busy_shop.restart()
+    shop(busy_shop, 8, NOON + 20, NOON + 120, purchases=0)
+    after = known_after(busy_shop)
+    assert after is not None
+    assert 20 <= after <= 28
+
+
+def test_few_who_come_for_long_are_enough_to_know_that_nobody_buys(busy_shop: Watched) -> None:
+    shop(busy_shop, 8, NOON, NOON + 120, events=10, purchases=0)
+    after = known_after(busy_shop)
+    assert after is not None
+    assert 20 <= after <= 40
