@@ -8,7 +8,9 @@ worked out once a shape and costs an event one look-up.
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal, InvalidOperation
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 MOST_EVENT_BYTES = 1_048_576
 """A larger event is a dead letter (`too_big`): Kafka's own default limit for a message is about the same."""
 
+MOST_DEPTH = 300
+"""A value that is nested deeper is a dead letter (`too_deep`). How deep Python itself could read, and hash what it read,
+differs from one version to the next."""
+
+SURELY_USUAL = 2 * MOST_DEPTH
+"""JSON with no more bytes is neither too big nor too deep."""
+
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 decode_fast: Callable[[bytes | None], Any] = _decoder.decode  # type: ignore[assignment]  # None raises TypeError
 """JSON bytes to Python values, decimals exact. Raises `DECODE_ERRORS` where it takes `explain` to say more."""
@@ -33,12 +42,40 @@ DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Inval
 def decode(value: bytes | str | None) -> Any | Rejection:
     """The JSON value of the bytes, or a `Rejection` that says what is wrong with them. Never raises."""
     error = None
-    if value and len(value) <= MOST_EVENT_BYTES:
+    if value and not beyond_limits(value):
         try:
             return _decoder.decode(value)
         except DECODE_ERRORS as raised:
             error = raised
     return explain(value, error)
+
+
+def beyond_limits(value: bytes | str) -> bool:
+    """Whether the value is larger, or nested deeper, than is read.
+
+    >>> beyond_limits(b"[" * 300 + b"]" * 300), beyond_limits(b"[" * 301 + b"]" * 301), beyond_limits(b"[]" * 301)
+    (False, True, False)
+    """
+    return len(value) > MOST_EVENT_BYTES or _too_deep(value)
+
+
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_ALL_ELSE = bytes(byte for byte in range(256) if byte not in _STEP)
+
+
+def _too_deep(value: bytes | str) -> bool:
+    """Of anything, JSON or not: how brackets are nested outside of texts."""
+    brackets, braces = (
+        (value.count("["), value.count("{"))
+        if isinstance(value, str)
+        else (value.count(b"["), value.count(b"{"))
+    )
+    if brackets + braces <= MOST_DEPTH:
+        return False
+    raw = value.encode(errors="surrogatepass") if isinstance(value, str) else value
+    steps = map(_STEP.__getitem__, _TEXT.sub(b"", raw).translate(None, _ALL_ELSE))
+    return any(depth > MOST_DEPTH for depth in accumulate(steps))
 
 
 def explain(value: bytes | str | None, error: Exception | None = None) -> Any | Rejection:
@@ -51,10 +88,10 @@ def explain(value: bytes | str | None, error: Exception | None = None) -> Any | 
         return Rejection(
             Reason.TOO_BIG, f"the value has {len(value)} bytes, at most {MOST_EVENT_BYTES} are read"
         )
+    if isinstance(error, RecursionError) or _too_deep(value):
+        return Rejection(Reason.TOO_DEEP, f"the value is nested deeper than {MOST_DEPTH}")
     if isinstance(error, UnicodeDecodeError):
         return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
-    if isinstance(error, RecursionError):
-        return Rejection(Reason.TOO_DEEP, "the value is nested too deeply")
     if isinstance(error, msgspec.ValidationError | InvalidOperation):
         return _decode_huge_numbers(value)
     return _not_json(value, str(error))
@@ -78,7 +115,7 @@ def _decode_huge_numbers(value: bytes | str) -> Any | Rejection:
     except UnicodeDecodeError as error:
         return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
     except RecursionError:
-        return Rejection(Reason.TOO_DEEP, "the value is nested too deeply")
+        return Rejection(Reason.TOO_DEEP, f"the value is nested deeper than {MOST_DEPTH}")
     except ValueError as error:
         return Rejection(Reason.NOT_JSON, f"the value is not JSON: {error}"[:200])
     return decoded

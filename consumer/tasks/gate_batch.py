@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from consumer.core.attribution import Attribution
-from consumer.core.decode import DECODE_ERRORS, MOST_EVENT_BYTES, Shape, decode
+from consumer.core.decode import DECODE_ERRORS, SURELY_USUAL, Shape, beyond_limits, decode
 from consumer.core.events import Event, Events, values_of
 from consumer.core.facts import MOST_NOTED, NONE, REST, Facts, sample
 from consumer.core.identifier import MOST_ID, shortened, told
@@ -127,7 +127,7 @@ class Batch:
                     error = raised
                 else:
                     shape = shapes.get((*map(type, values_of(event)),)) or learn(event, value)
-            if shape is None or len(value) > MOST_EVENT_BYTES:
+            if shape is None or (len(value) > SURELY_USUAL and beyond_limits(value)):
                 event, shape = events.decode(value, error)
                 plain = events.plain
                 if shape is None:

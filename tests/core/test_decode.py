@@ -113,6 +113,32 @@ def test_what_can_be_read_is_read_exactly(written, value):
     assert repr(decode(written)) == repr(value)
 
 
+def nested(depth: int) -> bytes:
+    return b'{"a":[' * (depth // 2) + b"[]" * (depth % 2) + b"]}" * (depth // 2)
+
+
+@pytest.mark.parametrize("depth", [299, 300])
+def test_a_value_as_deep_as_is_allowed_is_read_also_with_texts_full_of_brackets(depth):
+    value = nested(depth)[:-1] + b', "t": "' + b'[\\"{\\\\' * 400 + b'"}'
+    assert isinstance(decode(value), dict)
+    assert decode(value.decode()) == decode(value)
+
+
+@pytest.mark.parametrize(
+    "written", [nested(301), nested(302), nested(302)[:906], b"[" * 301, b'"[{" ' + b"{" * 900]
+)
+def test_a_deeper_one_is_not_whether_it_is_json_or_not(written):
+    """So it has the same reason with every Python, whose own limits differ."""
+    for value in (written, written.decode()):
+        rejection = decode(value)
+        assert isinstance(rejection, Rejection)
+        assert rejection.reason is Reason.TOO_DEEP
+
+
+def test_brackets_that_are_many_but_not_deep_are_read():
+    assert decode(b"[" + b"{}," * 5000 + b"[]]") == [{}] * 5000 + [[]]
+
+
 def test_an_event_of_exactly_the_largest_size_is_read():
     assert decode(b'{"a":"' + b"x" * (MOST_EVENT_BYTES - 8) + b'"}') == {"a": "x" * (MOST_EVENT_BYTES - 8)}
 

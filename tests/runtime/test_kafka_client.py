@@ -3,10 +3,17 @@
 import logging
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from consumer.runtime.kafka.client import admin_config, consumer_config, member_config, producer_config
+from consumer.runtime.kafka.client import (
+    RAISED,
+    admin_config,
+    consumer_config,
+    error_of,
+    member_config,
+    producer_config,
+)
 from consumer.runtime.kafka.delivered_topics import tail_config
 from consumer.settings.kafka import CONSUMERS_ONLY, PRODUCERS_ONLY
 
@@ -139,3 +146,18 @@ def test_with_the_newer_group_protocol_what_the_broker_decides_is_left_to_it_but
     made(Consumer, member_config(user, "g", "one", said.logger), said)
     made(Consumer, tail_config(user, "g", said.logger), said)
     assert tail_config(user, "g", said.logger)["session.timeout.ms"] == 10_000
+
+
+def test_a_fatal_error_is_known_also_when_another_callback_was_called_with_it_pending():
+    """Seen with Python 3.13: `SystemError: ... returned a result with an exception set`, with the error as its cause."""
+    fenced = KafkaError(KafkaError._FENCED, fatal=True)
+    try:
+        raise SystemError("returned a result with an exception set") from KafkaException(fenced)
+    except RAISED as raised:
+        error = error_of(raised)
+    assert (error.code(), error.fatal()) == (KafkaError._FENCED, True)
+
+
+def test_a_system_error_of_somebody_else_is_not_taken_for_one_of_the_clients():
+    with pytest.raises(SystemError, match="of its own"):
+        error_of(SystemError("of its own"))

@@ -94,6 +94,8 @@ REJECTED: list[tuple[bytes | None, str, str]] = [
     (b'{"timestamp": \xff}', "not_utf8", "$"),
     (b"[]", "not_an_object", "$"),
     (b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", "too_deep", "$"),
+    (event(page_url=None)[:-1] + b', "a": ' + b"[" * 300 + b"]" * 300 + b"}", "too_deep", "$"),
+    (b'{"a": ' + b"[" * 301, "too_deep", "$"),
     (b'{"a": "' + b"x" * 1_048_576 + b'"}', "too_big", "$"),
     (event(timestamp=...), "timestamp_missing", "$.timestamp"),
     (event(timestamp=NOON), "timestamp_missing", "$.timestamp"),

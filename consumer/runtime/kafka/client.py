@@ -151,12 +151,17 @@ def result_of(future: Future[T], seconds: float) -> T:
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no broker answered in time")) from None  # noqa: SLF001 - the client's name for it
 
 
-RAISED = (KafkaException, cast("type[BaseException]", KafkaError))
-"""What the client raises: fatal errors come bare when there is no callback for them."""
+RAISED = (KafkaException, cast("type[BaseException]", KafkaError), SystemError)
+"""What the client raises. Fatal errors come bare when there is no callback for them, and as the cause of a `SystemError`
+when the client called one of ours with the error pending, which newer Pythons notice."""
 
 
 def error_of(raised: object) -> KafkaError:
-    """The error inside of what was raised."""
+    """The error inside of what was raised. What is no error of the client's is raised again."""
+    if isinstance(raised, SystemError):
+        if raised.__cause__ is None:
+            raise raised
+        raised = raised.__cause__
     if isinstance(raised, KafkaError):
         return raised
     arguments = getattr(raised, "args", ())
