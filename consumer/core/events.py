@@ -75,9 +75,11 @@ class Events:
         decoder = msgspec.json.Decoder(self._kind, float_hook=Decimal)
         self.decode_plain = cast("Callable[[bytes | None], Event]", decoder.decode)
 
-    def learn(self, event: Event, value: bytes) -> Shape:
-        """The shape of a plain event whose types are not in `by_types` yet."""
+    def learn(self, event: Event, value: bytes) -> Shape | None:
+        """The shape of a plain event whose types are not in `by_types` yet; None if it is beyond what is read."""
         fields: Any = decode(value)
+        if type(fields) is not dict:
+            return None
         shape = self.by_types[(*map(type, values_of(event)),)] = self._shapes.of(fields)
         return shape
 

@@ -196,7 +196,7 @@ class StreamClock:
         jumps = self.jumps.pop(client)
         if self.voices[client] > self.ceiling_ms + FAR_MS:
             self._count_ahead(jumps)
-            self.voices[client] = at_ms
+            self.voices[client], self._in_order_at = at_ms, -1
 
     def log_goes_on(self, log_ms: int) -> None:
         """A record without any time of its own, of a stream that is live: once nothing else has come for some minutes of

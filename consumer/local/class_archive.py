@@ -24,6 +24,8 @@ def make() -> Path:
     jars = class_path()
     archive = java.archive(jars)
     with alone(cache_folder()):
+        if archive.exists() and archive.stat().st_mtime < max(jar.stat().st_mtime for jar in jars):
+            archive.unlink()  # Java refuses one that is older than its jars
         if not archive.exists():
             with tempfile.TemporaryDirectory(prefix="archive-", dir=archive.parent) as scratch:
                 _make(jars, Path(scratch)).replace(archive)

@@ -251,7 +251,9 @@ class Judge:
         if held.purchases:
             gaps = open_day.purchase_gaps
             found += self._comes(options.purchase_silence, here, gaps, clock.purchase, minute)
-            clock.purchase, clock.purchase_look = minute, -1
+            if clock.purchase_look >= 0:
+                self._nothing_before = self._no_purchase_silence_before = 0
+            clock.purchase, clock.purchase_look, clock.purchase_events = minute, -1, 0
         _count(open_day, minute - start, held)
         if clock.stepped < 0:
             clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
@@ -328,14 +330,13 @@ class Judge:
 
     def _purchases_fall_silent(self, minute: int) -> Judged | None:
         """Unless so few events came as well that no more purchases were to be expected."""
-        clock, level = self.clock, 1.0
+        clock = self.clock
         since = self._next_step(clock.purchase)
-        if since is not None:
-            events = self._events_since(since)
-            level, again = self._metrics.purchases_to_come(clock.purchase, minute, events, since)
-            if again is not None:
-                clock.purchase_look = self._no_purchase_silence_before = again
-                return None
+        events = clock.purchase_events + sum(self._events_of(day, since) for day in clock.days)
+        level, again = self._metrics.purchases_to_come(clock.purchase, minute, events, since)
+        if again is not None:
+            clock.purchase_look = self._no_purchase_silence_before = again
+            return None
         return self._falls_silent(self._options.purchase_silence, clock.purchase, minute, level)
 
     def _falls_silent(self, rules: SilenceRules, last: int, minute: int, level: float = 1.0) -> Judged:
@@ -343,22 +344,16 @@ class Judge:
         self._open(day)
         return self._judged(minute, day, [self._metrics.falls_silent(rules, last, minute, day, level)])
 
-    def _next_step(self, minute: int) -> int | None:
-        """When the step after a minute's begins; None if its day has closed."""
-        day = self._options.zone.day_of(minute)
-        if day not in self.clock.days:
-            return None
-        start = self._start(day)
+    def _next_step(self, minute: int) -> int:
+        """When the step after a minute's begins."""
+        start = self._start(self._options.zone.day_of(minute))
         return start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
 
-    def _events_since(self, step: int) -> int:
-        """The events since a step began, of the days that are open."""
-        first, found = self._options.zone.day_of(step), 0
-        for day in self.clock.days:
-            if day >= first:
-                at = max(step - self._start(day), 0) // STEP_MINUTES
-                found += sum(self._open(day).course.events[at:])
-        return found
+    def _events_of(self, day: str, step: int) -> int:
+        """An open day's events since a step began, on that day or before."""
+        if day < self._options.zone.day_of(step):
+            return 0
+        return sum(self._open(day).course.events[max(step - self._start(day), 0) // STEP_MINUTES :])
 
     def _close(self, minute: int) -> Judged:
         """The oldest open day closes."""
@@ -374,6 +369,8 @@ class Judge:
             self._metrics.amend(self._sums)
             found, checks, normal = self._metrics.close(day, sums, open_day, minute, gone)
             self._forget_resolved(found)
+        if self.clock.purchase >= 0:
+            self.clock.purchase_events += self._events_of(day, self._next_step(self.clock.purchase))
         self.clock.days = self.clock.days[1:]
         self._minds.drop(f"day/{day}")
         self._here = None

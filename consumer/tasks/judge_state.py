@@ -116,7 +116,8 @@ class JudgeClock(msgspec.Struct, omit_defaults=True):
     """How far the judge has come, in minutes since the epoch: `judged`, the last minute judged; `days`, those not closed
     yet, oldest first; `event`, `purchase`, the last minute with one; `stepped`, the end of the step of ten minutes under
     way; `looked`, when the day so far was looked at last; `slot`, the first minute of the slot under way;
-    `purchase_look`, before which the silence of purchases under way is none, since events were few too. `silent`: the silences that stand, by rule. `off`: metrics that went off as the day went on, with rule, severity and the minute since which.
+    `purchase_look`, before which the silence of purchases under way is none, since events were few too, and
+    `purchase_events`, those that came during it on days that have closed. `silent`: the silences that stand, by rule. `off`: metrics that went off as the day went on, with rule, severity and the minute since which.
     `standing`: the incidents louder than a note, by kind and subject."""
 
     judged: int = -1
@@ -127,6 +128,7 @@ class JudgeClock(msgspec.Struct, omit_defaults=True):
     looked: int = -1
     slot: int = -1
     purchase_look: int = -1
+    purchase_events: int = 0
     silent: dict[str, int] = {}
     off: dict[str, tuple[str, Severity, int]] = {}
     standing: dict[str, Standing] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumer.core.facts import Facts, GateReport
+from consumer.core.instant import rfc3339
 from consumer.core.record import Headers, Output, StoredRecord
 from consumer.core.timestamps import DAY_MS, MINUTE_MS
 from consumer.core.wire import MOST_RECORD_BYTES, read_entry, read_facts
@@ -96,6 +98,8 @@ REJECTED: list[tuple[bytes | None, str, str]] = [
     (b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", "too_deep", "$"),
     (event(page_url=None)[:-1] + b', "a": ' + b"[" * 300 + b"]" * 300 + b"}", "too_deep", "$"),
     (b'{"a": ' + b"[" * 301, "too_deep", "$"),
+    (event(event_data=...)[:-1] + b', "event_data": ' + b"[" * 301 + b"]" * 301 + b"}", "too_deep", "$"),
+    (event(page_url="x" * 1_048_577), "too_big", "$"),
     (b'{"a": "' + b"x" * 1_048_576 + b'"}', "too_big", "$"),
     (event(timestamp=...), "timestamp_missing", "$.timestamp"),
     (event(timestamp=NOON), "timestamp_missing", "$.timestamp"),
@@ -444,3 +448,31 @@ def test_a_broken_record_in_a_backlog_that_is_read_at_once_moves_no_time(gate):
     gate.read(b"{", event("12:10:00", client_id="late"), b"{")
     assert gate.task.stream_ms == NOON + 10 * 60_000
     assert sorted(gate.facts().minutes) == [NOON // 60_000 - 1, NOON // 60_000 + 10]
+
+
+def test_when_garbage_came_is_the_same_in_any_batches_also_after_a_clock_took_its_word_back():
+    def said(client: str, after_ms: int) -> bytes:
+        return event(timestamp=rfc3339(NOON + after_ms), client_id=client)
+
+    before = [said("late", -27 * MINUTE_MS), said("early", 8 * MINUTE_MS)]
+    before += [said(f"v{number}", -27 * MINUTE_MS - number * 1000) for number in range(12)]
+    before += [
+        said("x", -10 * MINUTE_MS),
+        said("z", -27 * MINUTE_MS),
+        said("a", -4 * MINUTE_MS),
+        said("far", 11 * HOUR_MS),
+    ]
+    after = [said("far", 2 * MINUTE_MS), b"{nope"]
+
+    def told(*batches: list[bytes]) -> dict[int, int]:
+        gate = Gated(log_ms=NOON + 20 * HOUR_MS)
+        found: Counter[int] = Counter()
+        for batch in batches:
+            gate.read(*batch)
+            minutes = gate.facts().minutes
+            found += Counter({at: facts.rejected.get("not_json", 0) for at, facts in minutes.items()})
+        return found
+
+    together = told([*before, b"{nope", *after])
+    assert sum(together.values()) == 2
+    assert told([*before, b"{nope"], after) == together

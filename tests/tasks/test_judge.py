@@ -315,3 +315,16 @@ def test_few_who_come_for_long_are_enough_to_know_that_nobody_buys(busy_shop: Wa
     after = known_after(busy_shop)
     assert after is not None
     assert 20 <= after <= 40
+
+
+def test_a_quiet_evening_is_still_a_quiet_one_once_its_day_has_closed():
+    """Events at a twentieth of what is usual, without a purchase, from 22:00 on: the close at 01:00 forgets none of it."""
+    watch = Watched()
+    for day in range(8):
+        shop(watch, day, 0, 1440)
+    shop(watch, 8, 0, 1320)
+    shop(watch, 8, 1320, 1440, events=1, purchases=0)
+    shop(watch, 9, 0, 240, events=1, purchases=0)
+    (told,) = [alert for alert in watch.alerts.values() if alert.kind == "purchase_silence"]
+    assert told.opened_at == "2025-03-08T03:01:00.000Z"
+    assert told.baseline_median == pytest.approx(14.7, abs=0.1)

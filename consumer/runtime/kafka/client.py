@@ -159,9 +159,12 @@ when the client called one of ours with the error pending, which newer Pythons n
 def error_of(raised: object) -> KafkaError:
     """The error inside of what was raised. What is no error of the client's is raised again."""
     if isinstance(raised, SystemError):
-        if raised.__cause__ is None:
+        cause: object = raised
+        while isinstance(cause, SystemError):
+            cause = cause.__cause__
+        if not isinstance(cause, KafkaException | KafkaError):
             raise raised
-        raised = raised.__cause__
+        raised = cause
     if isinstance(raised, KafkaError):
         return raised
     arguments = getattr(raised, "args", ())

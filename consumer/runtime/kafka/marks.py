@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer.runtime.kafka.client import RAISED, consumer_config
+from consumer.runtime.kafka.client import RAISED, consumer_config, error_of
 from consumer.runtime.transport import Partition
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class MarkReader:
             offsets = self._asker.committed(self._partitions(), timeout=ANSWER_SECONDS)
         except RAISED as ignored:
             # the broker is away or does not allow it: there is a next look
-            del ignored
+            error_of(ignored)
             return None
         marks = {
             Partition(where.topic, where.partition): _read(where.metadata)

@@ -123,7 +123,7 @@ class Tail:
             self._consumer.commit(offsets=offsets, asynchronous=True)
         except RAISED as ignored:
             # the group is rebalancing or the broker is away: see above
-            del ignored
+            error_of(ignored)
         else:
             self._committed = dict(self._next)
 
@@ -154,7 +154,7 @@ class Tail:
             )
         except RAISED as ignored:
             # no answer, no conclusion: there is a next look
-            del ignored
+            error_of(ignored)
             return None
         return None if bounds is None else bounds[1]
 
@@ -223,7 +223,7 @@ class Tail:
             self._consumer.list_topics(self._topics.days, timeout=PROBE_SECONDS)
         except RAISED as ignored:
             # still away, and said already
-            del ignored
+            error_of(ignored)
         else:
             self._is_well()
 
