@@ -234,13 +234,17 @@ class Grammar:
         if kind <= 6:
             return rng.choice(("null", "true", "false", "{}", "[]", '""', "nul", ""))
         if kind == 7 and self.often(0.05):
-            deep = rng.choice((100, 600, 5_000, 50_000))
-            return "[" * deep + "]" * deep if self.often(0.5) else '{"a":' * deep + "1" + "}" * deep
+            return self.nested()
         if kind <= 8:
             return self.object(
                 {self.key(): self.json(depth - 1) for _ in range(rng.randint(0, 4))}, dictionary=False
             )
         return "[" + ",".join(self.json(depth - 1) for _ in range(rng.randint(0, 4))) + "]"
+
+    def nested(self) -> str:
+        """Brackets in brackets, within the limit and beyond it."""
+        deep = self.rng.choice((100, 299, 301, 600, 5_000, 50_000))
+        return "[" * deep + "]" * deep if self.often(0.5) else '{"a":' * deep + "1" + "}" * deep
 
     def key(self) -> str:
         """A name of a field."""
@@ -306,6 +310,9 @@ class Grammar:
         if name == "checkout_completed":
             data = self.purchase()
             fields["event_data"] = data if self.often(0.5) else self.quoted(data)
+        if self.often(0.005):  # one of its own fields, so that all else is as it should be
+            huge = f'"{"x" * 1_048_576}"'
+            fields[rng.choice(list(fields))] = huge if self.often(0.2) else self.nested()
         for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
             fields[self.key()] = self.json()
         if self.often(0.1):
