@@ -332,7 +332,7 @@ class Judge:
         """Unless so few events came as well that no more purchases were to be expected."""
         clock = self.clock
         since = self._next_step(clock.purchase)
-        events = clock.purchase_events + sum(self._events_of(day, since) for day in clock.days)
+        events = clock.purchase_events + sum(self._events_after(clock.purchase, day) for day in clock.days)
         level, again = self._metrics.purchases_to_come(clock.purchase, minute, events, since)
         if again is not None:
             clock.purchase_look = self._no_purchase_silence_before = again
@@ -349,11 +349,12 @@ class Judge:
         start = self._start(self._options.zone.day_of(minute))
         return start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
 
-    def _events_of(self, day: str, step: int) -> int:
-        """An open day's events since a step began, on that day or before."""
-        if day < self._options.zone.day_of(step):
+    def _events_after(self, minute: int, day: str) -> int:
+        """An open day's events after the step that a minute lies in, on that day or another."""
+        if day < self._options.zone.day_of(minute):
             return 0
-        return sum(self._open(day).course.events[max(step - self._start(day), 0) // STEP_MINUTES :])
+        into = minute - self._start(day)
+        return sum(self._open(day).course.events[into // STEP_MINUTES + 1 if into >= 0 else 0 :])
 
     def _close(self, minute: int) -> Judged:
         """The oldest open day closes."""
@@ -370,7 +371,7 @@ class Judge:
             found, checks, normal = self._metrics.close(day, sums, open_day, minute, gone)
             self._forget_resolved(found)
         if self.clock.purchase >= 0:
-            self.clock.purchase_events += self._events_of(day, self._next_step(self.clock.purchase))
+            self.clock.purchase_events += self._events_after(self.clock.purchase, day)
         self.clock.days = self.clock.days[1:]
         self._minds.drop(f"day/{day}")
         self._here = None

@@ -328,3 +328,12 @@ def test_a_quiet_evening_is_still_a_quiet_one_once_its_day_has_closed():
     (told,) = [alert for alert in watch.alerts.values() if alert.kind == "purchase_silence"]
     assert told.opened_at == "2025-03-08T03:01:00.000Z"
     assert told.baseline_median == pytest.approx(14.7, abs=0.1)
+
+
+def test_a_purchase_in_the_calendars_last_minute_closes_its_day():
+    last = 253_402_300_799_999 // MINUTE_MS
+    watch = Watched()
+    bought = PurchaseFact("t", last * MINUTE_MS, "c", Decimal(1))
+    watch.tell_minutes(last * MINUTE_MS + 59_999, {last: MinuteFacts(events=1, purchases=1)}, bought)
+    watch.end()
+    assert watch.task.state.days["9999-12-31"].revision == 1
