@@ -59,6 +59,7 @@ def beyond_limits(value: bytes | str) -> bool:
     return len(value) > MOST_EVENT_BYTES or _too_deep(value)
 
 
+_TOO_DEEP = Rejection(Reason.TOO_DEEP, f"the value is nested deeper than {MOST_DEPTH}")
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _ALL_ELSE = bytes(byte for byte in range(256) if byte not in _STEP)
@@ -89,7 +90,7 @@ def explain(value: bytes | str | None, error: Exception | None = None) -> Any | 
             Reason.TOO_BIG, f"the value has {len(value)} bytes, at most {MOST_EVENT_BYTES} are read"
         )
     if isinstance(error, RecursionError) or _too_deep(value):
-        return Rejection(Reason.TOO_DEEP, f"the value is nested deeper than {MOST_DEPTH}")
+        return _TOO_DEEP
     if isinstance(error, UnicodeDecodeError):
         return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
     if isinstance(error, msgspec.ValidationError | InvalidOperation):
@@ -115,7 +116,7 @@ def _decode_huge_numbers(value: bytes | str) -> Any | Rejection:
     except UnicodeDecodeError as error:
         return Rejection(Reason.NOT_UTF8, f"the value is not UTF-8: {error.reason}")
     except RecursionError:
-        return Rejection(Reason.TOO_DEEP, f"the value is nested deeper than {MOST_DEPTH}")
+        return _TOO_DEEP
     except ValueError as error:
         return Rejection(Reason.NOT_JSON, f"the value is not JSON: {error}"[:200])
     return decoded

@@ -256,7 +256,7 @@ class Judge:
             clock.purchase, clock.purchase_look, clock.purchase_events = minute, -1, 0
         _count(open_day, minute - start, held)
         if clock.stepped < 0:
-            clock.stepped = start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
+            clock.stepped = _next_step(start, minute)
             self._soon(clock.stepped)
         for finding in of_fields:
             # notes have no day: those of one kind join
@@ -331,7 +331,7 @@ class Judge:
     def _purchases_fall_silent(self, minute: int) -> Judged | None:
         """Unless so few events came as well that no more purchases were to be expected."""
         clock = self.clock
-        since = self._next_step(clock.purchase)
+        since = _next_step(self._start(self._options.zone.day_of(clock.purchase)), clock.purchase)
         events = clock.purchase_events + sum(self._events_after(clock.purchase, day) for day in clock.days)
         level, again = self._metrics.purchases_to_come(clock.purchase, minute, events, since)
         if again is not None:
@@ -343,11 +343,6 @@ class Judge:
         day = self._options.zone.day_of(minute)
         self._open(day)
         return self._judged(minute, day, [self._metrics.falls_silent(rules, last, minute, day, level)])
-
-    def _next_step(self, minute: int) -> int:
-        """When the step after a minute's begins."""
-        start = self._start(self._options.zone.day_of(minute))
-        return start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
 
     def _events_after(self, minute: int, day: str) -> int:
         """An open day's events after the step that a minute lies in, on that day or another."""
@@ -451,6 +446,11 @@ class Judge:
             wait = max(self._options.lateness_minutes - self._options.hold_minutes, 0)
             closing = self._closings[day] = self._options.zone.end_ms(day) // MINUTE_MS + wait
         return closing
+
+
+def _next_step(start: int, minute: int) -> int:
+    """When the step after a minute's begins, on a day that began at `start`."""
+    return start + ((minute - start) // STEP_MINUTES + 1) * STEP_MINUTES
 
 
 def _count(open_day: OpenDay, at: int, held: HeldMinute) -> None:
