@@ -113,7 +113,9 @@ class Process:
 
     def exit_code(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Waits for its end; negative = ended by that signal. All that it said is in `log` and `words` then."""
-        wait_until(lambda: not self.running(), seconds, f"the end of a process that said {self.told()}")
+        wait_until(
+            lambda: not self.running(), seconds, lambda: f"the end of a process that said {self.told()}"
+        )
         self._ears.join(PATIENCE_SECONDS)
         return self._child.wait()
 
@@ -132,7 +134,7 @@ class Process:
             return found[times - 1 :]
 
         return wait_until(
-            enough, PATIENCE_SECONDS, f"{event} {fields} from a process that said {self.told()}"
+            enough, PATIENCE_SECONDS, lambda: f"{event} {fields} from a process that said {self.told()}"
         )[0]
 
     def told(self) -> str:
@@ -167,7 +169,7 @@ class Process:
 
     def wait_until_ready(self) -> None:
         """Waits for `/readyz` to turn true."""
-        wait_until(lambda: self.get("/readyz")[0] == 200, PATIENCE_SECONDS, f"ready: {self.told()}")
+        wait_until(lambda: self.get("/readyz")[0] == 200, PATIENCE_SECONDS, lambda: f"ready: {self.told()}")
 
 
 @dataclass
@@ -241,14 +243,15 @@ class Site:
         instance: str = "",
         servers: str = "",
         kafka: dict[str, object] | None = None,
+        program: tuple[str, ...] = PROGRAM,
         **variables: str,
     ) -> Process:
-        """A new `sluice run` with these arguments, and `SLUICE_` variables."""
+        """A new `sluice run` with these arguments, and `SLUICE_` variables; `program`: see `Process`."""
         config = str(self.settings(servers, **(kafka or {})))
         if instance:
             variables["INSTANCE"] = instance
         environment = {f"SLUICE_{name}": value for name, value in variables.items()}
-        process = Process(["run", "--config", config, *arguments], environment, self.folder)
+        process = Process(["run", "--config", config, *arguments], environment, self.folder, program)
         self.processes.append(process)
         return process
 
@@ -258,6 +261,10 @@ class Site:
             if process.running():
                 code = process.stop()
                 assert code == 0 or (code == -signal.SIGTERM and not process.told()), process.told()
+
+    def told(self) -> str:
+        """The last of what every process said, for a failing test's message."""
+        return "\n".join(process.told() for process in self.processes)
 
     # ── how far the work is ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -296,5 +303,4 @@ class Site:
         try:
             wait_until(condition, seconds, what)
         except AssertionError as error:
-            told = "\n".join(process.told() for process in self.processes)
-            raise AssertionError(f"{error}; it is at {self.committed()}\n{told}") from error
+            raise AssertionError(f"{error}; it is at {self.committed()}\n{self.told()}") from error

@@ -34,6 +34,7 @@ from consumer.runtime.options import (
     new_gate,
     watch_options,
 )
+from consumer.runtime.overlooked import PATIENCE_SECONDS, Overlooked
 from consumer.runtime.service_manager import ServiceManager
 from consumer.runtime.telemetry import Telemetry
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
@@ -93,6 +94,12 @@ class App:
         build = {"version": parts.version, "librdkafka": confluent_kafka.libversion()[0]}
         self._metrics = Metrics(build, KINDS, ("files",))
         self._health = Health(HANG_SECONDS, parts.clock.monotonic())
+        self._overlooked = Overlooked(
+            self.instance,
+            self._gates() if "gate" in parts.roles else (),
+            [self._names.facts] if "watch" in parts.roles else (),
+            PATIENCE_SECONDS,
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Runs until `stop` is set, then leaves the group and ends. Raises Fatal."""
@@ -199,8 +206,10 @@ class App:
 
     def _kafka_options(self) -> KafkaOptions:
         settings, roles = self._parts.settings, self._parts.roles
-        gates = [name for name in (self._names.input, self._names.keyed) if name]
-        consumes = [*(gates if "gate" in roles else []), *([self._names.facts] if "watch" in roles else [])]
+        consumes = [
+            *(self._gates() if "gate" in roles else []),
+            *([self._names.facts] if "watch" in roles else []),
+        ]
         most = max(
             self._most_dead_letter_bytes,
             self._most_keyed_bytes,
@@ -217,17 +226,22 @@ class App:
             most_message_bytes=most,
             made_with=self._made_with,
             roles=self._loops,
+            overlooked=self._overlooked,
         )
+
+    def _gates(self) -> list[str]:
+        return [name for name in (self._names.input, self._names.keyed) if name]
 
     def _start_neighbours(self, stop: threading.Event) -> threading.Thread:
         """A daemon thread: it may wait for a broker that is away, which must hold nothing up."""
-        settings, names = self._parts.settings, self._names
+        parts, settings, names = self._parts, self._parts.settings, self._names
         try:
-            read = tuple(name for name in (names.input, names.keyed, names.facts) if name)
-            marks = MarkReader(settings.kafka, settings.group, read, silent())
+            marks = MarkReader(settings.kafka, settings.group, (*self._gates(), names.facts), silent())
         except KafkaException as raised:
             raise _refused(raised, settings) from raised
-        neighbours = Neighbours(self._made_with, marks.read, self._metrics, self._health, self._parts.log)
+        neighbours = Neighbours(
+            self._made_with, marks, self._overlooked, parts.clock, self._metrics, self._health, parts.log
+        )
         thread = threading.Thread(target=neighbours.run, args=(stop,), name="neighbours", daemon=True)
         thread.start()
         return thread

@@ -156,8 +156,8 @@ class DeliverRole:
                 self._turn(tail)
             if self._has_news(tail):
                 self._deliver(tail)
-        except TailError:
-            comes_back = True
+        except TailError as error:
+            comes_back = not error.leaves
             raise
         finally:
             tail.close(for_good=not comes_back)

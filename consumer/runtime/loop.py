@@ -148,8 +148,8 @@ class Loop:
             self._observer.connected()
             while not stop.is_set():
                 self.turn(transport, stop)
-        except Fenced:
-            comes_back = True
+        except Fenced as error:
+            comes_back = not error.leaves
             raise
         finally:
             transport.close(for_good=not comes_back)

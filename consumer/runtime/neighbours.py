@@ -1,4 +1,5 @@
-"""The other processes of the group: whether they make their numbers with the same contract and settings as this one.
+"""The other processes of the group: whether they make their numbers with the same contract and settings as this one, and
+whether they all together work on every partition (`overlooked.py`).
 
 Kafka deals out partitions to whoever joins the group. If two processes disagree on what a session or a day is, both
 are right by themselves and the sum is nonsense, without any error. So every process looks at the marks of the others.
@@ -6,17 +7,19 @@ are right by themselves and the sum is nonsense, without any error. So every pro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from consumer.runtime.clock import Clock
     from consumer.runtime.fingerprint import Fingerprint
     from consumer.runtime.health import Health
     from consumer.runtime.kafka.marks import Mark
     from consumer.runtime.logs import Logger
     from consumer.runtime.metrics import Metrics
+    from consumer.runtime.overlooked import Overlooked
     from consumer.runtime.transport import Partition
 
     Marks = Mapping[Partition, Mark]
@@ -28,6 +31,18 @@ WARNING = "settings"
 """The name of the warning in `Health`."""
 
 
+class Reader(Protocol):
+    """Who knows the group's marks (`consumer.runtime.kafka.marks.MarkReader`)."""
+
+    def read(self) -> Mapping[Partition, Mark | None] | None:
+        """The latest mark by partition; None without an answer."""
+        ...
+
+    def end(self, partition: Partition) -> int | None:
+        """Where a partition ends; None without an answer."""
+        ...
+
+
 class Neighbours:
     """Looks from a thread of its own, until told to stop. It only tells: which of two settings is wrong, no process can
     know, and a deliberate change must be able to roll over them one by one."""
@@ -35,13 +50,17 @@ class Neighbours:
     def __init__(
         self,
         own: Fingerprint,
-        marks: Callable[[], Marks | None],
+        marks: Reader,
+        overlooked: Overlooked,
+        clock: Clock,
         metrics: Metrics,
         health: Health,
         log: Logger,
     ) -> None:
         self._own = own
         self._marks = marks
+        self._overlooked = overlooked
+        self._clock = clock
         self._metrics = metrics
         self._health = health
         self._log = log
@@ -57,9 +76,11 @@ class Neighbours:
     def look(self) -> None:
         """One look. A mark of other settings is a neighbour's if it has moved since the last look; one that stands still
         was left by a process that is gone."""
-        marks = self._marks()
-        if marks is None:
+        seen = self._marks.read()
+        if seen is None:
             return
+        self._overlooked.look(seen, self._marks.end, self._clock.monotonic())
+        marks = {at: mark for at, mark in seen.items() if mark is not None}
         others = {at: mark for at, mark in marks.items() if mark.made_with != self._own}
         if self._before is None:
             self._tell_of_a_change(others)

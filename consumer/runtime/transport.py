@@ -35,12 +35,20 @@ class Fenced(Exception):  # noqa: N818 - named after what comes next
     """Someone else may own what we hold, or it is not known whether our transaction counts: drop all state, connect
     anew (which settles it) and restore. `outcome` is "fenced", "unknown", "lost" (no broker to be reached) or
     "overtaken" (what we read of the partition `about` does not fit together: mostly because others went on while we
-    stood still; if it stays, the sentence says what to do)."""
+    stood still; if it stays, the sentence says what to do). `leaves`: the group has to be left for good before."""
 
-    def __init__(self, sentence: str, *, outcome: str = "fenced", about: Partition | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        outcome: str = "fenced",
+        about: Partition | None = None,
+        leaves: bool = False,
+    ) -> None:
         super().__init__(sentence)
         self.outcome = outcome
         self.about = about
+        self.leaves = leaves
 
 
 class Fatal(Exception):  # noqa: N818 - named after what comes next

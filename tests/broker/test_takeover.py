@@ -35,7 +35,7 @@ def assigned(process, **role):
 def wait_for_work(*processes):
     """Waits until every one of them works on something."""
     for process in processes:
-        wait_until(lambda p=process: assigned(p), PATIENCE_SECONDS, f"work for {process.told()}")
+        wait_until(lambda p=process: assigned(p), PATIENCE_SECONDS, lambda p=process: f"work for {p.told()}")
 
 
 def stop_in_time(process):
@@ -95,7 +95,9 @@ def test_input_partitions_that_are_added_are_taken_up_by_everyone(site):
     wait_for_work(one, two)
     site.wait_until_caught_up()
     admin(site.servers).create_partitions([NewPartitions(site.input, 6)])[site.input].result(30)
-    wait_until(lambda: assigned(one) + assigned(two) == 7, PATIENCE_SECONDS, f"{one.told()} {two.told()}")
+    wait_until(
+        lambda: assigned(one) + assigned(two) == 7, PATIENCE_SECONDS, lambda: f"{one.told()} {two.told()}"
+    )
     send(site.servers, site.input, visits[200:])
     site.wait_until_caught_up()
     site.stop()

@@ -35,6 +35,7 @@ def leave_a_mark(servers, group, topic):
 def test_a_mark_is_read_by_a_stranger_also_while_its_connections_break(kafka, topic):
     servers, here = kafka.bootstrap_servers, Partition(topic, 1)
     leave_a_mark(servers, topic, topic)
+    marks = {Partition(topic, 0): None, here: Mark("me", {"contract": "aa"}, 1)}
     rng = Random(1)
 
     def judge(request):
@@ -45,5 +46,6 @@ def test_a_mark_is_read_by_a_stranger_also_while_its_connections_break(kafka, to
     with KafkaProxy(servers, judge) as proxy:
         reader = MarkReader({"bootstrap.servers": proxy.address}, topic, (topic, "missing"), silent())
         for _ in range(4):
-            wait_until(lambda: reader.read() == {here: Mark("me", {"contract": "aa"}, 1)}, 60, "the mark")
+            wait_until(lambda: reader.read() == marks, 60, "the mark")
+            wait_until(lambda: reader.end(here) == 0, 60, "where the partition ends")
             proxy.cut()

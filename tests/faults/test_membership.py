@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 
 import pytest
 from confluent_kafka import ConsumerGroupState
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from consumer.runtime.transport import Fenced
-from tests.faults.feed import send, troubled_shop
+from tests.faults.feed import Sent, page_view, send, troubled_shop
 from tests.faults.members import Owner, member, newcomer
-from tests.faults.verifier import verify
-from tests.topic_reader import create_topic
+from tests.faults.verifier import receipts, verify
+from tests.topic_reader import admin, create_topic
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.broker
@@ -107,6 +108,47 @@ def test_a_deliverer_that_ends_in_order_leaves_the_delivery_to_the_other_at_once
     ends, stays = sorted(couriers, key=lambda courier: said(courier) != DELIVERS)
     assert ends.stop() == 0
     wait_until(lambda: said(stays) == DELIVERS, 60, "the other one delivers")
+
+
+HASTY = (
+    sys.executable,
+    "-c",
+    "from consumer.cli.main import main; from consumer.runtime import app; app.PATIENCE_SECONDS = 15.0; main()",
+)
+"""Takes a partition for overlooked after a quarter of a minute."""
+
+
+def test_partitions_that_were_added_while_a_process_was_away_are_read_though_it_gets_its_place_back(site):
+    create_topic(site.servers, site.input, 2)
+    visits = [
+        Sent(page_view(f"c{n}", f"2025-03-01T12:{n // 60:02d}:{n % 60:02d}.000Z"), b"c%d" % n)
+        for n in range(400)
+    ]
+    first = site.start("--roles", "gate,watch", instance="one", kafka=PATIENT)
+    send(site.servers, site.input, visits[:200])
+    site.wait_until_caught_up()
+    first.kill()
+    admin(site.servers).create_partitions([NewPartitions(site.input, 4)])[site.input].result(30)
+    again = site.start("--roles", "gate,watch", instance="one", kafka=PATIENT, program=HASTY)
+    again.wait_to_say("not connected, trying again", outcome="lost")
+    for number in (0, 1, 2, 3):
+        again.wait_to_say("partition restored", partition=f"{site.input}[{number}]")
+    send(site.servers, site.input, visits[200:])
+    site.wait_until_caught_up()
+    site.stop()
+    assert receipts(site)["2025-03-01"].metrics.sessions == 400
+
+
+def test_a_deliverer_that_had_seen_one_of_its_topics_when_the_broker_died_delivers(site, kafka):
+    create_topic(site.servers, site.topic("days"))
+    courier = site.start("--roles", "deliver")
+    courier.wait_to_say(
+        "delivery waits", reason=f"waiting for {site.topic('alerts')}: the daemon creates what is missing"
+    )
+    create_topic(site.servers, site.topic("alerts"))
+    kafka.kill()
+    kafka.restart()
+    courier.wait_to_say(DELIVERS)
 
 
 def test_who_waits_until_another_member_lets_go_has_not_joined(kafka, here):

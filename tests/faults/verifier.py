@@ -91,7 +91,11 @@ def verify_days(site: Site, truth: Truth) -> None:
 def verify_files(site: Site, truth: Truth) -> None:
     """`daily_metrics.csv` comes to say what the oracle says."""
     wanted = {day: _row(numbers) for day, numbers in truth.days.items()}
-    wait_until(lambda: rows(site) == wanted, PATIENCE_SECONDS, f"{wanted} in the file; it says {rows(site)}")
+    wait_until(
+        lambda: rows(site) == wanted,
+        PATIENCE_SECONDS,
+        lambda: f"{wanted} in the file; it says {rows(site)}\n{site.told()}",
+    )
 
 
 def _row(numbers: OracleDay) -> tuple[str | None, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumer.runtime.transport import Fatal
+from consumer.runtime.transport import Fatal, Fenced
 from tests.day_numbers import latest_receipts
 from tests.one_process import EVENTS, FACTS, JOURNAL, OneProcess, Scripted, five_visits, visit
 from tests.simulated_transport import Undisturbed
@@ -133,6 +133,29 @@ def test_a_name_that_nobody_else_can_have_goes_on_however_often_it_is_fenced(kaf
     process.loop._options = replace(process.loop._options, most_fenced=0)
     process.run(200)
     assert len(process.recovered) == 20
+    assert events_of_the_day(kafka) == 5
+
+
+def test_who_has_to_leave_the_group_does_so_before_it_joins_anew(kafka):
+    left = []
+
+    class Overlooked(Undisturbed):
+        """Partitions are found that nobody works on, after a while."""
+
+        polls = 0
+
+        def step(self, place):
+            self.polls += place == "poll"
+            if self.polls == 5:
+                self.polls += 1
+                raise Fenced("nobody works on some", outcome="lost", leaves=True)
+
+    process = OneProcess(kafka, Overlooked(kafka))
+    leave = kafka.group.leave
+    kafka.group.leave = lambda member: (left.append(member), leave(member))
+    process.run(40)
+    assert [error.leaves for error in process.recovered] == [True]
+    assert len(left) == 2  # once to come back, once at the end
     assert events_of_the_day(kafka) == 5
 
 

@@ -4,10 +4,12 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from consumer.runtime.clock import SystemClock
 from consumer.runtime.health import Health
 from consumer.runtime.kafka.marks import Mark, Marker, _read
 from consumer.runtime.metrics import Metrics
 from consumer.runtime.neighbours import Neighbours
+from consumer.runtime.overlooked import PATIENCE_SECONDS, Overlooked
 from consumer.runtime.transport import Partition
 
 OWN = {"contract": "aa", "[time]": "bb"}
@@ -32,7 +34,16 @@ class Sight:
         self.metrics = Metrics({}, (), ())
         self._shown = None
         log = structlog.wrap_logger(None, processors=[self.said])
-        self._neighbours = Neighbours(OWN, lambda: self._shown, self.metrics, self.health, log)
+        self.overlooked = Overlooked("me", ["events"], [], PATIENCE_SECONDS)
+        self._neighbours = Neighbours(
+            OWN, self, self.overlooked, SystemClock(), self.metrics, self.health, log
+        )
+
+    def read(self):
+        return self._shown
+
+    def end(self, partition):
+        raise AssertionError(partition)
 
     def look(self, *shown):
         """What it says at the last of these."""

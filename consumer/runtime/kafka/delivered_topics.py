@@ -37,11 +37,15 @@ class Reader(Protocol):
 
 
 class TailError(Exception):
-    """The connection cannot go on, in one sentence: close it and begin anew."""
+    """The connection cannot go on, in one sentence: close it and begin anew. `leaves`: the group is left for good before."""
+
+    def __init__(self, sentence: str, *, leaves: bool = False) -> None:
+        super().__init__(sentence)
+        self.leaves = leaves
 
 
 def tail_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
-    """The tail's consumer. Topics that the daemon has yet to create are found within five seconds."""
+    """The tail's consumer."""
     older = {
         **user,
         "group.protocol": CLASSIC,
@@ -49,6 +53,5 @@ def tail_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Con
     return {
         **consumer_config(older, f"{group}-deliver", log),
         "partition.assignment.strategy": "range",
-        "topic.metadata.refresh.interval.ms": 5_000,
         "fetch.wait.max.ms": 100,
     }

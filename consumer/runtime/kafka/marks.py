@@ -58,8 +58,8 @@ class MarkReader:
         self._asker = Consumer({**config, "isolation.level": "read_uncommitted", "log_level": 0})
         self._topics = topics
 
-    def read(self) -> dict[Partition, Mark] | None:
-        """The latest mark by partition, of those that have one; None without an answer."""
+    def read(self) -> dict[Partition, Mark | None] | None:
+        """The latest mark by partition, None of one that has none; None without an answer."""
         self._asker.poll(0)  # what the client has to say goes nowhere, but must not pile up
         try:
             offsets = self._asker.committed(self._partitions(), timeout=ANSWER_SECONDS)
@@ -67,12 +67,23 @@ class MarkReader:
             # the broker is away or does not allow it: there is a next look
             error_of(ignored)
             return None
-        marks = {
+        return {
             Partition(where.topic, where.partition): _read(where.metadata)
             for where in offsets
             if where.error is None
         }
-        return {partition: mark for partition, mark in marks.items() if mark is not None}
+
+    def end(self, partition: Partition) -> int | None:
+        """Where a partition ends; None without an answer."""
+        try:
+            bounds: Any = self._asker.get_watermark_offsets(
+                TopicPartition(*partition), timeout=ANSWER_SECONDS
+            )
+        except RAISED as ignored:
+            # as above
+            error_of(ignored)
+            return None
+        return None if bounds is None else bounds[1]
 
     def _partitions(self) -> list[TopicPartition]:
         known = self._asker.list_topics(timeout=ANSWER_SECONDS).topics

@@ -1,7 +1,9 @@
 """The tail of `sluice.days` and `sluice.alerts`: both topics from their start, then whatever comes.
 
 A group of its own decides who does it. The `range` assignor deals out each topic by itself, so partition 0 of both
-lies on one member; a second process stands by. A new owner knows nothing: it reads both topics from their start.
+lies on one member; a second process stands by. A new owner knows nothing: it reads both topics from their start. It joins
+once both topics are there: a member that had joined for one, and does so anew under its name after a broker's restart, is
+given what it had (see `overlooked.py`), and would wait for the other one for ever.
 """
 
 from __future__ import annotations
@@ -69,6 +71,8 @@ class Tail:
         self._committed: dict[str, int] = {}
         self._at_end: set[str] = set()
         self._behind: dict[str, int | None] = {}
+        self._overlooked: set[str] = set()
+        self._subscribed = False
         self._unfit = ""
         self._trouble = ""
         self._is_down = False
@@ -81,9 +85,6 @@ class Tail:
                     "error_cb": self._on_error,
                     "on_commit": self._on_commit,
                 },
-            )
-            self._consumer.subscribe(
-                list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
             )
         except (*RAISED, TypeError, ValueError) as raised:
             raise TailError(f"no Kafka client can be made of the settings: {_said(raised)}") from raised
@@ -103,6 +104,8 @@ class Tail:
 
     def turn(self, wait_seconds: float) -> None:
         """Tells the reader of what has come, after waiting for it for at most about so long. Raises TailError."""
+        if not self._subscribed:
+            self._subscribe()
         wait = wait_seconds
         for _ in range(MOST_PER_TURN):
             message = self._poll(wait)
@@ -112,6 +115,32 @@ class Tail:
             wait = 0
         if self._is_down:
             self._probe()
+
+    def _subscribe(self) -> None:
+        """Joins the group if both topics are there."""
+        try:
+            known = {
+                topic: self._consumer.list_topics(topic, timeout=PROBE_SECONDS) for topic in self._topics
+            }
+        except RAISED as ignored:
+            # no answer, no conclusion: there is a next turn
+            error_of(ignored)
+            return
+        self._is_well()
+        errors = {topic: found.topics[topic].error for topic, found in known.items()}
+        self._missing = {topic for topic, error in errors.items() if error and error.code() in _MISSING}
+        if self._missing:
+            return
+        try:
+            self._consumer.subscribe(
+                list(self._topics),
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_revoke,
+            )
+        except RAISED as raised:
+            raise TailError(f"the group cannot be joined: {_said(raised)}") from raised
+        self._subscribed = True
 
     def commit(self) -> None:
         """Puts on record that everything that was read is delivered. Best effort: after a failure the next delivery
@@ -135,6 +164,7 @@ class Tail:
         self._missing -= {
             topic for topic in self._missing if not self._is_down and self._end(topic) is not None
         }
+        self._look_for_the_overlooked()
         before, self._behind = self._behind, {}
         for topic in () if self._is_down else sorted(self._assigned):
             place, end = self._next.get(topic), self._end(topic)
@@ -146,6 +176,13 @@ class Tail:
                 self._behind[topic] = place
                 if topic in before and before[topic] == place:
                     raise TailError(f"what {topic} holds does not arrive: connecting anew")
+
+    def _look_for_the_overlooked(self) -> None:
+        before = self._overlooked
+        left = set(self._topics) - self._assigned - self._missing if self._assigned else set()
+        self._overlooked = {topic for topic in left if self._end(topic) is not None}
+        for topic in sorted(self._overlooked & before):
+            raise TailError(f"{topic} is there and was dealt out to nobody: joining anew", leaves=True)
 
     def _end(self, topic: str) -> int | None:
         try:
@@ -251,7 +288,7 @@ class Tail:
 
     def _forget(self) -> None:
         self._assigned, self._at_end = set(), set()
-        self._next, self._committed, self._behind = {}, {}, {}
+        self._next, self._committed, self._behind, self._overlooked = {}, {}, {}, set()
         self._unfit = ""
         self._reader.clear()
 

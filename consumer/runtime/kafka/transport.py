@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator, Mapping, Sequence
 
+    from consumer.runtime.overlooked import Overlooked
+
 MOST_POLLED_BYTES = 33_554_432
 """A poll stops gathering beyond this many bytes, so that large events cannot fill the memory."""
 
@@ -64,7 +66,8 @@ _IF_IT_STAYS = "if that stays and the brokers are well, a transaction hangs on t
 @dataclass(frozen=True, slots=True)
 class KafkaOptions:
     """How to be a member. `user`: the settings given under `[kafka]`. `from_start`: whether a partition that was never
-    read is read from its beginning (or from its end as of now). `made_with`: the fingerprint that goes with commits."""
+    read is read from its beginning (or from its end as of now). `made_with`: the fingerprint that goes with commits.
+    `overlooked` knows whether the group has to be left, so that all of it is dealt out."""
 
     user: Mapping[str, Any]
     names: topics.Names
@@ -76,6 +79,7 @@ class KafkaOptions:
     most_message_bytes: int = topics.DEFAULT_MOST_BYTES + topics.ROOM_FOR_HEADERS
     made_with: Mapping[str, str] = field(default_factory=dict)
     roles: tuple[str, ...] = ("gate", "watch")
+    overlooked: Overlooked | None = None
 
     @property
     def transactional_id(self) -> str:
@@ -122,6 +126,7 @@ class KafkaTransport:
             on_revoke=self._on_revoke,
             on_lost=self._on_revoke,
         )
+        self._settle()
 
     def input_partitions(self) -> int:
         return self._partitions_of(self._options.names.input)
@@ -157,6 +162,7 @@ class KafkaTransport:
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def poll(self, most_records: int, wait_seconds: float) -> Polled:
+        self._leave_if_overlooked()
         polled = self._polled = Polled()
         gathered, size, wait = 0, 0, wait_seconds
         while gathered < most_records and size < MOST_POLLED_BYTES:
@@ -169,6 +175,16 @@ class KafkaTransport:
         self._note_places(polled)
         self._polled = Polled()
         return polled
+
+    def _settle(self) -> None:
+        if self._options.overlooked is not None:
+            self._options.overlooked.settled(time.monotonic())
+
+    def _leave_if_overlooked(self) -> None:
+        if self._options.overlooked is None:
+            return
+        if reason := self._options.overlooked.reason_to_leave(time.monotonic()):
+            raise Fenced(reason, outcome="lost", leaves=True)
 
     def _consume(self, most: int, wait_seconds: float) -> list[Any]:
         try:
@@ -320,6 +336,7 @@ class KafkaTransport:
             committed = self._committed(assigned)
             places = [self._place(where, committed[where.topic, where.partition]) for where in assigned]
             self._consumer.incremental_assign(places)
+            self._settle()
         except BaseException as failure:  # noqa: BLE001 - raised again after the call
             self._failure = failure
 
