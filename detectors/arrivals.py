@@ -43,7 +43,7 @@ def past_hours(
     counts = tuple(max(float(count), 0.0) for count in counts)
     sums = (0.0, *accumulate(counts))
     longest = max((expected_by(sums, end) - expected_by(sums, start) for start, end in gaps), default=0.0)
-    return PastHours(day, counts, sum(counts) if independent is None else independent, longest)
+    return PastHours(day, counts, math.fsum(counts) if independent is None else independent, longest)
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -113,15 +113,15 @@ def rate_of(days: Sequence[PastHours], rate_cv: float) -> Rate | None:
     (90.0, 90, 58)
     """
     hours = [past.counts for past in days]
-    lately = [sum(day) for day in hours[-CENTRE_DAYS:]]
+    lately = [math.fsum(day) for day in hours[-CENTRE_DAYS:]]
     level = median(lately) if lately else 0.0
     if level <= 0:
         return None
-    independent = sum(past.independent for past in days)
-    clump = max(sum(map(sum, hours)) / independent, 1.0) if independent > 0 else 1.0
+    independent = math.fsum(past.independent for past in days)
+    clump = max(math.fsum(map(math.fsum, hours)) / independent, 1.0) if independent > 0 else 1.0
     shape = _smooth(typical_steps(hours), len(hours))
-    scale = level / clump / sum(shape)
-    variance = rate_variance(hours, clump, rate_cv) + clump / sum(lately)
+    scale = level / clump / math.fsum(shape)
+    variance = rate_variance(hours, clump, rate_cv) + clump / math.fsum(lately)
     longest = max(past.longest for past in days) / clump
     return Rate((0.0, *accumulate(scale * x for x in shape)), 1 / variance, clump, longest)
 
@@ -140,12 +140,12 @@ def rate_variance(days: Sequence[Sequence[float]], clump: float, prior_cv: float
     """
     means = [(fmean(hour), hour) for hour in zip(*days, strict=True)]
     cells = [(m, x) for m, hour in means for x in hour]
-    squares = sum(m * m for m, _ in cells)
+    squares = math.fsum(m * m for m, _ in cells)
     prior, n = prior_cv * prior_cv, len(days)
     if squares <= 0 or n < 2:  # noqa: PLR2004 - one day varies from nothing
         return prior
-    below = 2 * sum((m - x) ** 2 for m, x in cells if x < m) * n / (n - 1)
-    own: float = max((below - clump * sum(m for m, _ in cells)) / squares, 0.0)
+    below = 2 * math.fsum((m - x) ** 2 for m, x in cells if x < m) * n / (n - 1)
+    own: float = max((below - clump * math.fsum(m for m, _ in cells)) / squares, 0.0)
     weight = squares / (squares + 2 / (prior * prior))
     blend: float = weight * own + (1 - weight) * prior
     return min(max(blend, prior * max(0.25, min(1.0, 3 / n))), MOST_VARIANCE)

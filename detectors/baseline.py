@@ -164,9 +164,9 @@ def order_value_cv(days: Sequence[Totals], rules: BaselineRules) -> float:
     >>> order_value_cv([orders], BaselineRules(order_value_weight=0.0))
     0.5
     """
-    orders = sum(past.purchases for past in days)
-    revenue = sum(past.revenue for past in days)
-    squares = sum(past.revenue_squares for past in days)
+    orders = math.fsum(past.purchases for past in days)
+    revenue = math.fsum(past.revenue for past in days)
+    squares = math.fsum(past.revenue_squares for past in days)
     own = max(orders * squares / (revenue * revenue) - 1, 0.0) if revenue > 0 and squares > 0 else 0.0
     known = orders if revenue > 0 and squares > 0 else 0.0
     prior = rules.order_value_weight

@@ -150,7 +150,9 @@ class Deviation:
         scores = {day: _score(a) for day, a in answers.items()}
         side = math.copysign(1, scores[past.day])
         far = [day for day, score in scores.items() if score * side >= rules.sustained_z]
-        total_z = sum(scores.values()) / math.sqrt(len(scores) * centre_variance(band.days, len(scores)))
+        total_z = math.fsum(scores.values()) / math.sqrt(
+            len(scores) * centre_variance(band.days, len(scores))
+        )
         if past.day not in far or len(far) < rules.sustained_days or total_z * side < rules.sustained_total_z:
             return answer, None
         if not self._enough(watched, list(answers.values())):

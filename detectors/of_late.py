@@ -415,4 +415,4 @@ def _drawn(factor: float, weight: float) -> float:
 
 def _sum(stretches: Iterable[Stretch]) -> Stretch:
     parts, sizes = zip(*((stretch.part, stretch.size) for stretch in stretches), strict=True)
-    return Stretch(sum(parts), sum(sizes))
+    return Stretch(math.fsum(parts), math.fsum(sizes))

@@ -8,7 +8,7 @@ probability ratio test, Wald 1945).
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import fsum, log, sqrt
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -80,7 +80,7 @@ class Incident(msgspec.Struct):
         self.rows = [row for row in self.rows if row.minute >= since]
         self.hits = sum(row.hits for row in self.rows)
         self.trials = sum(row.trials for row in self.rows)
-        self.expected = sum(row.expected for row in self.rows)
+        self.expected = fsum(row.expected for row in self.rows)
 
 
 def _thinned(rows: list[Row], minute: int) -> list[Row]:

@@ -8,7 +8,7 @@ that is left. Hours of the past that are too strange for their hour of the day a
 from __future__ import annotations
 
 from functools import lru_cache
-from math import exp, log, sqrt
+from math import exp, fsum, log, sqrt
 from operator import mul
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -113,8 +113,8 @@ class _Table(NamedTuple):
 
     def beside(self, shares: list[float], first: int, last: int) -> _Seen:
         """Some slots, with what is expected of them by these shares."""
-        expected = sum(map(mul, self.trials[first:last], shares[first:last]))
-        return _Seen(sum(self.hits[first:last]), expected, sum(self.trials[first:last]))
+        expected = fsum(map(mul, self.trials[first:last], shares[first:last]))
+        return _Seen(fsum(self.hits[first:last]), expected, fsum(self.trials[first:last]))
 
 
 def _around(counts: list[float], hod: int) -> float:
@@ -145,7 +145,7 @@ def fit(cells: tuple[int, ...], counts: Sequence[tuple[int, int]], hour: int, no
     volumes = _volumes(cells, trials, hour)
     long_hits, recent_hits = _hits(volumes, hits, noise)
     long, recent = _Table(long_hits, volumes.long), _Table(recent_hits, volumes.recent)
-    total = sum(long.trials)
+    total = fsum(long.trials)
     levels = tuple(_levels(long, recent, volumes, noise))
     return Profile(levels, noise, total, total / volumes.days if volumes.days else 0.0)
 
@@ -168,14 +168,14 @@ def _volumes(cells: tuple[int, ...], trials: tuple[int, ...], hour: int) -> _Vol
     per_minute = [_usual(sizes, slot) / 60 for slot in range(48)]
     days = ages_of[0] | ages_of[1]
     worth = _worth(_LONG, ages_of[0]), _worth(_LONG, ages_of[1])
-    size = sum(_LONG[age] for age in days)
+    size = fsum(_LONG[age] for age in days)
     return _Volumes(hours, large, sums, recent_sums, per_minute, size, worth, _worth(_RECENT, days))
 
 
 def _worth(weights: list[float], ages: set[int]) -> float:
     """How many days of equal weight tell as much as these (Kish 1965)."""
     some = [weights[age] for age in ages]
-    return sum(some) ** 2 / sum(map(mul, some, some)) if some else 1.0
+    return fsum(some) ** 2 / fsum(map(mul, some, some)) if some else 1.0
 
 
 def _hits(volumes: _Volumes, hits: Sequence[int], noise: Noise) -> tuple[list[float], list[float]]:
@@ -209,8 +209,8 @@ def _hits(volumes: _Volumes, hits: Sequence[int], noise: Noise) -> tuple[list[fl
 
 
 def _levels(long: _Table, recent: _Table, volumes: _Volumes, noise: Noise) -> list[Level]:
-    trials, dispersion, wiggle = sum(long.trials), noise.dispersion, noise.wiggle
-    base = logit_of((sum(long.hits) + 0.5) / (trials + 1.0))
+    trials, dispersion, wiggle = fsum(long.trials), noise.dispersion, noise.wiggle
+    base = logit_of((fsum(long.hits) + 0.5) / (trials + 1.0))
     whole = share_of(base)
     hours = _shrunk([long.around(hod, whole) for hod in range(24)], dispersion)
     logits = [base + effect.size for effect in hours]
@@ -258,8 +258,8 @@ def _middle(by_slot: list[list[float]], slot: int) -> float:
 def _shrunk(seen: list[_Seen], dispersion: float) -> list[_Effect]:
     """The effects of the hours; how far they spread is learned from them as well (DerSimonian and Laird 1986)."""
     raw = [_raw(one, dispersion) for one in seen]
-    total = sum(information for _, information in raw)
-    found = max(0.0, sum(information * size**2 for size, information in raw) - len(raw))
+    total = fsum(information for _, information in raw)
+    found = max(0.0, fsum(information * size**2 for size, information in raw) - len(raw))
     spread = (found + _HOUR_SPREAD_WORTH * _HOUR_SPREAD) / (total + _HOUR_SPREAD_WORTH)
     return [_pulled(size, information, spread) for size, information in raw]
 

@@ -7,7 +7,7 @@ volume of the hour before, carried on along the profile of the day.
 
 from __future__ import annotations
 
-from math import hypot, log, sqrt
+from math import fsum, hypot, log, sqrt
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -109,7 +109,7 @@ class Traffic(msgspec.Struct):
             blocks += 1
             seen += self.blocks.get(first - blocks, (0, 0))[1]
         before = (block * _BLOCK + offset for block in range(first - blocks, first))
-        expected = sum(_level(profile, block).per_minute * _BLOCK for block in before)
+        expected = fsum(_level(profile, block).per_minute * _BLOCK for block in before)
         ratio = (seen + _PRIOR) / (expected + _PRIOR)
         ratio = min(max(ratio, 1 / _MOST_RATIO), _MOST_RATIO)
         level = _level(profile, minute + offset).per_minute

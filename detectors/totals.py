@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import fsum
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -100,12 +101,12 @@ class Course(msgspec.Struct, omit_defaults=True):
         >>> course.totals(7, 8).revenue, course.totals(8).revenue
         (20.0, 0.0)
         """
-        return Totals(*(sum(self.of(part, start, end)) for part in PARTS))
+        return Totals(*(fsum(self.of(part, start, end)) for part in PARTS))
 
     def hours(self, part: Part) -> list[float]:
         """One part by hour of the day."""
         steps, hour = self.of(part), 60 // STEP_MINUTES
-        return [sum(steps[start : start + hour]) for start in range(0, STEPS, hour)]
+        return [fsum(steps[start : start + hour]) for start in range(0, STEPS, hour)]
 
 
 def step_of(minute: int) -> int:

@@ -217,5 +217,9 @@ def _widths(scores: list[float]) -> tuple[float, float]:
 
 def _order_value(revenue: Sequence[Steps], orders: Sequence[Steps]) -> float:
     """The mean order of a typical day: the median of the days' means."""
-    means = [sum(part) / size for part, some in zip(revenue, orders, strict=True) if (size := sum(some)) > 0]
+    means = [
+        math.fsum(part) / size
+        for part, some in zip(revenue, orders, strict=True)
+        if (size := math.fsum(some)) > 0
+    ]
     return median(means) if means else 0.0

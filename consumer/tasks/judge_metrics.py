@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import lru_cache
+from math import fsum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -205,7 +206,7 @@ class MetricJudge:
     ) -> tuple[list[Finding], list[Check], dict[str, Normal]]:
         """What a whole day says of the metrics, why it is quiet where it is, and what was normal; then the day is
         learned."""
-        squares = sum(open_day.course.cents_squared) / 10_000
+        squares = fsum(open_day.course.cents_squared) / 10_000
         totals = msgspec.structs.replace(_totals(sums), revenue_squares=squares)
         quarantined = sums.verdict() == "quarantined"
         touched = ALL if quarantined else tuple(open_day.touched)
