@@ -38,9 +38,12 @@ def _make(jars: list[Path], scratch: Path) -> Path:
         pass
     options = ("-XX:AOTMode=create", f"-XX:AOTConfiguration={recorded}", f"-XX:AOTCache={made}")
     command = java.command(jars, HEAP_MEGABYTES, scratch, *options)
-    done = subprocess.run(
-        command, env=java.environment(), capture_output=True, timeout=MAKING_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, env=java.environment(), capture_output=True, timeout=MAKING_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BrokerError(f"Java made no archive of Kafka's classes: {error}.") from error
     if done.returncode or not made.exists():
         last = done.stdout.decode(errors="replace").strip().rpartition("\n")[2]
         raise BrokerError(f"Java made no archive of Kafka's classes: {last}.")
