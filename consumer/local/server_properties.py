@@ -33,7 +33,7 @@ _SINGLE_NODE = {
     # What a dead producer left open is aborted within a second of its time-out, not within ten.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     # On a busy machine the node must not take itself for dead: it would forget the ends of transactions meanwhile.
-    "broker.session.timeout.ms": "20000",
+    "broker.session.timeout.ms": "60000",
     "broker.heartbeat.interval.ms": "1000",
     # A misspelled topic is an error, not a new topic.
     "auto.create.topics.enable": "false",
