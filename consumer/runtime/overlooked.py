@@ -30,8 +30,8 @@ LONGEST_PAUSE_SECONDS = 3_600.0
 class Overlooked:
     """Decides whether this process has to leave its group. Told what another thread sees; asked by the loop's.
 
-    `marked`: the topics whose owners leave marks even where nothing comes. Those of others (`growing`) count only if
-    they grow. Times are seconds of the monotonic clock.
+    `marked`: the topics whose owners leave marks even where nothing comes. Those of others (`growing`) leave none until
+    something comes. Times are seconds of the monotonic clock.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Overlooked:
         self._before: Marks = {}
         self._still_since: dict[Partition, float] = {}
         self._ends: dict[Partition, int] = {}
+        self._unread_since: dict[Partition, float] = {}
         self._settled_at: float | None = None
         self._not_before = 0.0
         self._sentence = ""
@@ -56,6 +57,7 @@ class Overlooked:
             if at in moved or at not in self._still_since:
                 self._still_since[at] = now
                 self._ends.pop(at, None)
+                self._unread_since.pop(at, None)
         left = [at for at in sorted(marks) if at not in moved and self._is_left(at, end, now)]
         if not left and now >= self._not_before:
             self._pause = self._patience
@@ -79,17 +81,19 @@ class Overlooked:
 
     def _is_left(self, at: Partition, end: End, now: float) -> bool:
         """Whether nobody has worked on it for long, though there was something to do."""
-        since = self._still_since[at]
         if at.topic in self._marked:
-            return now - since >= self._patience
-        if at.topic not in self._growing:
-            return False
-        if at not in self._ends:
-            ends = end(at)
-            if ends is not None:
-                self._ends[at] = ends
-            return False
-        return now - since >= self._patience and (end(at) or 0) > self._ends[at]
+            return now - self._still_since[at] >= self._patience
+        if at.topic in self._growing:
+            self._note_growth(at, end, now)
+        return now - self._unread_since.get(at, now) >= self._patience
+
+    def _note_growth(self, at: Partition, end: End, now: float) -> None:
+        """Since when it has had more than it had when its mark was first seen to stand still."""
+        if at in self._unread_since:
+            return
+        ends = end(at)
+        if ends is not None and ends > self._ends.setdefault(at, ends):
+            self._unread_since[at] = now
 
     def _is_ours_to_do(self, marks: Marks, moved: set[Partition]) -> bool:
         """One process of all that see the same: whoever works on the first partition that somebody works on."""

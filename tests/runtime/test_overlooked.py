@@ -76,7 +76,19 @@ def test_facts_that_do_not_grow_need_no_owner(sight):
     sight.ends[FACTS] = 7
     assert sight.go_on(600, {FIRST: "me"}, alone=[FACTS]) == ""
     sight.ends[FACTS] = 8
+    was = sight.now
     assert "facts[0]" in sight.go_on(100, {FIRST: "me"}, alone=[FACTS])
+    assert sight.now >= was + PATIENCE
+
+
+def test_facts_that_have_just_come_after_a_long_silence_wait_for_their_owner(sight):
+    sight.ends[FACTS] = 7
+    sight.go_on(600, {FIRST: "me", FACTS: "you"})
+    assert sight.go_on(600, {FIRST: "me"}, alone=[FACTS]) == ""
+    sight.ends[FACTS] = 8
+    assert sight.go_on(20, {FIRST: "me"}, alone=[FACTS]) == ""
+    assert sight.go_on(10, {FIRST: "me", FACTS: "you"}) == ""
+    assert sight.go_on(600, {FIRST: "me"}, alone=[FACTS]) == ""
 
 
 def test_where_a_partition_ends_may_stay_unanswered(sight):
