@@ -1,6 +1,6 @@
 """`make bench`: how fast, how lean, and how quickly back, beside what the Kafka client itself can do.
 
-Without options: the table, memory and restoring, in under ten minutes on two cores. --latency, --processes and --memory
+Without options: the table, memory and restoring, in ten minutes on two cores. --latency, --processes and --memory
 measure what takes longer, and that only; --all measures everything.
 
 Every run is checked: numbers that are not right make it a failed one, and the exit code 1. Nothing is asserted of speed.
