@@ -18,7 +18,14 @@ from consumer.runtime.endpoints import Endpoints
 from consumer.runtime.fingerprint import fingerprint
 from consumer.runtime.health import Health
 from consumer.runtime.kafka import rights, topics
-from consumer.runtime.kafka.client import ALL_DOWN, admin_config, error_of, why
+from consumer.runtime.kafka.client import (
+    ALL_DOWN,
+    admin_config,
+    error_of,
+    is_newer,
+    longest_without_owner_seconds,
+    why,
+)
 from consumer.runtime.kafka.delivered_topics import tail_config
 from consumer.runtime.kafka.marks import MarkReader
 from consumer.runtime.kafka.transport import KafkaOptions, KafkaTransport
@@ -34,7 +41,7 @@ from consumer.runtime.options import (
     new_gate,
     watch_options,
 )
-from consumer.runtime.overlooked import PATIENCE_SECONDS, Overlooked
+from consumer.runtime.overlooked import LEAST_PATIENCE_SECONDS, Overlooked
 from consumer.runtime.service_manager import ServiceManager
 from consumer.runtime.telemetry import Telemetry
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
@@ -62,6 +69,9 @@ HANG_SECONDS = 180.0
 
 MOST_FENCED = 6
 """A process with a name of its own from the settings that is fenced so often, see `LoopOptions`, has a namesake."""
+
+RESTORE_SECONDS = 60.0
+"""For a new owner to begin, on top of the time until it is one."""
 
 SECONDS_TO_PART = 1.0
 """How long the end waits for a question to the brokers that nobody needs an answer to any more."""
@@ -98,7 +108,7 @@ class App:
             self.instance,
             self._gates() if "gate" in parts.roles else (),
             [self._names.facts] if "watch" in parts.roles else (),
-            PATIENCE_SECONDS,
+            max(LEAST_PATIENCE_SECONDS, longest_without_owner_seconds(settings.kafka) + RESTORE_SECONDS),
         )
 
     def run(self, stop: threading.Event) -> None:
@@ -226,7 +236,7 @@ class App:
             most_message_bytes=most,
             made_with=self._made_with,
             roles=self._loops,
-            overlooked=self._overlooked,
+            overlooked=None if is_newer(settings.kafka) else self._overlooked,
         )
 
     def _gates(self) -> list[str]:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 10.0
 """Between two looks: a process that lives commits at least every five seconds (`LoopOptions.tick_seconds`)."""
 
-WARNING = "settings"
-"""The name of the warning in `Health`."""
+WARNING, WITHOUT_OWNER = "settings", "without owner"
+"""The names of the warnings in `Health`."""
 
 
 class Reader(Protocol):
@@ -65,7 +65,7 @@ class Neighbours:
         self._health = health
         self._log = log
         self._before: Marks | None = None
-        self._told = ""
+        self._told = self._told_overlooked = ""
 
     def run(self, stop: threading.Event) -> None:
         """Looks until `stop` is set."""
@@ -80,6 +80,7 @@ class Neighbours:
         if seen is None:
             return
         self._overlooked.look(seen, self._marks.end, self._clock.monotonic())
+        self._tell_of_the_overlooked()
         marks = {at: mark for at, mark in seen.items() if mark is not None}
         others = {at: mark for at, mark in marks.items() if mark.made_with != self._own}
         if self._before is None:
@@ -89,6 +90,13 @@ class Neighbours:
         self._before = marks
         self._metrics.settings_conflicts(len(alive))
         self._tell_of_neighbours(alive)
+
+    def _tell_of_the_overlooked(self) -> None:
+        sentence = self._overlooked.sentence()
+        self._health.warn(WITHOUT_OWNER, sentence)
+        if sentence and sentence != self._told_overlooked:
+            self._log.warning("partitions are not worked on", reason=sentence)
+        self._told_overlooked = sentence
 
     def _tell_of_a_change(self, others: Marks) -> None:
         if others:

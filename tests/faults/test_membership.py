@@ -110,11 +110,14 @@ def test_a_deliverer_that_ends_in_order_leaves_the_delivery_to_the_other_at_once
     wait_until(lambda: said(stays) == DELIVERS, 60, "the other one delivers")
 
 
-HASTY = (
-    sys.executable,
-    "-c",
-    "from consumer.cli.main import main; from consumer.runtime import app; app.PATIENCE_SECONDS = 15.0; main()",
-)
+_HASTE = """
+from consumer.cli.main import main
+from consumer.runtime import app
+app.LEAST_PATIENCE_SECONDS = 15.0
+app.longest_without_owner_seconds = lambda _: -app.RESTORE_SECONDS
+main()
+"""
+HASTY = (sys.executable, "-c", _HASTE)
 """Takes a partition for overlooked after a quarter of a minute."""
 
 

@@ -9,7 +9,7 @@ from consumer.runtime.health import Health
 from consumer.runtime.kafka.marks import Mark, Marker, _read
 from consumer.runtime.metrics import Metrics
 from consumer.runtime.neighbours import Neighbours
-from consumer.runtime.overlooked import PATIENCE_SECONDS, Overlooked
+from consumer.runtime.overlooked import LEAST_PATIENCE_SECONDS, Overlooked
 from consumer.runtime.transport import Partition
 
 OWN = {"contract": "aa", "[time]": "bb"}
@@ -34,7 +34,7 @@ class Sight:
         self.metrics = Metrics({}, (), ())
         self._shown = None
         log = structlog.wrap_logger(None, processors=[self.said])
-        self.overlooked = Overlooked("me", ["events"], [], PATIENCE_SECONDS)
+        self.overlooked = Overlooked("me", ["events"], [], LEAST_PATIENCE_SECONDS)
         self._neighbours = Neighbours(
             OWN, self, self.overlooked, SystemClock(), self.metrics, self.health, log
         )
@@ -113,3 +113,14 @@ def test_a_mark_is_read_as_it_was_written_and_what_others_wrote_is_none():
     marker = Marker("me", OWN)
     assert [_read(marker.next()) for _ in range(2)] == [ours(1), ours(2)]
     assert [_read(text) for text in (None, "", "{}", "[1]", "\ud800", '{"instance": 1}')] == [None] * 6
+
+
+def test_partitions_that_nobody_works_on_are_said_once_shown_as_long_as_it_lasts_and_called_off(sight):
+    told = "events[1]: not worked on"
+    sight.overlooked.sentence = lambda: told
+    assert sight.look({FIRST: ours(1)}) == [("warning", "partitions are not worked on")]
+    assert sight.look({FIRST: ours(2)}) == []
+    assert sight.health.warnings() == [told]
+    told = ""
+    assert sight.look({FIRST: ours(3)}) == []
+    assert sight.health.warnings() == []

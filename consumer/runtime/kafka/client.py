@@ -56,10 +56,24 @@ def is_newer(user: Mapping[str, Any]) -> bool:
     return bool(user.get("group.protocol", CLASSIC) != CLASSIC)
 
 
+def _session_ms(user: Mapping[str, Any]) -> int:
+    session = str(user.get("session.timeout.ms", SESSION_TIMEOUT_MS))
+    return int(session) if session.isdecimal() else 0
+
+
+def longest_without_owner_seconds(user: Mapping[str, Any]) -> float:
+    """How long a dead member's partitions may have no owner: its session, and a rebalance that waits for others.
+
+    >>> longest_without_owner_seconds({}), longest_without_owner_seconds({"session.timeout.ms": "170000"})
+    (130.0, 340.0)
+    """
+    session = _session_ms(user)
+    return (session + max(REBALANCE_TIMEOUT_MS, session)) / 1_000
+
+
 def consumer_config(user: Mapping[str, Any], group: str, log: logging.Logger) -> Config:
     """The daemon's consumer. `auto.offset.reset=error`: a place that is gone is said, never guessed."""
-    session = str(user.get("session.timeout.ms", SESSION_TIMEOUT_MS))
-    longest = max(REBALANCE_TIMEOUT_MS, int(session) if session.isdecimal() else 0)
+    longest = max(REBALANCE_TIMEOUT_MS, _session_ms(user))
     return {
         **({} if is_newer(user) else OF_CLASSIC),
         "max.poll.interval.ms": longest,  # the client refuses less than the session's

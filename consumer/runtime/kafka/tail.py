@@ -98,6 +98,8 @@ class Tail:
         if self._missing:
             names = " and ".join(sorted(self._missing))
             return Standing.MISSING, f"waiting for {names}: the daemon creates what is missing"
+        if not self._subscribed:
+            return Standing.STANDING_BY, "no broker has answered yet"
         if not self._assigned:
             return Standing.STANDING_BY, "another process delivers, or the group is still forming"
         return Standing.READING, "reading both topics from their start"
@@ -179,7 +181,8 @@ class Tail:
 
     def _look_for_the_overlooked(self) -> None:
         before = self._overlooked
-        left = set(self._topics) - self._assigned - self._missing if self._assigned else set()
+        partial = self._assigned and not self._unfit
+        left = set(self._topics) - self._assigned - self._missing if partial else set()
         self._overlooked = {topic for topic in left if self._end(topic) is not None}
         for topic in sorted(self._overlooked & before):
             raise TailError(f"{topic} is there and was dealt out to nobody: joining anew", leaves=True)

@@ -118,6 +118,8 @@ class KafkaTransport:
             options.group,
         )
         self._reached = True
+        if options.overlooked is not None:
+            options.overlooked.connects()
         member = member_config(options.user, options.group, options.instance, options.log)
         self._consumer = Consumer({**member, "error_cb": self._hear})
         self._consumer.subscribe(
@@ -126,7 +128,6 @@ class KafkaTransport:
             on_revoke=self._on_revoke,
             on_lost=self._on_revoke,
         )
-        self._settle()
 
     def input_partitions(self) -> int:
         return self._partitions_of(self._options.names.input)
@@ -176,14 +177,12 @@ class KafkaTransport:
         self._polled = Polled()
         return polled
 
-    def _settle(self) -> None:
-        if self._options.overlooked is not None:
-            self._options.overlooked.settled(time.monotonic())
-
     def _leave_if_overlooked(self) -> None:
-        if self._options.overlooked is None:
+        overlooked = self._options.overlooked
+        if overlooked is None or not self.joined():
             return
-        if reason := self._options.overlooked.reason_to_leave(time.monotonic()):
+        own = [Partition(*where) for where in self._expected]
+        if reason := overlooked.reason_to_leave(time.monotonic(), own):
             raise Fenced(reason, outcome="lost", leaves=True)
 
     def _consume(self, most: int, wait_seconds: float) -> list[Any]:
@@ -336,7 +335,8 @@ class KafkaTransport:
             committed = self._committed(assigned)
             places = [self._place(where, committed[where.topic, where.partition]) for where in assigned]
             self._consumer.incremental_assign(places)
-            self._settle()
+            if self._options.overlooked is not None:
+                self._options.overlooked.settled(time.monotonic())
         except BaseException as failure:  # noqa: BLE001 - raised again after the call
             self._failure = failure
 
