@@ -41,7 +41,7 @@ from consumer.runtime.options import (
     new_gate,
     watch_options,
 )
-from consumer.runtime.overlooked import LEAST_PATIENCE_SECONDS, Overlooked
+from consumer.runtime.overlooked import Overlooked
 from consumer.runtime.service_manager import ServiceManager
 from consumer.runtime.telemetry import Telemetry
 from consumer.runtime.transport import Fatal, Fenced, Owner, Partition
@@ -108,7 +108,7 @@ class App:
             self.instance,
             self._gates() if "gate" in parts.roles else (),
             [self._names.facts] if "watch" in parts.roles else (),
-            max(LEAST_PATIENCE_SECONDS, longest_without_owner_seconds(settings.kafka) + RESTORE_SECONDS),
+            longest_without_owner_seconds(settings.kafka) + RESTORE_SECONDS,
         )
 
     def run(self, stop: threading.Event) -> None:

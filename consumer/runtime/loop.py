@@ -273,7 +273,7 @@ class Loop:
             return self.tasks[partition].decide(records, moment)
         except WireError as error:
             raise Fenced(
-                f"{partition.topic}[{partition.number}] cannot be read below offset {moment.next_offset}: {error}; take "
+                f"{partition} cannot be read below offset {moment.next_offset}: {error}; take "
                 "away what is not ours, or delete all sluice topics and the group and read anew",
                 outcome="overtaken",
                 about=partition,
@@ -371,7 +371,7 @@ class Loop:
             task.restored()
         except WireError as error:
             raise Fenced(
-                f"the journal of {partition.topic}[{partition.number}] (its partition {number}, offset {at}) is "
+                f"the journal of {partition} (its partition {number}, offset {at}) is "
                 f"damaged: {error}; restore that topic, or delete all sluice topics and the group and read anew",
                 outcome="overtaken",
                 about=partition,
@@ -409,16 +409,15 @@ def _agreed(partition: Partition, journalled: int | None, committed: int | None)
     """
     if committed is None or journalled == committed:
         return journalled
-    where = f"{partition.topic}[{partition.number}]"
     if journalled is None:
         raise Fenced(
-            f"{where} was read up to offset {committed}, but its journal is empty: bring the journal topic back, "
+            f"{partition} was read up to offset {committed}, but its journal is empty: bring the journal topic back, "
             "or delete all sluice topics and the group and read anew",
             outcome="overtaken",
             about=partition,
         )
     raise Fenced(
-        f"the journal of {where} stands at offset {journalled}, the group at {committed}: somebody moved the group's "
+        f"the journal of {partition} stands at offset {journalled}, the group at {committed}: somebody moved the group's "
         f"offset; set it to {journalled}, or delete all sluice topics and the group and read anew",
         outcome="overtaken",
         about=partition,

@@ -104,7 +104,7 @@ class Neighbours:
                 "contract or settings have changed since the last process",
                 effect="what comes from here on is counted by the new ones, what was counted before stays",
                 changed=self._differences(others),
-                partitions=sorted(map(_name, others)),
+                partitions=sorted(map(str, others)),
             )
 
     def _tell_of_neighbours(self, alive: Marks) -> None:
@@ -119,7 +119,7 @@ class Neighbours:
     def _sentence(self, alive: Marks) -> str:
         differences = " and ".join(self._differences(alive))
         instances = ", ".join(sorted({mark.instance for mark in alive.values()}))
-        partitions = ", ".join(sorted(map(_name, alive)))
+        partitions = ", ".join(sorted(map(str, alive)))
         return (
             f"another process of the group (instance {instances}, on {partitions}) works with other values of "
             f"{differences}, so the numbers of both do not fit together: start all of them with the same, or give this one a group "
@@ -134,7 +134,3 @@ class Neighbours:
             for name in names
             if any(mark.made_with.get(name) != self._own.get(name) for mark in others.values())
         )
-
-
-def _name(partition: Partition) -> str:
-    return f"{partition.topic}[{partition.number}]"

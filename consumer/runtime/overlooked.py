@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     Marks = Mapping[Partition, Mark | None]
     End = Callable[[Partition], int | None]
 
-LEAST_PATIENCE_SECONDS = 180.0
-"""Longer than a restore takes, in which an owner leaves no marks."""
-
 FRESH_SECONDS = 30.0
 """What was seen longer ago says nothing of now: this process, or the broker, stood still."""
 
@@ -34,8 +31,8 @@ class Overlooked:
     another one asks.
 
     `marked`: the topics whose owners leave marks even where nothing comes. Those of `growing` leave none until something
-    comes. `patience_seconds`: beyond the time in which the group takes a dead member's partitions away from it. Times are
-    seconds of the monotonic clock.
+    comes. `patience_seconds`: beyond the time in which the group takes a dead member's partitions away from it, and their
+    new owner, which leaves no marks meanwhile, restores them. Times are seconds of the monotonic clock.
     """
 
     def __init__(
@@ -131,7 +128,7 @@ class Overlooked:
             left = self._left - self._own
             if not left or self._settled_at is None or now - self._looked_at > FRESH_SECONDS:
                 return ""
-            if now - self._others_at < self._patience or not (self._own & self._moved or not self._own):
+            if now - self._others_at < self._patience or (self._own and not self._own & self._moved):
                 return ""  # others work, or what is the matter is the matter with us as well
             if now < max(self._not_before, self._settled_at + self._patience):
                 return ""
@@ -141,4 +138,4 @@ class Overlooked:
 
 
 def _names(partitions: Collection[Partition]) -> str:
-    return ", ".join(f"{at.topic}[{at.number}]" for at in sorted(partitions))
+    return ", ".join(map(str, sorted(partitions)))

@@ -95,8 +95,8 @@ class Telemetry:
 
     def restoring(self, partition: Partition, entries: int, size: int) -> None:
         """See `Observer`."""
-        so_far = f"restoring {_name(partition)}: {entries} entries of its journal read"
-        self._health.set(_name(partition), False, so_far)  # noqa: FBT003
+        so_far = f"restoring {partition}: {entries} entries of its journal read"
+        self._health.set(str(partition), False, so_far)  # noqa: FBT003
         self._metrics.restored_entries(entries - self._restoring.get(partition, 0))
         self._restoring[partition] = entries
         self._metrics.restoring(len(self._restoring))
@@ -121,7 +121,7 @@ class Telemetry:
         self._count_at = self._look_at = self._clock.monotonic()
         self._log.info(
             "partition restored",
-            partition=_name(partition),
+            partition=str(partition),
             entries=entries,
             seconds=round(seconds, 3),
             offset=offset,
@@ -135,7 +135,7 @@ class Telemetry:
             self._ends_restoring(partition)
         self._tell_assigned()
         if partitions:
-            self._log.info("partitions given up", partitions=[_name(p) for p in partitions])
+            self._log.info("partitions given up", partitions=[str(p) for p in partitions])
 
     def committed(
         self,
@@ -248,7 +248,7 @@ class Telemetry:
     def _ends_restoring(self, partition: Partition) -> None:
         self._restoring.pop(partition, None)
         self._metrics.restoring(len(self._restoring))
-        self._health.drop(_name(partition))
+        self._health.drop(str(partition))
 
     def _tell_assigned(self) -> None:
         self._count_at = self._look_at = self._clock.monotonic()
@@ -270,7 +270,3 @@ class Telemetry:
         if partition.topic == self._facts_topic:
             return "watch"
         return "keyer" if self._keyed_topic and partition.topic != self._keyed_topic else "gate"
-
-
-def _name(partition: Partition) -> str:
-    return f"{partition.topic}[{partition.number}]"

@@ -56,10 +56,17 @@ class Fatal(Exception):  # noqa: N818 - named after what comes next
 
 
 class Partition(NamedTuple):
-    """A partition of a topic that the loop consumes: the input, the keyed topic, or the facts."""
+    """A partition of a topic that the loop consumes: the input, the keyed topic, or the facts.
+
+    >>> f"{Partition('events', 3)}"
+    'events[3]'
+    """
 
     topic: str
     number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.number}]"
 
 
 @dataclass(slots=True)

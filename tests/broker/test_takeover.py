@@ -9,7 +9,7 @@ from confluent_kafka.admin import NewPartitions
 
 from consumer.cli.exits import ExitCode
 from consumer.runtime.kafka import topics
-from tests.faults.feed import Sent, page_view, send, troubled_shop
+from tests.faults.feed import send, single_visits, troubled_shop
 from tests.faults.verifier import receipts, verify
 from tests.processes import PATIENCE_SECONDS, Site
 from tests.topic_reader import admin, create_topic
@@ -86,10 +86,7 @@ def test_whole_processes_that_join_and_leave_one_after_the_other_change_no_numbe
 def test_input_partitions_that_are_added_are_taken_up_by_everyone(site):
     site.kafka = {"topic.metadata.refresh.interval.ms": "500"}
     create_topic(site.servers, site.input, 2)
-    visits = [
-        Sent(page_view(f"c{n}", f"2025-03-01T12:{n // 60:02d}:{n % 60:02d}.000Z"), b"c%d" % n)
-        for n in range(400)
-    ]
+    visits = single_visits(400)
     one, two = site.start(), site.start()
     send(site.servers, site.input, visits[:200])
     wait_for_work(one, two)

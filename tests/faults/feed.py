@@ -51,6 +51,14 @@ def troubled_shop(seed: int, days: int = 3, sessions_per_day: int = 150) -> list
     return shop + [days_late(FIRST_DAY, number) for number in range(8)]
 
 
+def single_visits(count: int) -> list[Sent]:
+    """So many visitors with a page each, a second apart, from noon of the first day on."""
+    return [
+        Sent(page_view(f"c{n}", f"{FIRST_DAY}T12:{n // 60:02d}:{n % 60:02d}.000Z"), b"c%d" % n)
+        for n in range(count)
+    ]
+
+
 def days_late(day: date, number: int) -> Sent:
     """An event of a visitor nobody has seen, for a day that closed long ago."""
     client = f"late-{number}"

@@ -10,7 +10,7 @@ from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from consumer.runtime.transport import Fenced
-from tests.faults.feed import Sent, page_view, send, troubled_shop
+from tests.faults.feed import send, single_visits, troubled_shop
 from tests.faults.members import Owner, member, newcomer
 from tests.faults.verifier import receipts, verify
 from tests.topic_reader import admin, create_topic
@@ -113,8 +113,7 @@ def test_a_deliverer_that_ends_in_order_leaves_the_delivery_to_the_other_at_once
 _HASTE = """
 from consumer.cli.main import main
 from consumer.runtime import app
-app.LEAST_PATIENCE_SECONDS = 15.0
-app.longest_without_owner_seconds = lambda _: -app.RESTORE_SECONDS
+app.longest_without_owner_seconds, app.RESTORE_SECONDS = lambda _: 10.0, 5.0
 main()
 """
 HASTY = (sys.executable, "-c", _HASTE)
@@ -123,10 +122,7 @@ HASTY = (sys.executable, "-c", _HASTE)
 
 def test_partitions_that_were_added_while_a_process_was_away_are_read_though_it_gets_its_place_back(site):
     create_topic(site.servers, site.input, 2)
-    visits = [
-        Sent(page_view(f"c{n}", f"2025-03-01T12:{n // 60:02d}:{n % 60:02d}.000Z"), b"c%d" % n)
-        for n in range(400)
-    ]
+    visits = single_visits(400)
     first = site.start("--roles", "gate,watch", instance="one", kafka=PATIENT)
     send(site.servers, site.input, visits[:200])
     site.wait_until_caught_up()

@@ -9,7 +9,7 @@ from consumer.runtime.health import Health
 from consumer.runtime.kafka.marks import Mark, Marker, _read
 from consumer.runtime.metrics import Metrics
 from consumer.runtime.neighbours import Neighbours
-from consumer.runtime.overlooked import LEAST_PATIENCE_SECONDS, Overlooked
+from consumer.runtime.overlooked import Overlooked
 from consumer.runtime.transport import Partition
 
 OWN = {"contract": "aa", "[time]": "bb"}
@@ -34,7 +34,7 @@ class Sight:
         self.metrics = Metrics({}, (), ())
         self._shown = None
         log = structlog.wrap_logger(None, processors=[self.said])
-        self.overlooked = Overlooked("me", ["events"], [], LEAST_PATIENCE_SECONDS)
+        self.overlooked = Overlooked("me", ["events"], [], 180.0)
         self._neighbours = Neighbours(
             OWN, self, self.overlooked, SystemClock(), self.metrics, self.health, log
         )

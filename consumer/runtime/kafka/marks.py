@@ -11,6 +11,7 @@ import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.runtime.kafka.client import RAISED, consumer_config, error_of
+from consumer.runtime.kafka.offsets import log_end
 from consumer.runtime.transport import Partition
 
 if TYPE_CHECKING:
@@ -75,15 +76,7 @@ class MarkReader:
 
     def end(self, partition: Partition) -> int | None:
         """Where a partition ends; None without an answer."""
-        try:
-            bounds: Any = self._asker.get_watermark_offsets(
-                TopicPartition(*partition), timeout=ANSWER_SECONDS
-            )
-        except RAISED as ignored:
-            # as above
-            error_of(ignored)
-            return None
-        return None if bounds is None else bounds[1]
+        return log_end(self._asker, *partition, ANSWER_SECONDS)
 
     def _partitions(self) -> list[TopicPartition]:
         known = self._asker.list_topics(timeout=ANSWER_SECONDS).topics

@@ -16,6 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 from consumer.runtime.kafka.client import ALL_DOWN, RAISED, error_of
 from consumer.runtime.kafka.delivered_topics import TailError, Topics, tail_config
 from consumer.runtime.kafka.membership import leave
+from consumer.runtime.kafka.offsets import log_end
 
 if TYPE_CHECKING:
     import logging
@@ -188,15 +189,7 @@ class Tail:
             raise TailError(f"{topic} is there and was dealt out to nobody: joining anew", leaves=True)
 
     def _end(self, topic: str) -> int | None:
-        try:
-            bounds: Any = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, 0), timeout=PROBE_SECONDS, cached=False
-            )
-        except RAISED as ignored:
-            # no answer, no conclusion: there is a next look
-            error_of(ignored)
-            return None
-        return None if bounds is None else bounds[1]
+        return log_end(self._consumer, topic, 0, PROBE_SECONDS)
 
     def close(self, *, for_good: bool = True) -> None:
         """Lets go of the client; `for_good`: leaves the group, so that a process that stands by takes over at once. Never

@@ -94,7 +94,7 @@ class KafkaTransport:
         self._options = options
         self._owner = owner
         self._failure: BaseException | None = None
-        self._expected: dict[tuple[str, int], int] = {}
+        self._expected: dict[Partition, int] = {}
         self._polled = Polled()
         self._partitions_at = -PARTITIONS_EVERY_SECONDS
         self._partitions: dict[str, int] = {}
@@ -181,8 +181,7 @@ class KafkaTransport:
         overlooked = self._options.overlooked
         if overlooked is None or not self.joined():
             return
-        own = [Partition(*where) for where in self._expected]
-        if reason := overlooked.reason_to_leave(time.monotonic(), own):
+        if reason := overlooked.reason_to_leave(time.monotonic(), self._expected):
             raise Fenced(reason, outcome="lost", leaves=True)
 
     def _consume(self, most: int, wait_seconds: float) -> list[Any]:
@@ -220,7 +219,7 @@ class KafkaTransport:
             polled.at_end.add(partition)
         elif error.code() in (_E._AUTO_OFFSET_RESET, _E.OFFSET_OUT_OF_RANGE):  # noqa: SLF001
             raise Fenced(
-                f"the next offset of {partition.topic}[{partition.number}] is gone ({error.str()}): retention deleted "
+                f"the next offset of {partition} is gone ({error.str()}): retention deleted "
                 "records that were not read yet; delete all sluice topics and the group to read anew what is left",
                 outcome="overtaken",  # a process that stood still finds trimmed what its successor has read
                 about=partition,
@@ -250,9 +249,7 @@ class KafkaTransport:
                 del polled.records[partition]
                 continue
             if batch[0].offset() < expected:
-                raise Fenced(
-                    f"{partition.topic}[{partition.number}] went back from {expected} to {batch[0].offset()}"
-                )
+                raise Fenced(f"{partition} went back from {expected} to {batch[0].offset()}")
             after = batch[-1].offset() + 1
             if polled.positions.get(partition, 0) < after:
                 polled.at_end.discard(partition)
